@@ -1,0 +1,59 @@
+/**
+ * Errors of the store.
+ *
+ * - Operating errors are StoreError with a stable code; docs/errors.md lists them.
+ * - Misuse by the caller is TypeError or RangeError; our own bugs are AssertionError (assert.ts).
+ * - Messages may change between versions, codes may not within a major version.
+ */
+
+/** Stable error codes; docs/errors.md says when each is given and what to do. */
+export type ErrorCode =
+  | 'E_CORRUPT' // bytes read do not match their checksum or their structure
+  | 'E_NO_SPACE' // nothing free and nothing being freed could satisfy the request
+  | 'E_NOT_FOUND' // no such object, collection, attribute, key or reservation
+  | 'E_EXISTS' // it exists already
+  | 'E_NOT_EMPTY' // the collection still holds objects
+  | 'E_CLOSED' // the store, snapshot or device is closed
+  | 'E_IO' // the device failed; after a failed write or flush the store is poisoned
+  | 'E_BUSY' // somebody else has the store open, or a write of before is still under way
+  | 'E_NOT_A_STORE' // no valid superblock
+  | 'E_VERSION' // a newer, incompatible format
+  | 'E_COMPARATOR' // the comparator is not registered, or its version differs
+  | 'E_TOO_SMALL' // the device is too small for a store
+  | 'E_TOO_BIG' // a name, key, value or transaction over its limit
+  | 'E_READ_ONLY' // a write to a store or device opened read-only
+  | 'E_GUARD' // a guard of the transaction did not hold
+  | 'E_INVALID' // an operation that makes no sense on what is there
+  | 'E_STALE' // a handle of an object that was deleted
+  | 'E_SNAPSHOT_EXPIRED' // the snapshot held blocks that the pool needed
+  | 'E_PERMISSION' // the operating system forbids it
+  | 'E_DAMAGED_JOURNAL' // a record that was durable is damaged; a writable open is refused
+  | 'E_USAGE'; // the command line makes no sense
+
+/** An operating error: something that a correct program must expect. */
+export class StoreError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'StoreError';
+    this.code = code;
+  }
+}
+
+/** Bytes on the device are not what was written there. */
+export class CorruptError extends StoreError {
+  /** Byte offset on the device, or -1 where it is not known. */
+  readonly offset: number;
+
+  constructor(message: string, offset = -1, options?: ErrorOptions) {
+    super('E_CORRUPT', message, options);
+    this.name = 'CorruptError';
+    this.offset = offset;
+  }
+}
+
+/** True when `error` is a StoreError with this code. */
+export function hasCode(error: unknown, code: ErrorCode): error is StoreError {
+  return error instanceof StoreError && error.code === code;
+}
