@@ -1,0 +1,70 @@
+/**
+ * The device that a store lives on.
+ *
+ * - Offsets and lengths are bytes and multiples of `sectorSize`.
+ * - A write is *complete* when the call returns (or its promise resolves) and *durable* after the
+ *   next flush that was begun later, or at once with `durable: true`.
+ * - A call either does all that was asked or throws E_IO (cause: the operating system's error);
+ *   short reads and writes are continued inside. Growing throws E_NO_SPACE when the host is full.
+ * - Buffers belong to the caller and must not change until the call has ended.
+ * - A closed device answers E_CLOSED, one opened read-only answers writes with E_READ_ONLY.
+ * - Places that are unaligned, negative or past the end are misuse: RangeError.
+ */
+
+/** RAID geometry in bytes; both 0 where there is none or it is not known. */
+export interface StripeGeometry {
+  /** Bytes per disk before the next disk takes over. */
+  readonly unit: number;
+  /** Data bytes of one full stripe: data disks x unit. */
+  readonly width: number;
+}
+
+export const NO_STRIPES: StripeGeometry = { unit: 0, width: 0 };
+
+export interface WriteOptions {
+  /** The bytes, and nothing else, are durable when the write has ended (O_DSYNC). */
+  readonly durable?: boolean;
+}
+
+export interface BlockDevice {
+  /** For messages. */
+  readonly path: string;
+  readonly sectorSize: number;
+  readonly geometry: StripeGeometry;
+  readonly readOnly: boolean;
+  /** Bytes that are really there now: every offset below has been written or is a raw device's. */
+  readonly size: number;
+  /** Bytes that it may grow to; equal to `size` where it can't grow. */
+  readonly sizeMax: number;
+
+  /**
+   * Sets `sizeMax` to `bytes`, rounded down to sectors, or to `size` if that is more: how large a
+   * file may become is known only to the superblock in it. No effect on a raw device.
+   */
+  limitTo(bytes: number): void;
+
+  readSync(offset: number, target: Uint8Array): void;
+  read(offset: number, target: Uint8Array): Promise<void>;
+
+  /** Writes the sources one behind the other; only their sum needs to be of whole sectors. */
+  writeSync(offset: number, sources: readonly Uint8Array[], options?: WriteOptions): void;
+  write(offset: number, sources: readonly Uint8Array[], options?: WriteOptions): Promise<void>;
+
+  /** Makes every completed write durable. */
+  flushSync(): void;
+  flush(): Promise<void>;
+
+  /**
+   * Grows to `size` bytes by writing zeros, so that the space is really there; durable when it
+   * has ended. One growth at a time; a `size` that is there already changes nothing.
+   * @throws StoreError E_NO_SPACE beyond `sizeMax` or when the host is full; nothing has changed
+   */
+  growSync(size: number): void;
+  grow(size: number): Promise<void>;
+
+  /**
+   * Gives back descriptors and lock, after the last call that is still under way has ended; new
+   * calls are refused at once. Idempotent. Does not flush.
+   */
+  closeSync(): void;
+}

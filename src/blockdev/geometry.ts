@@ -1,0 +1,120 @@
+/**
+ * What sysfs knows of a block device: its name, size, sector and stripes.
+ *
+ * - The root is a parameter, so that recorded trees can be read as well.
+ * - Stripes: those of an md array from its own attributes; of anything else from the I/O sizes that
+ *   the queue recommends, when they look like stripes. A partition inherits those of its disk,
+ *   provided that it starts at a stripe: otherwise aligned writes would not be aligned.
+ * - What is missing or makes no sense is as good as none: geometry only steers placement.
+ */
+
+import { dirname, join } from 'node:path';
+import { NO_STRIPES, type StripeGeometry } from './block-device.js';
+import { readText, resolvePath } from './system.js';
+
+export const SYSFS_ROOT = '/sys';
+
+/** Sizes in sysfs count in these, whatever the device's sector is. */
+const SYSFS_UNIT = 512;
+
+/** A wider stripe than this is no stripe but a driver's wish for large I/O. */
+const WIDTH_MAX = 64 * 1024 * 1024;
+
+/** Disks of an md array that hold parity, by its level; levels without stripes are missing. */
+const PARITY_DISKS: Readonly<Record<string, number>> = {
+  raid0: 0,
+  raid4: 1,
+  raid5: 1,
+  raid6: 2,
+};
+
+export interface BlockDeviceFacts {
+  /** Directory of the device in sysfs. */
+  readonly directory: string;
+  readonly size: number;
+  /** Bytes of a logical block: what a write must be a multiple of. */
+  readonly sectorSize: number;
+  readonly geometry: StripeGeometry;
+  /** The kernel refuses writes. */
+  readonly isReadOnly: boolean;
+}
+
+/** Facts of the block device with this number; undefined where sysfs does not know it. */
+export function readFacts(
+  major: number,
+  minor: number,
+  root = SYSFS_ROOT,
+): BlockDeviceFacts | undefined {
+  const directory = resolvePath(join(root, 'dev/block', `${major}:${minor}`));
+  if (directory === undefined) return undefined;
+  const units = readNumber(join(directory, 'size'));
+  if (units === undefined) return undefined;
+  const disk = diskOf(directory);
+  return {
+    directory,
+    size: units * SYSFS_UNIT,
+    sectorSize: readNumber(join(disk, 'queue/logical_block_size')) ?? SYSFS_UNIT,
+    geometry: readGeometry(directory),
+    isReadOnly: readNumber(join(directory, 'ro')) === 1,
+  };
+}
+
+/** Stripes of the device whose sysfs directory this is. */
+export function readGeometry(directory: string): StripeGeometry {
+  const disk = diskOf(directory);
+  const stripes = mdStripes(disk) ?? queueStripes(disk) ?? NO_STRIPES;
+  if (stripes.width === 0 || disk === directory) return stripes;
+  const start = readNumber(join(directory, 'start'));
+  const isAligned = start !== undefined && (start * SYSFS_UNIT) % stripes.width === 0;
+  return isAligned ? stripes : NO_STRIPES;
+}
+
+/** Major and minor number of a `stat().rdev` of Linux. */
+export function deviceNumbers(rdev: number): { major: number; minor: number } {
+  const number = BigInt(rdev);
+  const major = ((number >> 32n) & 0xffff_f000n) | ((number >> 8n) & 0xfffn);
+  const minor = ((number >> 12n) & 0xffff_ff00n) | (number & 0xffn);
+  return { major: Number(major), minor: Number(minor) };
+}
+
+/** The directory of the whole disk: a partition's is its parent. */
+function diskOf(directory: string): string {
+  return readText(join(directory, 'partition')) === undefined ? directory : dirname(directory);
+}
+
+function mdStripes(disk: string): StripeGeometry | undefined {
+  const level = readText(join(disk, 'md/level'))?.trim();
+  const unit = readNumber(join(disk, 'md/chunk_size'));
+  const disks = readNumber(join(disk, 'md/raid_disks'));
+  if (level === undefined || unit === undefined || disks === undefined) return undefined;
+  const dataDisks = level === 'raid10' ? raid10Disks(disk, disks) : plainDisks(level, disks);
+  if (unit === 0 || dataDisks < 2) return NO_STRIPES;
+  return { unit, width: unit * dataDisks };
+}
+
+function plainDisks(level: string, disks: number): number {
+  const parity = PARITY_DISKS[level];
+  return parity === undefined ? 0 : disks - parity;
+}
+
+/** The layout's low bytes are the near and the far copies; uneven arrays have no whole stripe. */
+function raid10Disks(disk: string, disks: number): number {
+  const arrangement = readNumber(join(disk, 'md/layout')) ?? 0x102;
+  const copies = (arrangement & 0xff) * ((arrangement >> 8) & 0xff);
+  return copies > 0 && disks % copies === 0 ? disks / copies : 0;
+}
+
+function queueStripes(disk: string): StripeGeometry | undefined {
+  const unit = readNumber(join(disk, 'queue/minimum_io_size'));
+  const width = readNumber(join(disk, 'queue/optimal_io_size'));
+  if (unit === undefined || width === undefined) return undefined;
+  const isPlausible =
+    unit >= 4096 && unit % 4096 === 0 && width > unit && width % unit === 0 && width <= WIDTH_MAX;
+  return isPlausible ? { unit, width } : undefined;
+}
+
+function readNumber(path: string): number | undefined {
+  const text = readText(path)?.trim();
+  if (text === undefined || !/^\d+$/.test(text)) return undefined;
+  return Number(text);
+}

@@ -1,0 +1,128 @@
+/**
+ * Reads that come from the medium instead of the page cache, through O_DIRECT.
+ *
+ * - The kernel writes dirty pages of the range back before it reads, so nothing newer is missed.
+ * - The kernel wants memory, offset and length aligned: reads go through aligned buffers in
+ *   pieces, and a piece is widened to whole pages of `ALIGNMENT` bytes.
+ * - One buffer serves the synchronous form, another the asynchronous one, whose calls queue up.
+ * - Where the descriptor or a read is refused with EINVAL, it reads through the page cache.
+ */
+
+import { closeSync, constants, openSync, readSync } from 'node:fs';
+import { StoreError } from '../errors.js';
+import { AlignedMemory } from './aligned-memory.js';
+import {
+  type Descriptor,
+  readFully,
+  readFullySync,
+  reasonOf,
+  systemCode,
+} from './descriptor-io.js';
+
+/** No sector is larger, and a multiple suits every smaller one. */
+const ALIGNMENT = 4096;
+
+/** Large enough that the medium streams, small enough that two buffers do not count. */
+const PIECE_SIZE = 256 * 1024;
+
+interface Direct {
+  readonly descriptor: Descriptor;
+  readonly forSync: Uint8Array;
+  readonly forAsync: Uint8Array;
+}
+
+export class MediaReader {
+  readonly #buffered: Descriptor;
+  /** Undefined before the first use, null where direct reads are refused. */
+  #direct: Direct | null | undefined;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(buffered: Descriptor) {
+    this.#buffered = buffered;
+  }
+
+  isDirect(): boolean {
+    return this.#open() !== null;
+  }
+
+  readSync(offset: number, target: Uint8Array): void {
+    const direct = this.#open();
+    if (direct === null) {
+      readFullySync(this.#buffered, offset, target);
+      return;
+    }
+    for (const piece of pieces(offset, target, direct.forSync)) {
+      readFullySync(direct.descriptor, piece.offset, piece.aligned, piece.least);
+      piece.take();
+    }
+  }
+
+  async read(offset: number, target: Uint8Array): Promise<void> {
+    const direct = this.#open();
+    if (direct === null) return await readFully(this.#buffered, offset, target);
+    const mine = this.#last.then(() => readPieces(direct, offset, target));
+    this.#last = mine.catch(() => undefined); // the next one waits for its end, good or bad
+    await mine;
+  }
+
+  close(): void {
+    if (this.#direct) closeSync(this.#direct.descriptor.fd);
+    this.#direct = null;
+  }
+
+  #open(): Direct | null {
+    if (this.#direct === undefined) this.#direct = openDirect(this.#buffered);
+    return this.#direct;
+  }
+}
+
+/** Opens the direct descriptor and tries it: some systems refuse only the first read. */
+function openDirect(buffered: Descriptor): Direct | null {
+  let fd: number | undefined;
+  try {
+    fd = openSync(`/proc/self/fd/${buffered.fd}`, constants.O_RDONLY | constants.O_DIRECT);
+    const memory = new AlignedMemory(2 * PIECE_SIZE);
+    const forSync = memory.take(PIECE_SIZE);
+    const forAsync = memory.take(PIECE_SIZE);
+    readSync(fd, forSync, 0, ALIGNMENT, 0);
+    return { descriptor: { fd, path: buffered.path }, forSync, forAsync };
+  } catch (error) {
+    if (fd !== undefined) closeSync(fd);
+    if (systemCode(error) === 'EINVAL') return null;
+    const what = `Cannot read ${buffered.path} past the page cache`;
+    throw new StoreError('E_IO', `${what}: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+async function readPieces(direct: Direct, offset: number, target: Uint8Array): Promise<void> {
+  for (const piece of pieces(offset, target, direct.forAsync)) {
+    await readFully(direct.descriptor, piece.offset, piece.aligned, piece.least);
+    piece.take();
+  }
+}
+
+interface Piece {
+  readonly offset: number;
+  readonly aligned: Uint8Array;
+  /** Bytes of it that are needed; the device may end behind them. */
+  readonly least: number;
+  /** Copies what was read to its place in the target. */
+  take(): void;
+}
+
+function* pieces(offset: number, target: Uint8Array, buffer: Uint8Array): Generator<Piece> {
+  for (let done = 0; done < target.length; ) {
+    const at = offset + done;
+    const skip = at % ALIGNMENT;
+    const length = Math.min(target.length - done, buffer.length - skip);
+    const aligned = buffer.subarray(0, Math.ceil((skip + length) / ALIGNMENT) * ALIGNMENT);
+    const to = done;
+    yield {
+      offset: at - skip,
+      aligned,
+      least: skip + length,
+      take: () => target.set(buffer.subarray(skip, skip + length), to),
+    };
+    done += length;
+  }
+}

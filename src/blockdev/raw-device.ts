@@ -1,0 +1,101 @@
+/**
+ * A device that is a whole block device or a partition.
+ *
+ * - The lock is the kernel's: an exclusive open (O_EXCL) is refused while the device is mounted,
+ *   part of an array, or open exclusively anywhere on the machine.
+ * - Data goes through the page cache, durable writes through a second O_DSYNC descriptor of the
+ *   same cache, so nothing ever has to be made coherent. O_DIRECT is used only by `readMedia`,
+ *   for which the kernel writes dirty pages back first: direct writes next to buffered reads would
+ *   save a copy and cost the guarantee that a read sees the last write.
+ * - Size, sector and stripes are what sysfs says at open. It never grows.
+ */
+
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { StoreError } from '../errors.js';
+import { checkGrowth, wholeSectors } from './access.js';
+import type { StripeGeometry } from './block-device.js';
+import { DescriptorDevice } from './descriptor-device.js';
+import { systemCode } from './descriptor-io.js';
+import { type BlockDeviceFacts, deviceNumbers, readFacts } from './geometry.js';
+import { holderOf, resolvePath } from './system.js';
+
+export interface RawDeviceOptions {
+  readonly path: string;
+  /** Of a block device, opened exclusively unless `readOnly`; the device closes it. */
+  readonly fd: number;
+  readonly readOnly: boolean;
+  readonly size: number;
+  readonly sectorSize: number;
+  readonly geometry: StripeGeometry;
+}
+
+export class RawDevice extends DescriptorDevice {
+  readonly size: number;
+
+  /** Use `openDevice` or `openDeviceSync`. */
+  constructor(options: RawDeviceOptions) {
+    super({ ...options, lock: undefined });
+    this.size = wholeSectors(options.size, options.sectorSize);
+  }
+
+  get sizeMax(): number {
+    return this.size;
+  }
+
+  limitTo(_bytes: number): void {
+    this.checkOpen();
+  }
+
+  growSync(size: number): void {
+    this.checkOpen();
+    checkGrowth(this, size);
+  }
+
+  async grow(size: number): Promise<void> {
+    this.growSync(size);
+  }
+}
+
+/**
+ * Opens the block device at `path`; errors of the operating system are left as they are.
+ * @throws StoreError E_BUSY, E_READ_ONLY, E_INVALID when its size can't be found
+ */
+export function openRawDevice(path: string, { readOnly }: { readOnly: boolean }): RawDevice {
+  const fd = openExclusively(path, readOnly ? constants.O_RDONLY : constants.O_RDWR);
+  try {
+    const facts = factsOf(path, fd);
+    if (facts.isReadOnly && !readOnly) {
+      throw new StoreError('E_READ_ONLY', `Cannot open ${path}: the device is read-only`);
+    }
+    const { size, sectorSize, geometry } = facts;
+    // Readers share: the exclusive open only asked whether there is a writer.
+    const kept = readOnly ? openSync(path, constants.O_RDONLY) : fd;
+    const device = new RawDevice({ path, fd: kept, readOnly, size, sectorSize, geometry });
+    if (kept !== fd) closeSync(fd);
+    return device;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+function openExclusively(path: string, flags: number): number {
+  try {
+    return openSync(path, flags | constants.O_EXCL);
+  } catch (cause) {
+    if (systemCode(cause) !== 'EBUSY') throw cause;
+    const pid = holderOf(resolvePath(path) ?? path);
+    const user = pid === undefined ? 'it is mounted or part of an array' : `process ${pid} has it`;
+    throw new StoreError('E_BUSY', `Cannot open ${path}: ${user}; free the device first`, {
+      cause,
+    });
+  }
+}
+
+function factsOf(path: string, fd: number): BlockDeviceFacts {
+  const { major, minor } = deviceNumbers(fstatSync(fd).rdev);
+  const facts = readFacts(major, minor);
+  if (facts !== undefined) return facts;
+  const what = `Cannot open ${path}: its size is unknown`;
+  throw new StoreError('E_INVALID', `${what}, /sys/dev/block/${major}:${minor} is missing`);
+}
