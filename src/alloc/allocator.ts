@@ -1,0 +1,441 @@
+/**
+ * The allocator: which blocks of the device can be handed out, in memory.
+ *
+ * A block is in one state at a time:
+ * 1. free;
+ * 2. claimed: handed out for a transaction that is not applied yet, or named by its record;
+ * 3. referenced: by the state in memory, and by the next checkpoint if nothing changes;
+ * 4. in limbo: freed, but an older checkpoint, record or reader may still need it;
+ * 5. in the pool: held back, so that a checkpoint always fits;
+ * and blocks at fixed places (superblock slots, journal) are referenced for ever.
+ *
+ * - Everything is in blocks and synchronous; bitmaps come from a GroupSource that may throw
+ *   whatever it likes: the call then has changed nothing and can be repeated.
+ * - The durable bits of a group are those of its referenced blocks and no others.
+ * - Frees read nothing: those of a group that isn't loaded wait in its limbo list.
+ * - `mark` and `rewind` undo allocate (without claim), adopt, unadopt, free and moved bitmaps.
+ *   Claims, the pool, limbo releases and growth are not undone.
+ * - A generation ends with `freeze`; what it freed comes back with `releaseLimbo`.
+ */
+
+import { assert } from '../assert.js';
+import { StoreError } from '../errors.js';
+import type { GroupSummary } from '../format/group-summary.js';
+import { type BlockRun, endOf } from './block-run.js';
+import { BlockStates } from './block-states.js';
+import { type AllocateOptions, Chooser, joined } from './chooser.js';
+import type { Group } from './group.js';
+import { GroupCache, type GroupSource } from './group-cache.js';
+import { GroupGeometry } from './group-geometry.js';
+import { type BitmapPointer, GroupTable } from './group-table.js';
+import { Limbo } from './limbo.js';
+import { Placement } from './placement.js';
+import { RunSet } from './run-set.js';
+import { verifyParts } from './verify.js';
+
+export type BlockState = 'free' | 'claimed' | 'referenced' | 'limbo' | 'pool';
+
+export interface AllocatorOptions {
+  /** Bytes. */
+  readonly blockSize: number;
+  /** Blocks of the device. */
+  readonly blockCount: number;
+  /** Blocks of a full stripe; 0 or 1 where there are no stripes. */
+  readonly stripeBlocks: number;
+  /** Blocks at fixed places, block 0 among them: never handed out, never freed. */
+  readonly fixed: readonly BlockRun[];
+  /** Records of the groups that have a bitmap; read once, by the constructor. */
+  readonly summaries: Iterable<readonly [group: number, summary: GroupSummary]>;
+  readonly source: GroupSource;
+  /** Number of the generation that begins. */
+  readonly generation: number;
+  /** Loaded groups that `trim` leaves; about two blocks of memory each. */
+  readonly loadedGroupsMax: number;
+}
+
+export class Allocator {
+  readonly geometry: GroupGeometry;
+  readonly #table: GroupTable;
+  readonly #cache: GroupCache;
+  readonly #chooser: Chooser;
+  readonly #limbo: Limbo;
+  readonly #fixed = new RunSet();
+  readonly #states: BlockStates;
+  readonly #loadedGroupsMax: number;
+  #settled: number;
+
+  /**
+   * @throws CorruptError when a summary says what can't be
+   * @throws RangeError when a stripe is larger than a group
+   */
+  constructor(options: AllocatorOptions) {
+    const { blockCount, generation } = options;
+    assert(Number.isSafeInteger(blockCount) && blockCount > 0, 'a device has blocks');
+    this.geometry = new GroupGeometry(options.blockSize, blockCount, options.stripeBlocks);
+    for (const run of options.fixed) {
+      assert(endOf(run) <= blockCount, 'fixed places are on the device');
+      this.#fixed.add(run.start, run.length);
+    }
+    assert(this.#fixed.contains(0, 1), 'block 0 is at a fixed place: address 0 means none');
+    this.#limbo = new Limbo(generation);
+    this.#settled = generation - 1;
+    this.#table = new GroupTable(this.geometry, this.#fixed, options.summaries);
+    this.#cache = new GroupCache(this.#table, this.#limbo, this.#fixed, options.source);
+    this.#states = new BlockStates(this.#table, this.#cache, this.#limbo);
+    const placement = new Placement(this.#table, this.#cache);
+    this.#chooser = new Chooser(this.#table, placement, this.#states.pool);
+    this.#loadedGroupsMax = options.loadedGroupsMax;
+  }
+
+  // Numbers, in blocks where nothing else is said.
+
+  get totalBlocks(): number {
+    return this.geometry.blockCount;
+  }
+
+  /** What can be handed out now: neither claimed, in limbo, nor in the pool. */
+  get freeBlocks(): number {
+    return this.#table.freeBlocks;
+  }
+
+  get claimedBlocks(): number {
+    return this.#states.claimedBlocks;
+  }
+
+  /** Freed and not released, of all generations. */
+  get limboBlocks(): number {
+    return this.#limbo.blocks;
+  }
+
+  get poolBlocks(): number {
+    return this.#states.pool.blocks;
+  }
+
+  /** Referenced, fixed places included. */
+  get usedBlocks(): number {
+    const rest = this.freeBlocks + this.claimedBlocks + this.limboBlocks + this.poolBlocks;
+    return this.totalBlocks - rest;
+  }
+
+  /** Upper bound of the longest free run, exact after a search that failed. */
+  get longestFree(): number {
+    return this.#table.longest.max;
+  }
+
+  /** The generation that frees go to now. */
+  get generation(): number {
+    return this.#limbo.current.generation;
+  }
+
+  /** Groups whose durable bits this generation has changed. */
+  get dirtyGroupCount(): number {
+    return this.#states.dirty.groups.size;
+  }
+
+  /** Those groups; iterating goes on to groups that become dirty meanwhile. */
+  get dirtyGroups(): ReadonlySet<number> {
+    return this.#states.dirty.groups;
+  }
+
+  /** Groups whose bitmaps are in memory. */
+  get loadedGroupCount(): number {
+    return this.#cache.size;
+  }
+
+  /** 0 when the free blocks of each group are in one run, towards 1 when they are crumbs. */
+  fragmentation(): number {
+    let longest = 0;
+    for (let i = 0; i < this.geometry.groupCount; i++) longest += this.#table.longest.at(i);
+    return this.freeBlocks === 0 ? 0 : 1 - longest / this.freeBlocks;
+  }
+
+  // Handing out and taking back.
+
+  /**
+   * Hands out `length` blocks: one run where there is one, else the longest ones.
+   * @returns the runs, which may join over group borders; none when there aren't as many as asked
+   * @throws what the source throws, with nothing changed
+   */
+  allocate(length: number, options: AllocateOptions): BlockRun[] {
+    assert(Number.isSafeInteger(length) && length > 0, 'a request is for at least one block');
+    const choice = this.#chooser.choose(length, options);
+    if (choice === undefined) return [];
+    const { claimDrawn, claimTaken, useDrawn, useTaken } = this.#states;
+    for (const run of choice.drawn) this.#states.each(run, options.claim ? claimDrawn : useDrawn);
+    for (const run of choice.taken) this.#states.each(run, options.claim ? claimTaken : useTaken);
+    return joined(choice);
+  }
+
+  /**
+   * Claims blocks that a record names, at recovery: free ones and ones claimed already.
+   * @returns false, with nothing changed, when one of them is in use otherwise
+   * @throws what the source throws, with nothing changed
+   */
+  claim(run: BlockRun): boolean {
+    let isClaimable = true;
+    this.#states.each(run, (group, offset, length) => {
+      isClaimable = this.#cache.get(group).isClaimable(offset, length) && isClaimable;
+    });
+    if (isClaimable) this.#states.each(run, this.#states.claim);
+    return isClaimable;
+  }
+
+  /** The transaction of claimed blocks is applied: they become referenced. Reads nothing. */
+  adopt(run: BlockRun): void {
+    this.#states.each(run, this.#states.adopt);
+  }
+
+  /** Makes referenced blocks claimed again. @throws what the source throws, nothing changed */
+  unadopt(run: BlockRun): void {
+    this.#states.each(run, this.#states.load);
+    this.#states.each(run, this.#states.unadopt);
+  }
+
+  /** Gives claimed blocks back at once: no record ever named them. Reads nothing. */
+  unclaim(run: BlockRun): void {
+    this.#states.each(run, this.#states.unclaim);
+  }
+
+  /** Puts referenced blocks into the limbo of this generation. Reads nothing. */
+  free(run: BlockRun): void {
+    assert(!this.#fixed.intersects(run.start, run.length), 'fixed places are never freed');
+    this.#states.each(run, this.#states.free);
+  }
+
+  // Savepoints.
+
+  /** A savepoint: valid until the next `freeze` or `keep`, or a rewind to an earlier one. */
+  mark(): number {
+    return this.#states.changes;
+  }
+
+  /**
+   * Undoes what was done since the mark, which stays valid. Reads nothing. Blocks that were
+   * unadopted since the mark must still be claimed: unclaim them afterwards.
+   */
+  rewind(mark: number): void {
+    if (mark === this.#states.changes) return;
+    this.#states.undoTo(mark);
+    this.#chooser.stepBack();
+  }
+
+  /** Makes everything final that was done so far; all marks are void. Bounds the undo log. */
+  keep(): void {
+    this.#states.keep();
+  }
+
+  // Generations and checkpoints.
+
+  /**
+   * Gives every dirty group's bitmap a new address, in the group itself if it has a free block,
+   * else from the pool, once per generation; also of groups that become dirty by that.
+   * @returns how many were moved: after 0 it is done, until more is allocated or freed
+   * @throws E_NO_SPACE; what the source throws; in both cases with nothing changed
+   */
+  moveBitmaps(): number {
+    const mark = this.mark();
+    let count = 0;
+    try {
+      for (const group of this.dirtyGroups) {
+        if (this.#states.moved.has(group)) continue;
+        this.moveBitmap(group);
+        count++;
+      }
+    } catch (error) {
+      this.rewind(mark);
+      throw error;
+    }
+    return count;
+  }
+
+  /** `moveBitmaps` for one group, once per generation: allocates the new block, frees the old. */
+  moveBitmap(group: number): number {
+    const old = this.#table.addressOf(group);
+    const address = this.#placeBitmap(this.#cache.get(group));
+    if (old !== 0) this.free({ start: old, length: 1 });
+    this.#states.move(group, address);
+    return address;
+  }
+
+  /** Notes epoch and checksum of the bitmap block that was sealed for the group's address. */
+  sealBitmap(group: number, birth: number, low: number, high: number): void {
+    this.#table.setSeal(group, birth, low, high);
+  }
+
+  /** Where the newest bitmap of `group` is. */
+  pointerOf(group: number): BitmapPointer {
+    return this.#table.pointerOf(group);
+  }
+
+  /**
+   * Writes the group's bits as of now to `target` (zeros behind them): referenced blocks only.
+   * @throws what the source throws
+   */
+  durableBits(group: number, target: Uint8Array): void {
+    this.#cache.get(group).referenced.writeTo(target);
+  }
+
+  /** The group's record for those bits and its pointer. @throws what the source throws */
+  summaryOf(group: number): GroupSummary {
+    const { referenced } = this.#cache.get(group);
+    return {
+      free: referenced.free,
+      longest: referenced.longestFree(),
+      ...this.#table.pointerOf(group),
+    };
+  }
+
+  /** Dirty groups that aren't loaded: `freeze` will ask the source for them. */
+  unloadedDirtyGroups(): number[] {
+    return [...this.dirtyGroups].filter((group) => this.#cache.peek(group) === undefined);
+  }
+
+  /**
+   * Ends the generation: nothing is dirty, marks are void, frees go to the next.
+   * @returns the number of the generation that ended
+   * @throws what the source throws, nothing changed; AssertionError when a block was freed twice
+   */
+  freeze(): number {
+    for (const group of this.dirtyGroups) this.#cache.get(group);
+    const ended = this.generation;
+    this.#states.freeze();
+    return ended;
+  }
+
+  /** The checkpoint of `generation` is durable: the source can load its bitmaps. */
+  settle(generation: number): void {
+    assert(generation < this.generation, 'a settled generation has ended');
+    this.#settled = Math.max(this.#settled, generation);
+  }
+
+  /**
+   * Makes free what was freed in generations up to this one, all of them settled. Reads nothing.
+   * @returns how many blocks
+   */
+  releaseLimbo(generation: number): number {
+    assert(generation <= this.#settled, 'limbo is released when its checkpoint is durable');
+    let released = 0;
+    for (;;) {
+      const list = this.#limbo.shift(generation);
+      if (list === undefined) return released;
+      released += list.blocks;
+      for (let i = 0; i < list.count; i++) {
+        const run = { start: list.startAt(i), length: list.lengthAt(i) };
+        this.#states.each(run, this.#states.release);
+      }
+    }
+  }
+
+  /** Drops bitmaps that aren't needed beyond the budget; how many. */
+  trim(): number {
+    return this.#cache.trim(this.#loadedGroupsMax, this.#settled);
+  }
+
+  // The pool.
+
+  /**
+   * Moves free blocks into the pool until it holds `target`, or nothing is free: whole stripes
+   * first (by which it may get a part of a stripe more), then long runs. With a `unit`, only runs
+   * of whole units: where they must serve for nodes of so many blocks.
+   * @returns what the pool then holds
+   * @throws what the source throws, with nothing changed
+   */
+  fillPool(target: number, unit = 1): number {
+    const step = Math.max(this.geometry.stripeBlocks, unit);
+    const missing = Math.ceil(Math.max(0, target - this.poolBlocks) / step) * step;
+    if (missing === 0) return this.poolBlocks;
+    for (const run of this.#chooser.chooseForPool(missing, unit)) {
+      this.#states.each(run, this.#states.poolTaken);
+    }
+    return this.poolBlocks;
+  }
+
+  /** Moves up to `length` blocks from the pool to the free ones, short runs first; how many. */
+  drainPool(length: number): number {
+    let rest = Math.min(length, this.poolBlocks);
+    const drained = rest;
+    while (rest > 0) {
+      const run = this.#states.pool.shortest();
+      assert(run !== undefined, 'a pool with blocks has runs');
+      const part = Math.min(rest, run.length);
+      this.#states.each({ start: endOf(run) - part, length: part }, this.#states.unpool);
+      rest -= part;
+    }
+    return drained;
+  }
+
+  // Growth and inspection.
+
+  /** The device has become longer. A short last group becomes dirty: its summary changes. */
+  grow(blockCount: number): void {
+    const last = this.geometry.groupCount - 1;
+    const size = this.geometry.sizeOf(last);
+    const group = this.#cache.peek(last);
+    this.#table.grow(blockCount, group, this.#fixed);
+    this.#states.dirty.grow(this.geometry.groupCount);
+    if (this.geometry.sizeOf(last) === size || this.#table.addressOf(last) === 0) return;
+    this.#states.dirty.touch(last);
+    if (group !== undefined) group.changedIn = this.generation;
+  }
+
+  /** State of one block. @throws what the source throws */
+  stateOf(block: number): BlockState {
+    const index = this.geometry.groupOf(block);
+    const group = this.#cache.get(index);
+    const offset = block - group.start;
+    if (group.busy.isFree(offset, 1)) return 'free';
+    if (group.referenced.isUsed(offset, 1)) return 'referenced';
+    if (group.isClaimed(offset, 1)) return 'claimed';
+    return this.#states.pool.contains(block, 1) ? 'pool' : 'limbo';
+  }
+
+  /**
+   * Runs of `group` in order: what is free, what is busy (not free), or what is referenced.
+   * Nothing may change while iterating. @throws what the source throws
+   */
+  *runsOf(group: number, which: 'free' | 'busy' | 'referenced'): Generator<BlockRun> {
+    const { start, busy, referenced, size } = this.#cache.get(group);
+    const bits = which === 'referenced' ? referenced : busy;
+    for (let at = 0; at < size; ) {
+      const from = which === 'free' ? bits.nextFree(at) : bits.nextUsed(at);
+      if (from === size) return;
+      at = which === 'free' ? bits.nextUsed(from) : bits.nextFree(from);
+      yield { start: start + from, length: at - from };
+    }
+  }
+
+  /** Checks everything in memory against everything else. @throws AssertionError */
+  verify(): void {
+    verifyParts({
+      table: this.#table,
+      cache: this.#cache,
+      limbo: this.#limbo,
+      pool: this.#states.pool,
+      fixed: this.#fixed,
+      claimedBlocks: this.#states.claimedBlocks,
+    });
+  }
+
+  /** A new block for the bitmap of `group`, referenced. */
+  #placeBitmap(group: Group): number {
+    const { start, index, size } = group;
+    const own = group.busy.nextFree(0);
+    if (own < size) {
+      this.#table.take(group, own, 1);
+      this.#states.useTaken(index, own, 1);
+      return start + own;
+    }
+    const pooled =
+      this.#states.pool.within(start, size).next().value ?? this.#states.pool.bestFit(1, 1);
+    if (pooled !== undefined) {
+      this.#states.pool.remove(pooled.start, 1);
+      this.#states.each({ start: pooled.start, length: 1 }, this.#states.useDrawn);
+      return pooled.start;
+    }
+    const run = this.allocate(1, { purpose: 'metadata', hint: start })[0];
+    if (run === undefined) {
+      throw new StoreError('E_NO_SPACE', `Cannot place bitmap of allocation group ${index}`);
+    }
+    return run.start;
+  }
+}

@@ -1,0 +1,182 @@
+/**
+ * Chooses the runs that answer one request: from the pool where it may, then from what is free.
+ *
+ * - All or nothing: a request that can't be served, or whose bitmaps can't be loaded, leaves
+ *   pool and free blocks as they were.
+ * - Requests without a hint go on where the last one of their purpose ended; data and metadata
+ *   begin in different groups. Small metadata thus stays together.
+ */
+
+import { type BlockRun, endOf, totalLength } from './block-run.js';
+import type { GroupTable } from './group-table.js';
+import type { Placement, PlacementRequest } from './placement.js';
+import type { RunSet } from './run-set.js';
+
+/** Who asks: data and metadata are placed apart; `pool` draws on the pool first. */
+export type Purpose = 'data' | 'metadata' | 'pool';
+
+export interface AllocateOptions {
+  readonly purpose: Purpose;
+  /** Block near which to look first, the best being the one behind the object's last extent. */
+  readonly hint?: number;
+  /** One run or none; at most `geometry.groupBlocks`. */
+  readonly contiguous?: boolean;
+  /** Hands out claimed blocks, to be adopted or unclaimed. */
+  readonly claim?: boolean;
+  /**
+   * Wish: starts are multiples of this many blocks. Without it, requests of a stripe or more
+   * start at stripe boundaries and less may start anywhere.
+   */
+  readonly align?: number;
+}
+
+/** What a request gets; the blocks are busy, and in no state yet. */
+export interface Choice {
+  /** Taken out of the pool. */
+  readonly drawn: readonly BlockRun[];
+  /** Taken from the free blocks. */
+  readonly taken: readonly BlockRun[];
+}
+
+export class Chooser {
+  readonly #table: GroupTable;
+  readonly #placement: Placement;
+  readonly #pool: RunSet;
+  #dataCursor: number;
+  #metadataCursor = 0;
+
+  constructor(table: GroupTable, placement: Placement, pool: RunSet) {
+    const { groupCount, groupBlocks } = table.geometry;
+    this.#table = table;
+    this.#placement = placement;
+    this.#pool = pool;
+    this.#dataCursor = groupCount > 1 ? groupBlocks : 0;
+  }
+
+  /** Blocks for a request, undefined when there aren't enough. @throws what the source throws */
+  choose(length: number, options: AllocateOptions): Choice | undefined {
+    const mayDraw = options.purpose === 'pool';
+    const available = this.#table.freeBlocks + (mayDraw ? this.#pool.blocks : 0);
+    if (length > available) return undefined;
+    const drawn = mayDraw ? this.#draw(length, options) : [];
+    const request = this.#requestFor(length, options);
+    const taken = this.#take(length - totalLength(drawn), request, drawn);
+    const last = taken?.at(-1);
+    if (last !== undefined && options.hint === undefined) this.#goOnFrom(options, endOf(last));
+    return taken && { drawn, taken };
+  }
+
+  /**
+   * `length` free blocks or all there are, whole stripes first. With a `unit` above 1, runs of whole
+   * units only, long ones first, and no more than there are of these.
+   * @throws what the source throws
+   */
+  chooseForPool(length: number, unit: number): readonly BlockRun[] {
+    if (unit > 1) return this.#chooseUnits(length, unit);
+    const request = {
+      hint: this.#metadataCursor,
+      align: this.#table.geometry.stripeBlocks,
+      wholeOnly: true,
+      contiguous: false,
+    };
+    return this.#take(Math.min(length, this.#table.freeBlocks), request, []) ?? [];
+  }
+
+  #chooseUnits(length: number, unit: number): readonly BlockRun[] {
+    const { longest, freeBlocks, geometry } = this.#table;
+    const whole = (blocks: number): number => blocks - (blocks % unit);
+    const align = geometry.stripeBlocks;
+    const hint = this.#metadataCursor;
+    const request = { hint, align, wholeOnly: true, contiguous: true };
+    const chosen: BlockRun[] = [];
+    let rest = whole(Math.min(length, freeBlocks));
+    let piece = rest;
+    try {
+      while (rest > 0 && piece > 0) {
+        const runs = this.#take(piece, request, []);
+        if (runs === undefined) piece = whole(Math.min(piece >> 1, longest.max));
+        else {
+          chosen.push(...runs);
+          rest -= piece;
+          piece = Math.min(piece, rest);
+        }
+      }
+    } catch (error) {
+      this.#placement.giveBack(chosen);
+      throw error;
+    }
+    return chosen;
+  }
+
+  /** After a rewind: a repeated request is to get the same place again, not the next one. */
+  stepBack(): void {
+    this.#dataCursor = this.#placement.beginningOfFree(this.#dataCursor);
+    this.#metadataCursor = this.#placement.beginningOfFree(this.#metadataCursor);
+  }
+
+  /** Takes runs out of the pool; their groups still count them as pooled. */
+  #draw(length: number, options: AllocateOptions): BlockRun[] {
+    const drawn: BlockRun[] = [];
+    const align = this.#alignFor(length, options);
+    for (let rest = length; rest > 0; ) {
+      const run = this.#pool.bestFit(rest, align);
+      if (run === undefined || (options.contiguous && run.length < length)) return drawn;
+      this.#pool.remove(run.start, run.length);
+      drawn.push(run);
+      rest -= run.length;
+    }
+    return drawn;
+  }
+
+  /** Takes free runs; when it can't, gives back those and the drawn ones. */
+  #take(
+    length: number,
+    request: PlacementRequest,
+    drawn: readonly BlockRun[],
+  ): BlockRun[] | undefined {
+    const taken: BlockRun[] = [];
+    let isDone = false;
+    try {
+      isDone = this.#placement.take(length, request, taken);
+    } finally {
+      if (!isDone) {
+        this.#placement.giveBack(taken);
+        for (const run of drawn) this.#pool.add(run.start, run.length);
+      }
+    }
+    return isDone ? taken : undefined;
+  }
+
+  #requestFor(length: number, options: AllocateOptions): PlacementRequest {
+    const cursor = options.purpose === 'data' ? this.#dataCursor : this.#metadataCursor;
+    return {
+      hint: options.hint ?? cursor,
+      align: this.#alignFor(length, options),
+      wholeOnly: options.align === undefined,
+      contiguous: options.contiguous ?? false,
+    };
+  }
+
+  #alignFor(length: number, options: AllocateOptions): number {
+    const stripe = this.#table.geometry.stripeBlocks;
+    return options.align ?? (length >= stripe ? stripe : 1);
+  }
+
+  #goOnFrom(options: AllocateOptions, block: number): void {
+    if (options.purpose === 'data') this.#dataCursor = block;
+    else this.#metadataCursor = block;
+  }
+}
+
+/** The runs of a choice in order, those that follow each other made one. */
+export function joined({ drawn, taken }: Choice): BlockRun[] {
+  const runs: BlockRun[] = [];
+  for (const list of [drawn, taken]) {
+    for (const run of list) {
+      const last = runs.at(-1);
+      if (last === undefined || endOf(last) !== run.start) runs.push(run);
+      else runs[runs.length - 1] = { start: last.start, length: last.length + run.length };
+    }
+  }
+  return runs;
+}

@@ -1,0 +1,81 @@
+/**
+ * How the device is cut into allocation groups.
+ *
+ * - Group g holds the blocks [g * groupBlocks, (g + 1) * groupBlocks); the last may be short.
+ * - A group's bitmap fits one block behind its header.
+ * - With stripe geometry a group is a whole number of stripes, so that no stripe lies in two.
+ */
+
+import { assert } from '../assert.js';
+import { BLOCK_HEADER } from '../format/block.js';
+
+/**
+ * Blocks of a full group.
+ * @throws RangeError when one stripe is larger than the largest group.
+ */
+export function groupBlocksFor(blockSize: number, stripeBlocks: number): number {
+  const blocksMax = (blockSize - BLOCK_HEADER.size) * 8;
+  const stripe = Math.max(1, stripeBlocks);
+  if (!(blocksMax >= stripe)) {
+    throw new RangeError(
+      `Cannot cut groups: a stripe of ${stripe} blocks exceeds a group of ${blocksMax} blocks`,
+    );
+  }
+  return blocksMax - (blocksMax % stripe);
+}
+
+export class GroupGeometry {
+  /** Bytes. */
+  readonly blockSize: number;
+  /** Blocks of a stripe, 1 where there is no stripe geometry. */
+  readonly stripeBlocks: number;
+  /** Blocks of every group but the last. */
+  readonly groupBlocks: number;
+  #blockCount: number;
+  #groupCount: number;
+
+  /** `stripeBlocks` of 0 means none. @throws RangeError as `groupBlocksFor`. */
+  constructor(blockSize: number, blockCount: number, stripeBlocks: number) {
+    this.blockSize = blockSize;
+    this.stripeBlocks = Math.max(1, stripeBlocks);
+    this.groupBlocks = groupBlocksFor(blockSize, stripeBlocks);
+    this.#blockCount = blockCount;
+    this.#groupCount = Math.ceil(blockCount / this.groupBlocks);
+  }
+
+  get blockCount(): number {
+    return this.#blockCount;
+  }
+
+  get groupCount(): number {
+    return this.#groupCount;
+  }
+
+  /** Group that holds `block`. */
+  groupOf(block: number): number {
+    return Math.floor(block / this.groupBlocks);
+  }
+
+  /** First block of `group`. */
+  startOf(group: number): number {
+    return group * this.groupBlocks;
+  }
+
+  /** Blocks in `group`, in [1, groupBlocks]. */
+  sizeOf(group: number): number {
+    return Math.min(this.groupBlocks, this.#blockCount - group * this.groupBlocks);
+  }
+
+  /** Offset in `group` of its first block whose index is a multiple of `align`. */
+  alignedOffset(group: number, align: number): number {
+    const over = (group * this.groupBlocks) % align;
+    return over === 0 ? 0 : align - over;
+  }
+
+  /** Makes the device longer. */
+  grow(blockCount: number): void {
+    assert(blockCount >= this.#blockCount, 'a device only grows');
+    this.#blockCount = blockCount;
+    this.#groupCount = Math.ceil(blockCount / this.groupBlocks);
+  }
+}
