@@ -1,0 +1,202 @@
+/**
+ * Cursor: walks a tree in key order, in both directions.
+ *
+ * - On entering a leaf it copies the leaf and remembers between which keys it lay; leaving it, it
+ *   descends again by that bound. So it stays right while the tree is changed or nodes are
+ *   evicted between its steps: of a leaf that it hasn't entered yet it shows either state.
+ * - Views of key and value are valid until it enters another leaf.
+ * - A step that throws a MissSignal has changed nothing and may be repeated.
+ */
+
+import { EMPTY } from '../format/bytes.js';
+import type { Comparator } from './comparator.js';
+import type { Forest } from './forest.js';
+import { NODE_STATE, Node } from './node.js';
+import { childIndex, childIndexBefore, entry, readEntry, search } from './node-view.js';
+import type { TreeSpec } from './tree-spec.js';
+
+/** What a cursor needs of a tree. */
+export interface CursorTree {
+  readonly forest: Forest;
+  readonly spec: TreeSpec;
+  readonly order: Comparator;
+  readonly root: Node | null;
+}
+
+/** A key in a buffer that is reused; `has` is false for an open bound. */
+class Bound {
+  has = false;
+  bytes: Uint8Array = new Uint8Array(64);
+  length = 0;
+
+  set(page: Uint8Array, start: number, end: number): void {
+    this.has = true;
+    this.length = end - start;
+    if (this.bytes.length < this.length) this.bytes = new Uint8Array(2 * this.length);
+    for (let i = 0; i < this.length; i++) this.bytes[i] = page[start + i] as number;
+  }
+}
+
+export class Cursor {
+  /** True while the cursor is at an entry. */
+  valid = false;
+  keyBytes: Uint8Array = EMPTY;
+  keyStart = 0;
+  keyEnd = 0;
+  valueBytes: Uint8Array = EMPTY;
+  valueStart = 0;
+  valueEnd = 0;
+
+  readonly #tree: CursorTree;
+  readonly #leaf = new Node(NODE_STATE.embedded);
+  #buffer: Uint8Array = EMPTY;
+  #index = 0;
+  #lower = new Bound();
+  #upper = new Bound();
+  /** Where bounds are built during a descent, which may be cut short. */
+  #nextLower = new Bound();
+  #nextUpper = new Bound();
+
+  constructor(tree: CursorTree) {
+    this.#tree = tree;
+  }
+
+  /** To the first entry at or behind `key`; false when there is none. */
+  seek(key: Uint8Array): boolean {
+    return this.#seekFrom(key, key.length);
+  }
+
+  #seekFrom(key: Uint8Array, length: number): boolean {
+    const { order } = this.#tree;
+    const found = this.#descend((node) => childIndex(node, order, key, 0, length));
+    if (!found) return this.#lose();
+    const index = search(this.#leaf, order, key, 0, length);
+    return this.#forward(index >= 0 ? index : ~index);
+  }
+
+  seekFirst(): boolean {
+    if (!this.#descend(() => 0)) return this.#lose();
+    return this.#forward(0);
+  }
+
+  seekLast(): boolean {
+    if (!this.#descend((node) => node.count - 1)) return this.#lose();
+    return this.#backward(this.#leaf.count - 1);
+  }
+
+  /** To the next entry; false, and no longer valid, behind the last one. */
+  next(): boolean {
+    if (!this.valid) return false;
+    const index = this.#index + 1;
+    return index < this.#leaf.count ? this.#show(index) : this.#forward(index);
+  }
+
+  /** To the entry before; false, and no longer valid, in front of the first one. */
+  previous(): boolean {
+    if (!this.valid) return false;
+    const index = this.#index - 1;
+    return index >= 0 ? this.#show(index) : this.#backward(index);
+  }
+
+  /** A copy of the key. */
+  key(): Uint8Array {
+    return this.keyBytes.slice(this.keyStart, this.keyEnd);
+  }
+
+  /** A copy of the value. */
+  value(): Uint8Array {
+    return this.valueBytes.slice(this.valueStart, this.valueEnd);
+  }
+
+  /** To entry `index` of the leaf, or on to the leaves behind it. */
+  #forward(from: number): boolean {
+    const { order } = this.#tree;
+    let index = from;
+    while (index >= this.#leaf.count) {
+      const bound = this.#upper;
+      if (!bound.has) return this.#lose();
+      const { bytes, length } = bound;
+      if (!this.#descend((node) => childIndex(node, order, bytes, 0, length))) return this.#lose();
+      const found = search(this.#leaf, order, bytes, 0, length);
+      index = found >= 0 ? found : ~found;
+    }
+    return this.#show(index);
+  }
+
+  /** To entry `index` of the leaf, or back to the leaves in front of it. */
+  #backward(from: number): boolean {
+    const { order } = this.#tree;
+    let index = from;
+    while (index < 0) {
+      const bound = this.#lower;
+      if (!bound.has) return this.#lose();
+      const { bytes, length } = bound;
+      if (!this.#descend((node) => childIndexBefore(node, order, bytes, 0, length))) {
+        return this.#lose();
+      }
+      const found = search(this.#leaf, order, bytes, 0, length);
+      index = (found >= 0 ? found : ~found) - 1;
+    }
+    return this.#show(index);
+  }
+
+  #show(index: number): boolean {
+    this.#index = index;
+    readEntry(this.#leaf, index);
+    this.keyStart = entry.keyStart;
+    this.keyEnd = entry.keyEnd;
+    this.valueStart = entry.valueStart;
+    this.valueEnd = entry.valueEnd;
+    this.valid = true;
+    return true;
+  }
+
+  #lose(): boolean {
+    this.valid = false;
+    return false;
+  }
+
+  /** Enters the leaf that `choose` leads to; false when the tree is empty. */
+  #descend(choose: (node: Node) => number): boolean {
+    const { forest, spec, root } = this.#tree;
+    if (root === null) return false;
+    let node = root.resident ? root : forest.resident(root, spec);
+    this.#nextLower.has = false;
+    this.#nextUpper.has = false;
+    while (node.level > 0) {
+      const index = choose(node);
+      if (index > 0) {
+        readEntry(node, index);
+        this.#nextLower.set(node.page, entry.keyStart, entry.keyEnd);
+      }
+      if (index + 1 < node.count) {
+        readEntry(node, index + 1);
+        this.#nextUpper.set(node.page, entry.keyStart, entry.keyEnd);
+      }
+      node = forest.child(node, index, spec);
+    }
+    this.#enter(node);
+    return true;
+  }
+
+  /** Copies a leaf; its bounds become the cursor's. */
+  #enter(node: Node): void {
+    const leaf = this.#leaf;
+    if (this.#buffer.length < node.bodyLength) this.#buffer = new Uint8Array(node.bodyLength);
+    this.#buffer.set(node.page.subarray(node.bodyStart, node.bodyStart + node.bodyLength));
+    leaf.page = this.#buffer;
+    leaf.bodyLength = node.bodyLength;
+    leaf.count = node.count;
+    leaf.keySize = node.keySize;
+    leaf.payloadSize = node.payloadSize;
+    leaf.order = null;
+    this.keyBytes = this.#buffer;
+    this.valueBytes = this.#buffer;
+    const lower = this.#lower;
+    const upper = this.#upper;
+    this.#lower = this.#nextLower;
+    this.#upper = this.#nextUpper;
+    this.#nextLower = lower;
+    this.#nextUpper = upper;
+  }
+}

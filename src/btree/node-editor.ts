@@ -1,0 +1,372 @@
+/**
+ * Changing a dirty node in place.
+ *
+ * - The heap grows down; removing an entry leaves garbage, which packing the page gives back.
+ * - Children are moved with their entries; heads are kept while keys share the node's prefix.
+ * - Callers have made the node writable; nothing here knows of savepoints or generations.
+ */
+
+import { assert } from '../assert.js';
+import { setU16 } from '../format/bytes.js';
+import { putPointer, putProvisional } from '../format/pointer.js';
+import type { Node } from './node.js';
+import {
+  BODY_START,
+  lengthSize,
+  NODE_BODY,
+  POINTER_SIZE,
+  SLOT_SIZE,
+  setLength,
+  VALUE_SIZE_VARIABLE,
+} from './node-format.js';
+import { entry, entryStart, firstKeyed, liveBytes, readEntry, usedBytes } from './node-view.js';
+import { givePage, takePage } from './page-pool.js';
+import type { TreeSpec } from './tree-spec.js';
+
+/** From this length on a copy through a view is faster than a loop (45 ns against 1.8 ns a byte). */
+const LOOP_COPY_MAX = 24;
+
+/** Copies `source[from, to)` to `target[at]`. */
+export function copyBytes(
+  source: Uint8Array,
+  from: number,
+  to: number,
+  target: Uint8Array,
+  at: number,
+): void {
+  if (to - from > LOOP_COPY_MAX) {
+    target.set(source.subarray(from, to), at);
+    return;
+  }
+  const shift = at - from;
+  for (let i = from; i < to; i++) target[i + shift] = source[i] as number;
+}
+
+/** Encoded bytes of an entry of `node` with such a key and payload, without its slot. */
+export function encodedSize(node: Node, keyLength: number, payloadLength: number): number {
+  return (
+    (node.keySize === 0 ? lengthSize(keyLength) : 0) +
+    (node.payloadSize < 0 ? lengthSize(payloadLength) : 0) +
+    keyLength +
+    payloadLength
+  );
+}
+
+/** True when an entry of `size` bytes and its slot fit, after packing if need be. */
+export function hasRoom(node: Node, size: number): boolean {
+  return usedBytes(node) + SLOT_SIZE + size <= node.bodyLength;
+}
+
+/** Bytes of the body of a leaf with one record, exactly as long as it needs to be. */
+export function singleBodySize(spec: TreeSpec, keyLength: number, valueLength: number): number {
+  return (
+    NODE_BODY.size +
+    SLOT_SIZE +
+    (spec.keySize === 0 ? lengthSize(keyLength) : 0) +
+    (spec.valueSize < 0 ? lengthSize(valueLength) : 0) +
+    keyLength +
+    valueLength
+  );
+}
+
+/** Writes that body to `page[start, ...)`. */
+export function writeSingleBody(
+  spec: TreeSpec,
+  key: Uint8Array,
+  value: Uint8Array,
+  page: Uint8Array,
+  start: number,
+): void {
+  const heapStart = NODE_BODY.size + SLOT_SIZE;
+  setU16(page, start + NODE_BODY.count, 1);
+  setU16(page, start + NODE_BODY.heapStart, heapStart);
+  setU16(page, start + NODE_BODY.keySize, spec.keySize);
+  setU16(
+    page,
+    start + NODE_BODY.valueSize,
+    spec.valueSize < 0 ? VALUE_SIZE_VARIABLE : spec.valueSize,
+  );
+  setU16(page, start + NODE_BODY.size, heapStart);
+  let at = start + heapStart;
+  if (spec.keySize === 0) at = setLength(page, at, key.length);
+  if (spec.valueSize < 0) at = setLength(page, at, value.length);
+  copyBytes(key, 0, key.length, page, at);
+  copyBytes(value, 0, value.length, page, at + key.length);
+}
+
+/** Makes the page of a node that has nothing in it yet. */
+export function startPage(node: Node, pageLength: number): void {
+  node.page = takePage(pageLength);
+  node.bodyStart = BODY_START;
+  node.bodyLength = pageLength - BODY_START;
+  node.heapStart = node.bodyLength;
+  node.garbage = 0;
+  node.count = 0;
+  node.resident = true;
+}
+
+/** Inserts an entry; the room must be there. Returns the offset of its payload in the page. */
+export function insertEntry(
+  node: Node,
+  index: number,
+  key: Uint8Array,
+  keyStart: number,
+  keyEnd: number,
+  payloadLength: number,
+): number {
+  const size = encodedSize(node, keyEnd - keyStart, payloadLength);
+  assert(hasRoom(node, size), 'an inserted entry fits into its node');
+  if (NODE_BODY.size + SLOT_SIZE * (node.count + 1) + size > node.heapStart) repack(node);
+  const page = node.page;
+  node.heapStart -= size;
+  let at = node.bodyStart + node.heapStart;
+  if (node.keySize === 0) at = setLength(page, at, keyEnd - keyStart);
+  if (node.payloadSize < 0) at = setLength(page, at, payloadLength);
+  copyBytes(key, keyStart, keyEnd, page, at);
+  openSlot(node, index);
+  keepHead(node, index, key, keyStart, keyEnd);
+  if (node.level > 0) node.children.splice(index, 0, undefined);
+  return at + keyEnd - keyStart;
+}
+
+/** Opens slot `index` for the entry at `heapStart`. */
+function openSlot(node: Node, index: number): void {
+  const slot = node.bodyStart + NODE_BODY.size + SLOT_SIZE * index;
+  const end = node.bodyStart + NODE_BODY.size + SLOT_SIZE * node.count;
+  if (slot < end) node.page.copyWithin(slot + SLOT_SIZE, slot, end);
+  setU16(node.page, slot, node.heapStart);
+  node.count++;
+}
+
+/** Keeps the heads valid behind the insertion of a key, or gives them up. */
+function keepHead(
+  node: Node,
+  index: number,
+  key: Uint8Array,
+  keyStart: number,
+  keyEnd: number,
+): void {
+  const order = node.order;
+  if (order === null || !node.headed || order.head === undefined) return;
+  if (node.heads.length < node.count || !sharesPrefix(node, index, key, keyStart, keyEnd)) {
+    node.order = null;
+    return;
+  }
+  const heads = node.heads;
+  if (index < node.count - 1) heads.copyWithin(index + 1, index, node.count - 1);
+  if (index >= firstKeyed(node)) heads[index] = order.head(key, keyStart + node.prefix, keyEnd);
+}
+
+/** True when `key`, just inserted at `index`, begins with the prefix of the other keys. */
+function sharesPrefix(
+  node: Node,
+  index: number,
+  key: Uint8Array,
+  keyStart: number,
+  keyEnd: number,
+): boolean {
+  const prefix = node.prefix;
+  if (prefix === 0) return true;
+  const first = firstKeyed(node);
+  const other = index === first ? first + 1 : first;
+  if (keyEnd - keyStart < prefix || other >= node.count || index < first) return false;
+  readEntry(node, other);
+  for (let i = 0; i < prefix; i++) {
+    if (node.page[entry.keyStart + i] !== key[keyStart + i]) return false;
+  }
+  return true;
+}
+
+/** Inserts the record of a leaf. */
+export function insertRecord(
+  node: Node,
+  index: number,
+  key: Uint8Array,
+  keyStart: number,
+  keyEnd: number,
+  value: Uint8Array,
+  valueStart: number,
+  valueEnd: number,
+): void {
+  const at = insertEntry(node, index, key, keyStart, keyEnd, valueEnd - valueStart);
+  copyBytes(value, valueStart, valueEnd, node.page, at);
+}
+
+/** Inserts a child into a branch; its key is dropped where it becomes entry 0. */
+export function insertChild(
+  node: Node,
+  index: number,
+  key: Uint8Array,
+  keyStart: number,
+  keyEnd: number,
+  child: Node,
+): void {
+  const keyless = index === 0 && node.keySize === 0;
+  const at = insertEntry(node, index, key, keyStart, keyless ? keyStart : keyEnd, POINTER_SIZE);
+  node.children[index] = child;
+  writePointer(node, at, child);
+}
+
+/** Points entry `index` of a branch to `child`. */
+export function setChild(node: Node, index: number, child: Node): void {
+  readEntry(node, index);
+  node.children[index] = child;
+  writePointer(node, entry.valueStart, child);
+}
+
+function writePointer(node: Node, at: number, child: Node): void {
+  if (!child.sealed) node.unresolved = true;
+  pointTo(node.page, at, child);
+}
+
+/** Writes a POINTER to `node`: a provisional one until it is sealed. */
+export function pointTo(bytes: Uint8Array, at: number, node: Node): void {
+  if (node.sealed) putPointer(bytes, at, node);
+  else putProvisional(bytes, at, node.number, node.length, node.level, node.birth);
+}
+
+/** Removes entry `index`. */
+export function removeEntry(node: Node, index: number): void {
+  readEntry(node, index);
+  const at = entryStart(node, index);
+  const size = entry.valueEnd - at;
+  if (at - node.bodyStart === node.heapStart) node.heapStart += size;
+  else node.garbage += size;
+  const slot = node.bodyStart + NODE_BODY.size + SLOT_SIZE * index;
+  const end = node.bodyStart + NODE_BODY.size + SLOT_SIZE * node.count;
+  node.page.copyWithin(slot, slot + SLOT_SIZE, end);
+  if (node.headed) node.heads.copyWithin(index, index + 1, node.count);
+  node.count--;
+  if (node.level > 0) node.children.splice(index, 1);
+  if (node.count <= firstKeyed(node)) node.order = null;
+}
+
+/**
+ * Moves entries [from, to) of `source` to the end of `target`, which encodes entries the same
+ * way and has the room. Raw: the first key of a branch needs `setKey` afterwards.
+ */
+export function appendEntries(source: Node, from: number, to: number, target: Node): void {
+  for (let i = from; i < to; i++) {
+    readEntry(source, i);
+    const start = entryStart(source, i);
+    const size = entry.valueEnd - start;
+    assert(hasRoom(target, size), 'moved entries fit into their node');
+    if (NODE_BODY.size + SLOT_SIZE * (target.count + 1) + size > target.heapStart) repack(target);
+    target.heapStart -= size;
+    copyBytes(source.page, start, start + size, target.page, target.bodyStart + target.heapStart);
+    openSlot(target, target.count);
+    if (target.level > 0) target.children.push(source.children[i]);
+  }
+  target.order = null;
+  target.unresolved ||= source.unresolved;
+}
+
+/** Removes entries [from, to). */
+export function removeEntries(node: Node, from: number, to: number): void {
+  if (from >= to) return;
+  let size = 0;
+  for (let i = from; i < to; i++) {
+    readEntry(node, i);
+    size += entry.valueEnd - entryStart(node, i);
+  }
+  const slots = node.bodyStart + NODE_BODY.size;
+  const end = slots + SLOT_SIZE * node.count;
+  node.page.copyWithin(slots + SLOT_SIZE * from, slots + SLOT_SIZE * to, end);
+  node.garbage += size;
+  node.count -= to - from;
+  if (node.level > 0) node.children.splice(from, to - from);
+  node.order = null;
+}
+
+/** Moves entries [from, to) of `source` in front of all of `target`. */
+export function prependEntries(source: Node, from: number, to: number, target: Node): void {
+  const old = target.count;
+  appendEntries(source, from, to, target);
+  rotateSlots(target, old);
+  if (target.level > 0) {
+    target.children = [...target.children.slice(old), ...target.children.slice(0, old)];
+  }
+}
+
+/** Brings the slots from `middle` on to the front. */
+function rotateSlots(node: Node, middle: number): void {
+  const start = node.bodyStart + NODE_BODY.size;
+  const cut = start + SLOT_SIZE * middle;
+  const end = start + SLOT_SIZE * node.count;
+  const front = node.page.slice(start, cut);
+  node.page.copyWithin(start, cut, end);
+  node.page.set(front, end - front.length);
+}
+
+/**
+ * Gives entry `index` of a branch another key: an empty one (zeros when fixed) when `key` is
+ * null. The room must be there.
+ */
+export function setKey(node: Node, index: number, key: Uint8Array | null): void {
+  const child = node.children[index];
+  readEntry(node, index);
+  const pointer = node.page.slice(entry.valueStart, entry.valueEnd);
+  const bytes = key ?? new Uint8Array(node.keySize);
+  removeEntry(node, index);
+  const at = insertEntry(node, index, bytes, 0, bytes.length, POINTER_SIZE);
+  node.page.set(pointer, at);
+  node.children[index] = child;
+  node.order = null;
+}
+
+/** Overwrites the value of record `index` with one of the same size. */
+export function overwriteValue(
+  node: Node,
+  index: number,
+  value: Uint8Array,
+  start: number,
+  end: number,
+): boolean {
+  readEntry(node, index);
+  if (entry.valueEnd - entry.valueStart !== end - start) return false;
+  copyBytes(value, start, end, node.page, entry.valueStart);
+  return true;
+}
+
+/** Packs the page in place: no garbage, entries in the order of their slots. */
+export function repack(node: Node): void {
+  resize(node, node.page.length);
+}
+
+/** Moves the entries, packed, to a page of `pageLength` bytes, which must be large enough. */
+export function resize(node: Node, pageLength: number): void {
+  const page = takePage(pageLength);
+  const bodyLength = pageLength - BODY_START;
+  writeBody(node, page, BODY_START, bodyLength);
+  node.heapStart = bodyLength - liveBytes(node);
+  givePage(node.page);
+  node.page = page;
+  node.bodyStart = BODY_START;
+  node.bodyLength = bodyLength;
+  node.garbage = 0;
+}
+
+/** Writes the canonical body of `node`, zeros between slots and heap included. */
+export function writeBody(node: Node, page: Uint8Array, start: number, length: number): void {
+  const source = node.page;
+  const heapStart = length - liveBytes(node);
+  setU16(page, start + NODE_BODY.count, node.count);
+  setU16(page, start + NODE_BODY.heapStart, heapStart);
+  setU16(page, start + NODE_BODY.keySize, node.keySize);
+  setU16(
+    page,
+    start + NODE_BODY.valueSize,
+    node.valueSize < 0 ? VALUE_SIZE_VARIABLE : node.valueSize,
+  );
+  let at = start + heapStart;
+  let slot = start + NODE_BODY.size;
+  for (let i = 0; i < node.count; i++) {
+    readEntry(node, i);
+    const from = entryStart(node, i);
+    copyBytes(source, from, entry.valueEnd, page, at);
+    setU16(page, slot, at - start);
+    at += entry.valueEnd - from;
+    slot += SLOT_SIZE;
+  }
+  page.fill(0, slot, start + heapStart);
+}

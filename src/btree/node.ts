@@ -1,0 +1,187 @@
+/**
+ * A tree node in memory.
+ *
+ * Life of a node:
+ * 1. *dirty*: created or copied in the current generation, changed in place by its one owner. It
+ *    has a provisional number and no address. Raising the generation freezes it: from then on it
+ *    is only read or copied.
+ * 2. *packing*: taken into a checkpoint, which gives it an address, seals and writes it.
+ * 3. *clean*: on the device, in the cache; its page may be evicted and read again.
+ *
+ * And beside these: *embedded*, a root that is a read-only view of bytes of its owner; *reader*,
+ * replaced before it got an address, still seen by a reader; *gone*.
+ *
+ * - `count`, `heapStart` and `garbage` are the truth; the page's own header is written when the
+ *   node is sealed or embedded.
+ * - `children[i]` is the node that entry i of a branch points to, where it is known; a clean one
+ *   may have been evicted meanwhile (`resident` is false). A dirty child is always there.
+ * - `heads[i]` is the head of key i behind the first `prefix` bytes, which all keys share; valid
+ *   while `order` is set, rebuilt by the next search otherwise.
+ */
+
+import { CorruptError } from '../errors.js';
+import { EMPTY, getU64 } from '../format/bytes.js';
+import {
+  isPlain,
+  LEVEL_MAX,
+  POINTER,
+  pointerAddress,
+  pointerBirth,
+  pointerChecksumHigh,
+  pointerChecksumLow,
+  pointerLength,
+  pointerLevel,
+  pointerRecords,
+} from '../format/pointer.js';
+import type { Comparator } from './comparator.js';
+import { NODE_SIZE_MAX } from './node-format.js';
+import { takePage } from './page-pool.js';
+
+export const NODE_STATE = {
+  dirty: 1,
+  packing: 2,
+  clean: 3,
+  embedded: 4,
+  reader: 5,
+  gone: 6,
+} as const;
+
+export type NodeState = (typeof NODE_STATE)[keyof typeof NODE_STATE];
+
+const NO_HEADS = new Uint32Array(0);
+
+/** Bytes that a resident node takes beside its page: heads, children, itself; an estimate. */
+export const NODE_OVERHEAD_BYTES = 1024;
+
+export class Node {
+  // What a search reads comes first, so that it lies together in memory.
+
+  /** The run of blocks, header included; for an embedded root the bytes of its owner. */
+  page: Uint8Array = EMPTY;
+  /** The comparator that `heads` and `prefix` were built for, null when they are not valid. */
+  order: Comparator | null = null;
+  heads: Uint32Array = NO_HEADS;
+  children: (Node | undefined)[] = [];
+  /** The page holds the node; false once it was evicted. */
+  resident = false;
+  headed = false;
+  /** Used since the cache's hand last passed. */
+  referenced = false;
+  level = 0;
+  /** Entries. */
+  count = 0;
+  prefix = 0;
+  /** Offset of the body in `page`. */
+  bodyStart = 0;
+  /** Bytes of every key, 0: variable. */
+  keySize = 0;
+  /** Bytes of every payload (value or POINTER), -1: variable. */
+  payloadSize = -1;
+
+  state: NodeState;
+  /** Generation in which it was made. */
+  birth = 0;
+  /** References to it while it has no address; afterwards the reference counts hold them. */
+  refs = 1;
+  /** Savepoint in which it was made or its pre-image was taken. */
+  savepoint = 0;
+  /** Bytes of the body. */
+  bodyLength = 0;
+  /** Offset of the lowest heap byte in use, from the start of the body. */
+  heapStart = 0;
+  /** Dead bytes of the heap. */
+  garbage = 0;
+  /** Inserts in a row at the right edge (positive) or the left edge (negative). */
+  run = 0;
+
+  role = 0;
+  owner = 0;
+  /** Bytes of every value, -1: variable, in a branch too. */
+  valueSize = -1;
+  /** Provisional number; 0 for a node that came from the device. */
+  number = 0;
+  /** First block, -1 while it has none. */
+  address = -1;
+  /** Blocks. */
+  length = 0;
+  /** Halves of the checksum, once sealed. */
+  low = 0;
+  high = 0;
+  sealed = false;
+  /** Records in the leaves below, once sealed. */
+  records = 0;
+  /** Stored bytes that they account for, once sealed. */
+  bytes = 0;
+  /** No record below owns a block; once sealed. */
+  plain = false;
+  /** The page may hold provisional pointers. */
+  unresolved = false;
+  /** Its blocks were freed while it was being packed. */
+  released = false;
+
+  /** Asynchronous runs that need it resident. */
+  pins = 0;
+  /** Place in the cache's ring, -1 when it isn't there. */
+  ringIndex = -1;
+  /** Mark of the last walk that saw it. */
+  mark = 0;
+
+  constructor(state: NodeState) {
+    this.state = state;
+  }
+}
+
+/** A dirty node of its own with the same entries; birth and number are the caller's to give. */
+export function copyNode(node: Node): Node {
+  const copy = new Node(NODE_STATE.dirty);
+  copy.page = takePage(node.page.length);
+  copy.page.set(node.page);
+  copy.resident = true;
+  copy.bodyStart = node.bodyStart;
+  copy.bodyLength = node.bodyLength;
+  copy.count = node.count;
+  copy.heapStart = node.heapStart;
+  copy.garbage = node.garbage;
+  copy.keySize = node.keySize;
+  copy.payloadSize = node.payloadSize;
+  copy.valueSize = node.valueSize;
+  copy.level = node.level;
+  copy.role = node.role;
+  copy.owner = node.owner;
+  copy.length = node.length;
+  copy.run = node.run;
+  copy.unresolved = node.unresolved;
+  copy.children = node.children.slice();
+  return copy;
+}
+
+/**
+ * A node, not in memory yet, as the resolved POINTER at `bytes[at]` describes it.
+ * @throws CorruptError when no node can be like that.
+ */
+export function nodeOfPointer(
+  bytes: Uint8Array,
+  at: number,
+  role: number,
+  blockSize: number,
+): Node {
+  const node = new Node(NODE_STATE.clean);
+  node.address = pointerAddress(bytes, at);
+  node.length = pointerLength(bytes, at);
+  node.low = pointerChecksumLow(bytes, at);
+  node.high = pointerChecksumHigh(bytes, at);
+  node.birth = pointerBirth(bytes, at);
+  node.level = pointerLevel(bytes, at);
+  node.role = role;
+  node.plain = isPlain(bytes, at);
+  node.records = pointerRecords(bytes, at);
+  node.bytes = getU64(bytes, at + POINTER.bytes);
+  node.sealed = true;
+  const size = node.length * blockSize;
+  if (size === 0 || size > Math.max(NODE_SIZE_MAX, blockSize)) {
+    throw new CorruptError('Cannot follow pointer: its length is out of range');
+  }
+  if (node.level > LEVEL_MAX)
+    throw new CorruptError('Cannot follow pointer: its level is too high');
+  return node;
+}

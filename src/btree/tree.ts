@@ -1,0 +1,483 @@
+/**
+ * Tree: an ordered map from keys to values, both byte strings, in copy-on-write nodes.
+ *
+ * - A tree is opened over a root record. An embedded root is read in place: the record's bytes
+ *   must not change while the tree is in use, until its first write has copied them.
+ * - A tree with an embedded root that stays open over checkpoints needs `resolveReferences` on
+ *   the bytes that `encodeRoot` gave, at the end of each, before numbers are retired.
+ * - Everything is synchronous. Inside `forest.run` any call may throw a MissSignal; a write is
+ *   then to be undone by the caller (savepoint) and repeated.
+ * - `hitBytes` and every other view is valid until the next call of any tree of the forest, and
+ *   until a seal or a trim.
+ */
+
+import { assert } from '../assert.js';
+import { CorruptError, StoreError } from '../errors.js';
+import { EMPTY } from '../format/bytes.js';
+import { isProvisional, pointerRecords } from '../format/pointer.js';
+import { ROLE } from '../format/role.js';
+import type { Comparator } from './comparator.js';
+import { Cursor } from './cursor.js';
+import type { Forest } from './forest.js';
+import { NODE_STATE, type Node } from './node.js';
+import { orderFault } from './node-check.js';
+import {
+  encodedSize,
+  insertRecord,
+  overwriteValue,
+  pointTo,
+  removeEntry,
+  singleBodySize,
+  writeBody,
+  writeSingleBody,
+} from './node-editor.js';
+import { KEY_SIZE_MAX, POINTER_SIZE, VALUE_SIZE_MAX } from './node-format.js';
+import {
+  childIndex,
+  copyKey,
+  entry,
+  pointerAt,
+  readEntry,
+  search,
+  usedBytes,
+} from './node-view.js';
+import {
+  checkRootSpec,
+  decodeRoot,
+  embeddedNode,
+  embeddedRootSize,
+  emptyRoot,
+  leafStoredBytes,
+  pointerStoredBytes,
+  ROOT_FORM,
+  startEmbeddedRoot,
+  startExternalRoot,
+} from './root-record.js';
+import { noteRun, TreeEditor } from './tree-editor.js';
+import { searchOrder, type TreeSpec } from './tree-spec.js';
+import type { RootHolder } from './undo-log.js';
+import { type TreeReport, verifyTree } from './verify.js';
+
+export type { TreeSpec } from './tree-spec.js';
+export type { TreeReport } from './verify.js';
+
+/**
+ * Bytes of an embedded root that `deleteRange` hands over: it saves a node that would be written
+ * only to be dropped, and still leaves room for several in a leaf of the drop list.
+ */
+export const MIDDLE_SIZE_MAX = 1024;
+
+/** A root record in place: it begins at `bytes[at]` and may reach to `end`. */
+export interface RootRecord {
+  readonly bytes: Uint8Array;
+  readonly at: number;
+  readonly end: number;
+}
+
+export class Tree implements RootHolder {
+  readonly forest: Forest;
+  readonly spec: TreeSpec;
+  readonly order: Comparator;
+  /** The root node, null for an empty tree. Owned by the tree and its savepoint. */
+  root: Node | null = null;
+  /** The value that `find` found: `hitBytes[hitStart, hitEnd)`. */
+  hitBytes: Uint8Array = EMPTY;
+  hitStart = 0;
+  hitEnd = 0;
+  #editor: TreeEditor | null = null;
+
+  /**
+   * Opens the tree that `record` is the root of, or an empty one.
+   * @throws CorruptError; StoreError E_COMPARATOR when the record names another comparator.
+   */
+  constructor(forest: Forest, spec: TreeSpec, record?: RootRecord) {
+    this.forest = forest;
+    this.spec = spec;
+    this.order = searchOrder(spec);
+    if (record !== undefined) this.root = this.#open(record);
+  }
+
+  #open(record: RootRecord): Node | null {
+    const parts = decodeRoot(record.bytes, record.at, record.end);
+    checkRootSpec(record.bytes, parts, this.spec);
+    if (parts.form === ROOT_FORM.empty) return null;
+    if (parts.pointer >= 0) {
+      return this.forest.nodeOf(record.bytes, parts.pointer, this.spec.role);
+    }
+    const node = embeddedNode(record.bytes, parts, this.spec.role);
+    const fault = orderFault(node, this.order);
+    if (fault !== undefined) throw new CorruptError(`Cannot open embedded root: ${fault}`);
+    return node;
+  }
+
+  /** The root in memory, or null. */
+  #top(): Node | null {
+    const root = this.root;
+    if (root === null || root.resident) return root;
+    this.root = this.forest.resident(root, this.spec);
+    return this.root;
+  }
+
+  #edit(): TreeEditor {
+    this.#editor ??= new TreeEditor(this.forest, this.spec, this);
+    return this.#editor;
+  }
+
+  // Reading
+
+  /** True when `key` is there; its value is then `hitBytes[hitStart, hitEnd)`. */
+  find(key: Uint8Array): boolean {
+    let node = this.#top();
+    if (node === null) return false;
+    while (node.level > 0) {
+      const index = childIndex(node, this.order, key, 0, key.length);
+      node = this.forest.child(node, index, this.spec);
+    }
+    const index = search(node, this.order, key, 0, key.length);
+    if (index < 0) return false;
+    this.hitBytes = node.page;
+    this.hitStart = entry.valueStart;
+    this.hitEnd = entry.valueEnd;
+    return true;
+  }
+
+  has(key: Uint8Array): boolean {
+    return this.find(key);
+  }
+
+  /** A copy of the value of `key`, undefined when it isn't there. */
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.find(key) ? this.hitBytes.slice(this.hitStart, this.hitEnd) : undefined;
+  }
+
+  /** True when the tree holds nothing. Reads nothing. */
+  isEmpty(): boolean {
+    return this.root === null;
+  }
+
+  /** A copy of the lowest key. */
+  firstKey(): Uint8Array | undefined {
+    let node = this.#top();
+    while (node !== null && node.level > 0) node = this.forest.child(node, 0, this.spec);
+    return node === null ? undefined : copyKey(node, 0);
+  }
+
+  /** A copy of the highest key. */
+  lastKey(): Uint8Array | undefined {
+    let node = this.#top();
+    while (node !== null && node.level > 0) {
+      node = this.forest.child(node, node.count - 1, this.spec);
+    }
+    return node === null ? undefined : copyKey(node, node.count - 1);
+  }
+
+  cursor(): Cursor {
+    return new Cursor(this);
+  }
+
+  /** Levels; 0 when empty. */
+  height(): number {
+    return this.root === null ? 0 : this.root.level + 1;
+  }
+
+  /** Records. Walks what is dirty, the rest stands in pointers. */
+  count(): number {
+    return this.root === null ? 0 : this.#countBelow(this.root);
+  }
+
+  #countBelow(node: Node): number {
+    if (node.sealed) return node.records;
+    if (node.level === 0) return node.count;
+    let sum = 0;
+    for (let i = 0; i < node.count; i++) {
+      const at = pointerAt(node, i);
+      sum += isProvisional(node.page, at)
+        ? this.#countBelow(this.forest.child(node, i, this.spec))
+        : pointerRecords(node.page, at);
+    }
+    return sum;
+  }
+
+  /**
+   * Bytes that the records account for: what their schema says, or keys and values where there
+   * is none. Walks what is dirty; trees inside records are their records' affair.
+   */
+  storedBytes(): number {
+    return this.root === null ? 0 : this.#bytesBelow(this.root);
+  }
+
+  #bytesBelow(node: Node): number {
+    if (node.sealed) return node.bytes;
+    if (node.level === 0) return leafStoredBytes(node, this.forest.schemas);
+    let sum = 0;
+    for (let i = 0; i < node.count; i++) {
+      const at = pointerAt(node, i);
+      sum += isProvisional(node.page, at)
+        ? this.#bytesBelow(this.forest.nodeOf(node.page, at, node.role))
+        : pointerStoredBytes(node.page, at);
+    }
+    return sum;
+  }
+
+  // Writing
+
+  /**
+   * Sets the value of `key`. True when the key is new.
+   * @throws RangeError for sizes over their limits or other than those the tree fixes.
+   */
+  put(key: Uint8Array, value: Uint8Array): boolean {
+    this.#checkSizes(key, value);
+    if (this.root === null && this.spec.role === ROLE.blob) return this.#putFirst(key, value);
+    const editor = this.#edit();
+    const found = editor.descend(key);
+    let leaf = editor.nodes[0] as Node;
+    if (found >= 0) {
+      if (overwriteValue(leaf, found, value, 0, value.length)) {
+        this.#resolve(leaf, found);
+        return false;
+      }
+      removeEntry(leaf, found);
+    }
+    const size = encodedSize(leaf, key.length, value.length);
+    const index = editor.makeRoom(0, found >= 0 ? found : ~found, size);
+    leaf = editor.nodes[0] as Node;
+    insertRecord(leaf, index, key, 0, key.length, value, 0, value.length);
+    this.#resolve(leaf, index);
+    if (found >= 0) {
+      if (editor.isUnderfull(leaf)) editor.settle(0);
+      return false;
+    }
+    noteRun(leaf, index);
+    return true;
+  }
+
+  /**
+   * The first record of a blob stream, often the only one: an embedded root at once, without a
+   * node that would be made only to be embedded. Its records refer to no node.
+   */
+  #putFirst(key: Uint8Array, value: Uint8Array): boolean {
+    const length = singleBodySize(this.spec, key.length, value.length);
+    const bytes = startEmbeddedRoot(this.spec, 0, length);
+    writeSingleBody(this.spec, key, value, bytes, bytes.length - length);
+    this.forest.noteRoot(this);
+    this.root = embeddedNode(bytes, decodeRoot(bytes, 0, bytes.length), this.spec.role);
+    return true;
+  }
+
+  /**
+   * Makes the leaf where `key` is this tree's own. What its records refer to has then been counted
+   * for every tree that shared it: only from now on may any of it be given up.
+   */
+  own(key: Uint8Array): void {
+    if (this.root !== null) this.#edit().descend(key);
+  }
+
+  /** A record may refer to nodes that were sealed since it was encoded. */
+  #resolve(leaf: Node, index: number): void {
+    if (this.forest.schemas[this.spec.role] === undefined) return;
+    readEntry(leaf, index);
+    this.forest.resolveRecord(leaf, entry.valueStart, entry.valueEnd);
+  }
+
+  #checkSizes(key: Uint8Array, value: Uint8Array): void {
+    const { keySize, valueSize } = this.spec;
+    if (keySize > 0 ? key.length !== keySize : key.length > KEY_SIZE_MAX) {
+      throw new RangeError(
+        keySize > 0
+          ? `Cannot put: the key has ${key.length} bytes, not ${keySize}`
+          : `Cannot put: the key has ${key.length} bytes, more than ${KEY_SIZE_MAX}`,
+      );
+    }
+    if (valueSize >= 0 ? value.length !== valueSize : value.length > VALUE_SIZE_MAX) {
+      throw new RangeError(
+        valueSize >= 0
+          ? `Cannot put: the value has ${value.length} bytes, not ${valueSize}`
+          : `Cannot put: the value has ${value.length} bytes, more than ${VALUE_SIZE_MAX}`,
+      );
+    }
+  }
+
+  /** Removes `key`; false when it isn't there, and then nothing is copied. */
+  delete(key: Uint8Array): boolean {
+    if (!this.find(key)) return false;
+    const editor = this.#edit();
+    const found = editor.descend(key);
+    assert(found >= 0, 'a key that was found is there');
+    removeEntry(editor.nodes[0] as Node, found);
+    editor.settle(0);
+    return true;
+  }
+
+  /**
+   * Removes the keys in [from, to) in O(log n); undefined is the open end. What was cut out goes
+   * to `onMiddle` as a root record of its own: an embedded one of at most MIDDLE_SIZE_MAX bytes,
+   * or an external one. It isn't called when there is nothing that would have to be dropped.
+   */
+  deleteRange(
+    from: Uint8Array | undefined,
+    to: Uint8Array | undefined,
+    onMiddle: (role: number, root: Uint8Array) => void,
+  ): void {
+    const middle = this.#takeRange(from, to);
+    const root = middle.root;
+    if (root === null) return;
+    const plain = root.level === 0 && this.forest.schemas[this.spec.role] === undefined;
+    if (plain && root.number > 0 && root.address < 0 && root.refs === 1) this.forest.discard(root);
+    else onMiddle(this.spec.role, middle.encodeRoot(MIDDLE_SIZE_MAX));
+  }
+
+  /** Moves the keys in [from, to) to a tree of their own. */
+  #takeRange(from: Uint8Array | undefined, to: Uint8Array | undefined): Tree {
+    if (from !== undefined && to !== undefined) {
+      const taken = this.#edit().takeFromLeaf(from, to);
+      if (taken !== undefined) return this.#withRoot(taken);
+    }
+    const middle = from === undefined ? this.#takeAll() : this.splitOff(from);
+    const upper = to === undefined ? null : middle.splitOff(to);
+    if (upper !== null) this.join(upper);
+    return middle;
+  }
+
+  /** Moves everything to a tree of its own. */
+  #takeAll(): Tree {
+    return this.#withRoot(this.#give());
+  }
+
+  #give(): Node | null {
+    const root = this.root;
+    this.forest.noteRoot(this);
+    this.root = null;
+    return root;
+  }
+
+  #withRoot(root: Node | null): Tree {
+    const tree = new Tree(this.forest, this.spec);
+    this.forest.noteRoot(tree);
+    tree.root = root;
+    return tree;
+  }
+
+  /** Cuts off the keys from `key` on, O(log n), and gives them as a tree. */
+  splitOff(key: Uint8Array): Tree {
+    if (this.root === null) return this.#withRoot(null);
+    const editor = this.#edit();
+    const upper = this.#withRoot(editor.cut(key));
+    editor.mendEdge('right');
+    upper.#edit().mendEdge('left');
+    return upper;
+  }
+
+  /**
+   * Takes over all of `upper`, whose keys are above all of this tree's, O(log n); `upper` is
+   * empty afterwards.
+   * @throws StoreError E_INVALID when the key ranges interleave or the trees differ in kind.
+   */
+  join(upper: Tree): void {
+    this.#checkJoin(upper);
+    const key = upper.firstKey();
+    if (key === undefined) return;
+    const last = this.lastKey();
+    if (last === undefined) {
+      this.forest.noteRoot(this);
+      this.root = upper.#give();
+      return;
+    }
+    if (this.order.compare(last, 0, last.length, key, 0, key.length) >= 0) {
+      throw new StoreError('E_INVALID', 'Cannot join trees: their key ranges interleave');
+    }
+    const mine = (this.root as Node).level;
+    if (mine >= (upper.root as Node).level) {
+      const root = upper.#edit().ownRoot();
+      upper.#give();
+      this.#edit().joinRight(key, root);
+      return;
+    }
+    const root = this.#edit().ownRoot();
+    upper.#edit().joinLeft(key, root);
+    this.forest.noteRoot(this);
+    this.root = upper.#give();
+  }
+
+  #checkJoin(upper: Tree): void {
+    const a = this.spec;
+    const b = upper.spec;
+    const alike =
+      a.role === b.role &&
+      a.comparator === b.comparator &&
+      a.keySize === b.keySize &&
+      a.valueSize === b.valueSize &&
+      a.duplicates === b.duplicates;
+    if (!alike || this.forest !== upper.forest) {
+      throw new StoreError('E_INVALID', 'Cannot join trees: they are not of one kind');
+    }
+  }
+
+  /**
+   * Fills an empty tree from entries in strictly rising key order.
+   * @throws RangeError when the order is broken; StoreError E_INVALID when the tree isn't empty.
+   */
+  bulkBuild(entries: Iterable<readonly [Uint8Array, Uint8Array]>): void {
+    if (this.root !== null) {
+      throw new StoreError('E_INVALID', 'Cannot bulk build: the tree is not empty');
+    }
+    let before: Uint8Array | undefined;
+    for (const [key, value] of entries) {
+      if (
+        before !== undefined &&
+        this.order.compare(before, 0, before.length, key, 0, key.length) >= 0
+      ) {
+        throw new RangeError('Cannot bulk build: keys do not rise');
+      }
+      this.put(key, value);
+      before = key;
+    }
+  }
+
+  // Root record
+
+  /**
+   * The root record. A root node that was changed is embedded when the record then has at most
+   * `limit` bytes, otherwise it stays a node and the record points to it.
+   * @returns bytes that the tree goes on reading: the caller copies them, or leaves them alone.
+   */
+  encodeRoot(limit: number): Uint8Array {
+    const root = this.root;
+    if (root === null) return emptyRoot(this.spec);
+    const size = embeddedRootSize(this.spec, usedBytes(root));
+    if (root.state === NODE_STATE.embedded) {
+      if (size <= limit) return this.#embed(root);
+      return this.#external(this.#edit().ownRoot());
+    }
+    const own =
+      root.state === NODE_STATE.dirty && root.birth === this.forest.generation && root.refs === 1;
+    return own && size <= limit ? this.#embed(root) : this.#external(root);
+  }
+
+  #external(root: Node): Uint8Array {
+    const bytes = startExternalRoot(this.spec);
+    pointTo(bytes, bytes.length - POINTER_SIZE, root);
+    return bytes;
+  }
+
+  #embed(root: Node): Uint8Array {
+    const length = usedBytes(root);
+    const bytes = startEmbeddedRoot(this.spec, root.level, length);
+    writeBody(root, bytes, bytes.length - length, length);
+    this.forest.resolveReferences(bytes, 0, bytes.length, this.spec.role);
+    if (root.state === NODE_STATE.embedded) return bytes;
+    const view = embeddedNode(bytes, decodeRoot(bytes, 0, bytes.length), this.spec.role);
+    view.children = root.children.slice();
+    this.forest.noteRoot(this);
+    this.root = view;
+    this.forest.discard(root);
+    return bytes;
+  }
+
+  /**
+   * Checks the whole tree, reading all of it: order, bounds, levels, fill, totals.
+   * @throws CorruptError naming what is wrong.
+   */
+  verify(): TreeReport {
+    return verifyTree(this);
+  }
+}
