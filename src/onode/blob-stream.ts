@@ -1,0 +1,258 @@
+/**
+ * The byte data of one object, as a tree of entries keyed by byte offset.
+ *
+ * - Entries tile [0, size) exactly; `size` itself is the owner's to keep.
+ * - Nothing is read to write: new bytes become entries of their own, what they cover is cut away,
+ *   and the rest keeps pointing to its chunks with their old checksums. Damage in a chunk is
+ *   therefore never laundered by a write beside it.
+ * - Small pieces live in the leaves; neighbours that are small together become one.
+ */
+
+import type { Cursor } from '../btree/cursor.js';
+import type { Tree } from '../btree/tree.js';
+import { getU64BigEndian } from '../format/bytes.js';
+import { ROLE } from '../format/role.js';
+import type { ObjectContext, PlacedExtent } from './context.js';
+import {
+  type BlobEntry,
+  blobKey,
+  decodeEntry,
+  ENTRY_KIND,
+  type ExtentEntry,
+  encodeEntry,
+  sliceEntry,
+} from './extent-entry.js';
+import { inlineMax } from './limits.js';
+
+/** An entry and where it lies in the object. */
+export interface PlacedEntry {
+  readonly offset: number; // bytes
+  readonly entry: BlobEntry;
+}
+
+/** Above this many entries a cut hands its middle to the drop list instead of walking it. */
+const CUT_WALK_MAX = 64;
+
+export class BlobStream {
+  readonly #context: ObjectContext;
+  readonly #tree: Tree;
+
+  constructor(context: ObjectContext, tree: Tree) {
+    this.#context = context;
+    this.#tree = tree;
+  }
+
+  /** Puts `data` at `offset` over what is there, in an object of `size` bytes. */
+  write(offset: number, data: Uint8Array, size: number): void {
+    if (data.length <= inlineMax(this.#context.nodeSize)) {
+      this.#open(offset, data.length, size);
+      this.#putInline(offset, data);
+      return;
+    }
+    const placed = this.#context.placeData(data, this.#hint(offset));
+    this.writePlaced(offset, placed, size);
+  }
+
+  /** Puts data that has its place already at `offset`, in an object of `size` bytes. */
+  writePlaced(offset: number, placed: readonly PlacedExtent[], size: number): void {
+    const length = placed.reduce((sum, extent) => sum + extent.length, 0);
+    this.#open(offset, length, size);
+    let at = offset;
+    for (const extent of placed) {
+      this.#put(at, {
+        kind: ENTRY_KIND.extent,
+        birth: this.#context.generation,
+        length: extent.length,
+        shift: extent.shift,
+        skip: 0,
+        blocks: extent.blocks,
+        address: extent.address,
+        checksums: extent.checksums,
+      });
+      at += extent.length;
+    }
+  }
+
+  /** Makes [offset, offset + length) zeros that take no space, in an object of `size` bytes. */
+  zero(offset: number, length: number, size: number): void {
+    this.#open(offset, length, size);
+    this.#putHole(offset, length);
+  }
+
+  /** Shrinks or grows an object of `size` bytes to `target` bytes. */
+  truncate(target: number, size: number): void {
+    if (target < size) this.#cut(target, size);
+    if (target > size) this.#putHole(size, target - size);
+  }
+
+  /**
+   * Makes [offset, offset + length) share what `source` holds at `from`, in an object of `size`
+   * bytes. The source may be this stream itself, and the ranges may overlap.
+   */
+  cloneRange(source: BlobStream, from: number, length: number, offset: number, size: number): void {
+    const shared = [...source.entries(from, from + length)];
+    for (const { entry } of shared) {
+      if (entry.kind === ENTRY_KIND.extent) {
+        this.#context.retainData(entry.address, entry.blocks);
+      }
+    }
+    this.#open(offset, length, size);
+    const birth = this.#context.generation;
+    for (const { offset: at, entry } of shared) {
+      this.#put(offset + at - from, { ...entry, birth });
+    }
+  }
+
+  /** The entries of [from, to), cut to the range, as copies that outlive the tree's next change. */
+  *entries(from: number, to: number): Generator<PlacedEntry> {
+    if (from >= to) return;
+    const cursor = this.#seek(from);
+    while (cursor.valid) {
+      const { offset, entry } = read(cursor);
+      if (offset >= to) return;
+      const start = Math.max(from, offset);
+      const end = Math.min(to, offset + entry.length);
+      if (start < end) {
+        const part = sliceEntry(entry, start - offset, end - offset, this.#context.blockSize);
+        yield { offset: start, entry: copyOf(part) };
+      }
+      cursor.next();
+    }
+  }
+
+  /** Makes room: the range is cut out, and a gap between `size` and `offset` becomes a hole. */
+  #open(offset: number, length: number, size: number): void {
+    if (offset > size) this.#putHole(size, offset - size);
+    if (offset < size) this.#cut(offset, Math.min(size, offset + length));
+  }
+
+  #put(offset: number, entry: BlobEntry): void {
+    this.#tree.put(blobKey(offset), encodeEntry(entry));
+  }
+
+  /** A hole, as one with a hole in front of it. */
+  #putHole(offset: number, length: number): void {
+    const birth = this.#context.generation;
+    const before = this.#before(offset);
+    if (before?.entry.kind === ENTRY_KIND.hole) {
+      const joined = before.entry.length + length;
+      this.#put(before.offset, { kind: ENTRY_KIND.hole, birth, length: joined });
+    } else {
+      this.#put(offset, { kind: ENTRY_KIND.hole, birth, length });
+    }
+  }
+
+  /** Small data, as one with small data in front of it. */
+  #putInline(offset: number, data: Uint8Array): void {
+    const birth = this.#context.generation;
+    const before = this.#before(offset);
+    const joined = (before?.entry.length ?? 0) + data.length;
+    if (before?.entry.kind === ENTRY_KIND.inline && joined <= inlineMax(this.#context.nodeSize)) {
+      const whole = new Uint8Array(joined);
+      whole.set(before.entry.data);
+      whole.set(data, before.entry.length);
+      this.#put(before.offset, { kind: ENTRY_KIND.inline, birth, length: joined, data: whole });
+    } else {
+      this.#put(offset, { kind: ENTRY_KIND.inline, birth, length: data.length, data });
+    }
+  }
+
+  /** The entry that ends at `offset`, if any. */
+  #before(offset: number): PlacedEntry | undefined {
+    if (offset === 0) return undefined;
+    const cursor = this.#seek(offset - 1);
+    return cursor.valid ? read(cursor) : undefined;
+  }
+
+  /** Block behind the data that ends at `offset`, so that appends stay contiguous; else -1. */
+  #hint(offset: number): number {
+    const entry = this.#before(offset)?.entry;
+    return entry?.kind === ENTRY_KIND.extent ? entry.address + entry.blocks : -1;
+  }
+
+  /** A cursor on the entry that covers `offset`; invalid when the stream ends before it. */
+  #seek(offset: number): Cursor {
+    const cursor = this.#tree.cursor();
+    cursor.seek(blobKey(offset));
+    if (!cursor.valid) cursor.seekLast();
+    else if (keyOf(cursor) > offset) cursor.previous();
+    return cursor;
+  }
+
+  /** Removes [from, to), all of which is tiled, and gives back what only it referred to. */
+  #cut(from: number, to: number): void {
+    if (from >= to) return;
+    if (!this.#cutEdge(from, from, to)) return;
+    this.#cutEdge(to, from, to);
+    this.#cutMiddle(from, to);
+  }
+
+  /**
+   * Trims the entry that lies across `edge`, if any: what is in [from, to) goes.
+   * False when that entry covered the whole range, so that nothing more is left to cut.
+   */
+  #cutEdge(edge: number, from: number, to: number): boolean {
+    const cursor = this.#seek(edge);
+    if (!cursor.valid) return true;
+    const { offset, entry: seen } = read(cursor);
+    const end = offset + seen.length;
+    if (offset >= edge || end <= edge) return true;
+    const entry = copyOf(seen);
+    const { blockSize } = this.#context;
+    const left = offset < from ? sliceEntry(entry, 0, from - offset, blockSize) : undefined;
+    const right = end > to ? sliceEntry(entry, to - offset, entry.length, blockSize) : undefined;
+    if (entry.kind === ENTRY_KIND.extent) {
+      this.#tree.own(blobKey(offset));
+      this.#settle(entry, left, right);
+    }
+    if (left === undefined) this.#tree.delete(blobKey(offset));
+    else this.#put(offset, left);
+    if (right !== undefined) this.#put(to, right);
+    return end < to || offset >= from;
+  }
+
+  /** An extent becomes one or two parts of itself: gives back the blocks that neither holds. */
+  #settle(whole: ExtentEntry, left: BlobEntry | undefined, right: BlobEntry | undefined): void {
+    const end = whole.address + whole.blocks;
+    const leftEnd = left?.kind === ENTRY_KIND.extent ? left.address + left.blocks : whole.address;
+    const rightStart = right?.kind === ENTRY_KIND.extent ? right.address : end;
+    if (leftEnd < rightStart) this.#context.releaseData(leftEnd, rightStart - leftEnd);
+    if (leftEnd > rightStart) this.#context.retainData(rightStart, leftEnd - rightStart);
+  }
+
+  /** Removes the entries that lie wholly inside [from, to). */
+  #cutMiddle(from: number, to: number): void {
+    const inside: PlacedEntry[] = [];
+    for (const placed of this.entries(from, to)) {
+      if (inside.length === CUT_WALK_MAX) {
+        this.#tree.deleteRange(blobKey(from), blobKey(to), (_role, root) =>
+          this.#context.dropTree(ROLE.blob, root),
+        );
+        return;
+      }
+      inside.push(placed);
+    }
+    for (const { offset, entry } of inside) {
+      this.#tree.delete(blobKey(offset)); // first, so that a shared leaf has been counted
+      if (entry.kind === ENTRY_KIND.extent) {
+        this.#context.releaseData(entry.address, entry.blocks);
+      }
+    }
+  }
+}
+
+function keyOf(cursor: Cursor): number {
+  return getU64BigEndian(cursor.keyBytes, cursor.keyStart);
+}
+
+function read(cursor: Cursor): PlacedEntry {
+  const entry = decodeEntry(cursor.valueBytes, cursor.valueStart, cursor.valueEnd);
+  return { offset: keyOf(cursor), entry };
+}
+
+/** An entry that no longer looks into a node's page. */
+function copyOf(entry: BlobEntry): BlobEntry {
+  if (entry.kind === ENTRY_KIND.extent) return { ...entry, checksums: entry.checksums.slice() };
+  if (entry.kind === ENTRY_KIND.inline) return { ...entry, data: entry.data.slice() };
+  return entry;
+}

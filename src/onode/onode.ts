@@ -1,0 +1,263 @@
+/**
+ * Onodes: one object's metadata, a record in its collection's tree.
+ *
+ * - Record: flags, id, version, size, birth as varints; then, each if its flag is set, the
+ *   allocation hint (two varints) and the root records of attributes, blob and map stream.
+ * - `id` is given once and never again: a handle to a deleted object can't reach another one.
+ * - No onode knows its collection: splitting and renaming move records as they are.
+ */
+
+import type { ComparatorRegistry } from '../btree/comparator.js';
+import type { Forest } from '../btree/forest.js';
+import { rootRecordSize, rootSpec } from '../btree/root-record.js';
+import { Tree } from '../btree/tree.js';
+import type { TreeSpec } from '../btree/tree-spec.js';
+import { CorruptError } from '../errors.js';
+import { ByteReader, ByteWriter, EMPTY } from '../format/bytes.js';
+import { ROLE, type Role } from '../format/role.js';
+import { BlobStream } from './blob-stream.js';
+import type { ObjectContext } from './context.js';
+import { embedMax } from './limits.js';
+import { ATTRIBUTES_SPEC, BLOB_SPEC, MAP_SPEC } from './tree-specs.js';
+
+export const ONODE_FLAG = {
+  hint: 1, // an allocation hint follows
+  attributes: 2, // a root record of attributes follows
+  blob: 4, // a root record of a blob stream follows
+  map: 8, // a root record of a map stream follows
+  largeValues: 16, // some value of attributes or map may be large
+} as const;
+
+const FLAGS_KNOWN = 31;
+
+/** An onode record as numbers and views. An absent root is empty bytes. */
+export interface OnodeRecord {
+  readonly flags: number;
+  readonly id: number;
+  readonly version: number; // 1 at creation, raised by each transaction that changes the object
+  readonly size: number; // bytes
+  readonly birth: number; // epoch of the last change
+  readonly objectSizeHint: number; // bytes, 0 if none
+  readonly writeSizeHint: number; // bytes, 0 if none
+  readonly attributes: Uint8Array;
+  readonly blob: Uint8Array;
+  readonly map: Uint8Array;
+}
+
+/** Where the root records of an onode record stand, for walkers that patch in place. */
+export function forEachRoot(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  visit: (role: Role, at: number, rootEnd: number) => void,
+): void {
+  const reader = new ByteReader(bytes, start, end);
+  const flags = readHead(reader);
+  for (const [flag, role] of ROOTS) {
+    if ((flags & flag) === 0) continue;
+    const size = rootRecordSize(bytes, reader.at, end);
+    visit(role, reader.at, reader.at + size);
+    reader.at += size;
+  }
+}
+
+const ROOTS: readonly (readonly [number, Role])[] = [
+  [ONODE_FLAG.attributes, ROLE.attributes],
+  [ONODE_FLAG.blob, ROLE.blob],
+  [ONODE_FLAG.map, ROLE.map],
+];
+
+/** Reads up to the first root record; returns the flags. */
+function readHead(reader: ByteReader): number {
+  const flags = reader.varint();
+  for (let i = 0; i < 4; i++) reader.varint();
+  if ((flags & ONODE_FLAG.hint) !== 0) {
+    reader.varint();
+    reader.varint();
+  }
+  if (reader.failed || flags > FLAGS_KNOWN) {
+    throw new CorruptError('Cannot decode onode: head makes no sense');
+  }
+  return flags;
+}
+
+/**
+ * Decodes the record `bytes[start, end)`; roots are views into it.
+ *
+ * @throws CorruptError when the record makes no sense.
+ */
+export function decodeOnode(bytes: Uint8Array, start: number, end: number): OnodeRecord {
+  const reader = new ByteReader(bytes, start, end);
+  const flags = reader.varint();
+  if (flags > FLAGS_KNOWN) throw new CorruptError('Cannot decode onode: unknown flags');
+  const id = reader.varint();
+  const version = reader.varint();
+  const size = reader.varint();
+  const birth = reader.varint();
+  const hinted = (flags & ONODE_FLAG.hint) !== 0;
+  const objectSizeHint = hinted ? reader.varint() : 0;
+  const writeSizeHint = hinted ? reader.varint() : 0;
+  if (reader.failed) throw new CorruptError('Cannot decode onode: cut short');
+  const root = (flag: number) =>
+    (flags & flag) === 0 ? EMPTY : reader.take(rootRecordSize(bytes, reader.at, end));
+  const attributes = root(ONODE_FLAG.attributes);
+  const blob = root(ONODE_FLAG.blob);
+  const map = root(ONODE_FLAG.map);
+  if (reader.failed || reader.at !== end) {
+    throw new CorruptError('Cannot decode onode: length differs');
+  }
+  return {
+    flags,
+    id,
+    version,
+    size,
+    birth,
+    objectSizeHint,
+    writeSizeHint,
+    attributes,
+    blob,
+    map,
+  };
+}
+
+/**
+ * The tree of a record's root, which must stay unchanged as long as the tree is in use.
+ * No root: an empty tree of `spec`.
+ *
+ * @throws StoreError E_COMPARATOR when the root names one that is not registered.
+ */
+export function openRoot(
+  forest: Forest,
+  comparators: ComparatorRegistry,
+  spec: TreeSpec,
+  owner: number,
+  root: Uint8Array,
+): Tree {
+  if (root.length === 0) return new Tree(forest, { ...spec, owner });
+  const stated = rootSpec(root, 0, root.length, spec.role, owner, comparators);
+  return new Tree(forest, stated, { bytes: root, at: 0, end: root.length });
+}
+
+/** An object while a transaction changes it; `encode` gives the record to write back. */
+export class Onode {
+  readonly #context: ObjectContext;
+  #roots: { attributes: Uint8Array; blob: Uint8Array; map: Uint8Array };
+  #attributes: Tree | undefined;
+  #blob: Tree | undefined;
+  #map: Tree | undefined;
+  readonly id: number;
+  version: number;
+  size: number;
+  objectSizeHint: number;
+  writeSizeHint: number;
+  largeValues: boolean;
+
+  private constructor(context: ObjectContext, record: OnodeRecord) {
+    this.#context = context;
+    this.#roots = { attributes: record.attributes, blob: record.blob, map: record.map };
+    this.id = record.id;
+    this.version = record.version;
+    this.size = record.size;
+    this.objectSizeHint = record.objectSizeHint;
+    this.writeSizeHint = record.writeSizeHint;
+    this.largeValues = (record.flags & ONODE_FLAG.largeValues) !== 0;
+  }
+
+  /** A new, empty object. */
+  static create(context: ObjectContext, id: number): Onode {
+    return new Onode(context, {
+      flags: 0,
+      id,
+      version: 0,
+      size: 0,
+      birth: 0,
+      objectSizeHint: 0,
+      writeSizeHint: 0,
+      attributes: EMPTY,
+      blob: EMPTY,
+      map: EMPTY,
+    });
+  }
+
+  /** A copy of the object of a record's bytes under a new id; references are the caller's. */
+  static clone(context: ObjectContext, bytes: Uint8Array, id: number): Onode {
+    return new Onode(context, { ...decodeOnode(bytes, 0, bytes.length), id, version: 0 });
+  }
+
+  /** The object of a record's bytes, which the onode keeps and nobody may change. */
+  static decode(context: ObjectContext, bytes: Uint8Array): Onode {
+    return new Onode(context, decodeOnode(bytes, 0, bytes.length));
+  }
+
+  /** The tree of attributes; a write to it counts once `encode` is called. */
+  get attributes(): Tree {
+    this.#attributes ??= this.#open(ATTRIBUTES_SPEC, this.#roots.attributes);
+    return this.#attributes;
+  }
+
+  get blobTree(): Tree {
+    this.#blob ??= this.#open(BLOB_SPEC, this.#roots.blob);
+    return this.#blob;
+  }
+
+  get blob(): BlobStream {
+    return new BlobStream(this.#context, this.blobTree);
+  }
+
+  get map(): Tree {
+    this.#map ??= this.#open(MAP_SPEC, this.#roots.map);
+    return this.#map;
+  }
+
+  /** Replaces the map stream by an empty one with another comparator or fixed sizes. */
+  resetMap(spec: TreeSpec): void {
+    this.#map = new Tree(this.#context.forest, { ...spec, owner: this.id });
+  }
+
+  /** The record, with every tree's root as it is now. */
+  encode(): Uint8Array {
+    const limit = embedMax(this.#context.nodeSize);
+    const attributes = this.#root(this.#attributes, this.#roots.attributes, limit);
+    const blob = this.#root(this.#blob, this.#roots.blob, limit);
+    const map = this.#root(this.#map, this.#roots.map, limit);
+    this.#roots = { attributes, blob, map };
+    const hinted = this.objectSizeHint + this.writeSizeHint > 0;
+    const writer = new ByteWriter(64 + attributes.length + blob.length + map.length);
+    writer.varint(
+      (hinted ? ONODE_FLAG.hint : 0) |
+        (attributes.length > 0 ? ONODE_FLAG.attributes : 0) |
+        (blob.length > 0 ? ONODE_FLAG.blob : 0) |
+        (map.length > 0 ? ONODE_FLAG.map : 0) |
+        (this.largeValues ? ONODE_FLAG.largeValues : 0),
+    );
+    writer.varint(this.id);
+    writer.varint(this.version);
+    writer.varint(this.size);
+    writer.varint(this.#context.generation);
+    if (hinted) {
+      writer.varint(this.objectSizeHint);
+      writer.varint(this.writeSizeHint);
+    }
+    writer.raw(attributes);
+    writer.raw(blob);
+    writer.raw(map);
+    return writer.copy();
+  }
+
+  #open(spec: TreeSpec, root: Uint8Array): Tree {
+    const { forest, comparators } = this.#context;
+    return openRoot(forest, comparators, spec, this.id, root);
+  }
+
+  /** Root record of one tree; none for an empty one, unless it is formatted in its own way. */
+  #root(tree: Tree | undefined, before: Uint8Array, limit: number): Uint8Array {
+    if (tree === undefined) return before;
+    if (tree.isEmpty() && !this.#isFormatted(tree)) return EMPTY;
+    return tree.encodeRoot(limit);
+  }
+
+  #isFormatted(tree: Tree): boolean {
+    const { comparator, keySize } = tree.spec;
+    return tree.spec.role === ROLE.map && (comparator !== MAP_SPEC.comparator || keySize !== 0);
+  }
+}
