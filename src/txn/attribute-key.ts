@@ -1,0 +1,25 @@
+/**
+ * Keys of the tree of attributes of an object or collection. The header of an object's map
+ * stream shares the tree with the attributes, under a kind of its own.
+ */
+
+const KIND = { header: 0, attribute: 1 } as const;
+
+/** Key of the attribute `name`. */
+export function attributeKey(name: Uint8Array): Uint8Array {
+  const key = new Uint8Array(1 + name.length);
+  key[0] = KIND.attribute;
+  key.set(name, 1);
+  return key;
+}
+
+/** The attribute's name in its key, as a view. */
+export function attributeName(key: Uint8Array): Uint8Array {
+  return key.subarray(1);
+}
+
+/** Where the attributes begin. */
+export const FIRST_ATTRIBUTE_KEY = Uint8Array.of(KIND.attribute);
+
+/** Key of the map's header. */
+export const HEADER_KEY = Uint8Array.of(KIND.header);

@@ -1,0 +1,261 @@
+/**
+ * Checkpoints: make the state of one instant durable and switch the superblock to it.
+ *
+ * 1. `freezeState`, one synchronous step: closes the journal record that gathers, gives every
+ *    dirty node and bitmap its address, writes the group summaries, raises the generation.
+ * 2. `writeFrozen`: seals nodes children first, writes nodes, bitmaps and pending data durably
+ *    in pieces, while new transactions already copy what was frozen.
+ * 3. When the journal is durable up to the instant: the superblock, in both slots of its parity.
+ *
+ * - Addresses are chosen for the very blocks that the bitmap then marks, so the chosen set grows
+ *   until nothing more becomes dirty by choosing.
+ * - Nothing that the older superblock refers to is written over: its blocks are still in limbo.
+ */
+
+import type { BlockRun } from '../alloc/block-run.js';
+import { assert } from '../assert.js';
+import type { BlockDevice } from '../blockdev/block-device.js';
+import type { Io, IoStep } from '../blockdev/io.js';
+import type { Node } from '../btree/node.js';
+import type { Tree } from '../btree/tree.js';
+import { StoreError } from '../errors.js';
+import { BLOCK_HEADER } from '../format/block.js';
+import { checksum } from '../format/checksum.js';
+import type { JournalPosition } from '../format/journal-record.js';
+import { ROLE } from '../format/role.js';
+import { ROOT_ROLES, ROOTS_BYTES_MAX, type RootRole } from '../format/superblock.js';
+import { putSummary, sealBitmap } from './group-store.js';
+import type { PendingRun } from './pending-data.js';
+import type { Counters, StoreState } from './store-state.js';
+
+/** Largest root record in a superblock, in bytes: each of the trees may use as much. */
+const SUPERBLOCK_EMBED_MAX = Math.floor(ROOTS_BYTES_MAX / ROOT_ROLES.length) - 64;
+
+/** Bytes of one checkpoint write, of which two are under way at a time: a thread stays free for
+ * the journal. */
+const PIECE_BYTES = 1024 * 1024;
+
+/** Nodes that are sealed before the event loop has its turn: about a millisecond. */
+const NODES_A_TURN = 128;
+
+/** What a checkpoint writes. */
+export interface FrozenState {
+  readonly nodes: readonly Node[]; // children before parents
+  readonly bitmaps: readonly PendingRun[];
+  readonly data: readonly PendingRun[];
+  readonly roots: Record<RootRole, Uint8Array>; // resolved when the nodes are sealed
+  readonly counters: Counters;
+  /** Journal position behind everything that is contained. */
+  readonly position: JournalPosition;
+  /** Last transaction that is contained. */
+  readonly transaction: number;
+  /** Epoch of the checkpoint: births of what it holds are not higher. */
+  readonly epoch: number;
+  /** Generation of the allocator that ended with it. */
+  readonly limbo: number;
+  /** Blocks of the device that its summaries speak of; it may have grown since. */
+  readonly deviceBlocks: number;
+}
+
+export interface FreezeOptions {
+  readonly state: StoreState;
+  readonly storeTag: number;
+  readonly position: JournalPosition;
+  readonly transaction: number;
+}
+
+/** Freezes the state as it is now. In synchronous mode of the forest. */
+export function freezeState(options: FreezeOptions): FrozenState {
+  const { state, storeTag } = options;
+  const { forest, allocator, trees } = state;
+  const epoch = forest.generation;
+  const allocate = (blocks: number, contiguous: boolean): readonly BlockRun[] => {
+    const drawn = allocator.allocate(blocks, { purpose: 'pool', contiguous });
+    if (drawn.length > 0) return drawn;
+    throw new StoreError('E_NO_SPACE', 'Cannot write checkpoint: the pool is used up');
+  };
+
+  forest.begin();
+  forest.assignShared((length) => (allocate(length, true)[0] as BlockRun).start);
+  const roots = {} as Record<RootRole, Uint8Array>;
+  for (const role of ROOT_ROLES) {
+    const tree = treeOf(state, role);
+    if (role !== 'groups')
+      roots[role] = tree?.encodeRoot(SUPERBLOCK_EMBED_MAX) ?? new Uint8Array(0);
+  }
+  const places = new NodePlaces(allocate);
+  do {
+    for (const group of allocator.dirtyGroups) {
+      putSummary(trees.groups, group, allocator.summaryOf(group));
+    }
+    roots.groups = trees.groups.encodeRoot(SUPERBLOCK_EMBED_MAX);
+    places.cover(forest.unplaced());
+  } while (allocator.moveBitmaps() > 0);
+  for (const run of places.surplus(forest.unplaced())) allocator.free(run);
+  const bitmaps = sealBitmaps(state, epoch, storeTag);
+  roots.groups = trees.groups.encodeRoot(SUPERBLOCK_EMBED_MAX);
+  forest.release();
+
+  const nodes = forest.freeze();
+  for (const node of nodes) {
+    if (node.address < 0) forest.assign(node, places.take(node.length));
+  }
+  const limbo = allocator.freeze();
+  state.releasedBlocks = 0;
+  return {
+    nodes,
+    bitmaps,
+    data: state.pending.freeze(),
+    roots,
+    counters: { ...state.counters },
+    position: options.position,
+    transaction: options.transaction,
+    epoch,
+    limbo,
+    deviceBlocks: allocator.totalBlocks,
+  };
+}
+
+function treeOf(state: StoreState, role: RootRole): Tree | undefined {
+  return role === 'prepared' || role === 'runs' ? undefined : state.trees[role];
+}
+
+/** The bitmap blocks of all dirty groups; their summaries get epoch and checksum. */
+function sealBitmaps(state: StoreState, epoch: number, storeTag: number): PendingRun[] {
+  const { allocator, trees, blockSize } = state;
+  const bitmaps: PendingRun[] = [];
+  for (const group of allocator.dirtyGroups) {
+    const bytes = new Uint8Array(blockSize);
+    allocator.durableBits(group, bytes.subarray(BLOCK_HEADER.size));
+    const { address } = allocator.pointerOf(group);
+    sealBitmap(bytes, group, address, epoch, storeTag);
+    allocator.sealBitmap(group, epoch, checksum.low, checksum.high);
+    putSummary(trees.groups, group, allocator.summaryOf(group));
+    bitmaps.push({ address, bytes });
+  }
+  return bitmaps;
+}
+
+/** Addresses for nodes, chosen before it is known which node gets which. */
+class NodePlaces {
+  readonly #allocate: (blocks: number, contiguous: boolean) => readonly BlockRun[];
+  readonly #byLength = new Map<number, number[]>();
+  readonly #scraps: BlockRun[] = [];
+
+  constructor(allocate: (blocks: number, contiguous: boolean) => readonly BlockRun[]) {
+    this.#allocate = allocate;
+  }
+
+  /** Chooses until there is an address for each of `nodes`. */
+  cover(nodes: Iterable<Node>): void {
+    const missing = new Map<number, number>();
+    for (const { length } of nodes) missing.set(length, (missing.get(length) ?? 0) + 1);
+    for (const [length, count] of missing) {
+      const places = this.#placesOf(length);
+      if (places.length < count) this.#cut((count - places.length) * length, false, length);
+      while (places.length < count) this.#cut(length, true, length);
+    }
+  }
+
+  /** Cuts runs of `blocks` blocks in sum into places of `length`. */
+  #cut(blocks: number, contiguous: boolean, length: number): void {
+    const places = this.#placesOf(length);
+    for (const run of this.#allocate(blocks, contiguous)) {
+      const end = run.start + run.length;
+      let at = run.start;
+      for (; at + length <= end; at += length) places.push(at);
+      if (at < end) this.#scraps.push({ start: at, length: end - at });
+    }
+  }
+
+  /** Takes off and returns what is more than `nodes` need. */
+  surplus(nodes: Iterable<Node>): BlockRun[] {
+    const needed = new Map<number, number>();
+    for (const { length } of nodes) needed.set(length, (needed.get(length) ?? 0) + 1);
+    const surplus = this.#scraps.splice(0);
+    for (const [length, places] of this.#byLength) {
+      for (const start of places.splice(needed.get(length) ?? 0)) surplus.push({ start, length });
+      places.sort((one, other) => other - one);
+    }
+    return surplus;
+  }
+
+  /** The lowest address for a node of `length` blocks. */
+  take(length: number): number {
+    const address = this.#placesOf(length).pop();
+    assert(address !== undefined, 'every node was covered');
+    return address;
+  }
+
+  #placesOf(length: number): number[] {
+    let places = this.#byLength.get(length);
+    if (places === undefined) {
+      places = [];
+      this.#byLength.set(length, places);
+    }
+    return places;
+  }
+}
+
+/**
+ * Writes what was frozen, durably; afterwards `roots` hold resolved pointers. The nodes are clean
+ * as soon as nothing can be writing from their pages any more.
+ */
+export function* writeFrozen(
+  state: StoreState,
+  device: BlockDevice,
+  frozen: FrozenState,
+): Io<void> {
+  const { forest, blockSize } = state;
+  let left = NODES_A_TURN;
+  for (const node of frozen.nodes) {
+    forest.seal(node);
+    if (--left > 0) continue;
+    left = NODES_A_TURN;
+    yield { kind: 'pause' };
+  }
+  for (const role of ROOT_ROLES) {
+    const root = frozen.roots[role];
+    if (root.length > 0) forest.resolveReferences(root, 0, root.length, ROLE[role]);
+  }
+  const nodes = frozen.nodes.map((node) => ({ address: node.address, bytes: node.page }));
+  const runs = [...frozen.data, ...frozen.bitmaps, ...nodes];
+  runs.sort((a, b) => a.address - b.address);
+  yield* writeRuns(device, runs, blockSize);
+  state.pending.written(frozen.data);
+}
+
+/** Durable writes of runs in order of address, joined into pieces, two at a time. */
+function* writeRuns(device: BlockDevice, runs: readonly PendingRun[], blockSize: number): Io<void> {
+  let steps: IoStep[] = [];
+  for (const piece of piecesOf(runs, blockSize)) {
+    const offset = piece.address * blockSize;
+    steps.push({ kind: 'write', device, offset, sources: piece.sources, durable: true });
+    if (steps.length < 2) continue;
+    yield { kind: 'together', steps };
+    steps = [];
+  }
+  if (steps.length > 0) yield { kind: 'together', steps };
+}
+
+interface Piece {
+  readonly address: number;
+  readonly sources: Uint8Array[];
+}
+
+function* piecesOf(runs: readonly PendingRun[], blockSize: number): Generator<Piece> {
+  let piece: Piece | undefined;
+  let bytes = 0;
+  for (const run of runs) {
+    const follows = piece !== undefined && piece.address + bytes / blockSize === run.address;
+    if (piece !== undefined && follows && bytes + run.bytes.length <= PIECE_BYTES) {
+      piece.sources.push(run.bytes);
+      bytes += run.bytes.length;
+      continue;
+    }
+    if (piece !== undefined) yield piece;
+    piece = { address: run.address, sources: [run.bytes] };
+    bytes = run.bytes.length;
+  }
+  if (piece !== undefined) yield piece;
+}

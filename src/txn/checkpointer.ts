@@ -1,0 +1,236 @@
+/**
+ * Runs checkpoints one after the other, and lets go of what a finished one makes free.
+ *
+ * - What generation N freed is handed out again when N + 1 is durable, no reader needs it, and no
+ *   overtaken write may still land.
+ * - A failure poisons the engine: nobody knows what is on the device.
+ */
+
+import type { BlockDevice } from '../blockdev/block-device.js';
+import { Drive, waitFor } from '../blockdev/drive.js';
+import { type Io, runSync } from '../blockdev/io.js';
+import type { Overtaken } from '../blockdev/overtaken.js';
+import { StoreError } from '../errors.js';
+import type { JournalPosition } from '../format/journal-record.js';
+import type { Superblock } from '../format/superblock.js';
+import { type FrozenState, freezeState, writeFrozen } from './checkpoint.js';
+import type { Committer } from './committer.js';
+import type { Journal } from './journal.js';
+import { untilLanded } from './overdue.js';
+import type { Readers } from './readers.js';
+import type { SpaceKeeper } from './space-keeper.js';
+import type { SpacePolicy } from './space-policy.js';
+import type { StoreState } from './store-state.js';
+import { writeSuperblock } from './superblock-slots.js';
+
+/**
+ * Bytes of journal after which a checkpoint begins, however large the ring is: some fifty
+ * thousand small transactions, which opening after a crash replays within a second.
+ */
+const REPLAY_BYTES_MAX = 6 * 1024 * 1024;
+
+export interface CheckpointerOptions {
+  readonly device: BlockDevice;
+  readonly state: StoreState;
+  readonly journal: Journal;
+  readonly committer: Committer;
+  readonly readers: Readers;
+  readonly space: SpacePolicy;
+  readonly keeper: SpaceKeeper;
+  readonly overtaken: Overtaken;
+  readonly storeTag: number;
+  readonly readOnly: boolean;
+  /** Bytes of dirty nodes and pending data at which a checkpoint is due. */
+  readonly dirtyBytesMax: number;
+  /** Last transaction that was applied. */
+  readonly transaction: () => number;
+  /** @throws StoreError when the engine was poisoned or closed */
+  readonly check: () => void;
+  readonly poison: (error: unknown) => void;
+}
+
+export class Checkpointer {
+  readonly #options: CheckpointerOptions;
+  #superblock: Superblock;
+  #running: Drive<void> | undefined;
+  #count = 0;
+  /** Generation of the allocator that the newest durable checkpoint ended; -1 for none yet. */
+  #settledLimbo = -1;
+  #settledEpoch = 0;
+  /** Last generation of the allocator whose frees no superblock needs. */
+  #releasable = -1;
+  #releasableJournal: JournalPosition | undefined;
+
+  constructor(options: CheckpointerOptions, superblock: Superblock) {
+    this.#options = options;
+    this.#superblock = superblock;
+  }
+
+  /** The newest superblock that is durable. */
+  get superblock(): Superblock {
+    return this.#superblock;
+  }
+
+  /** The checkpoint under way. */
+  get running(): Drive<void> | undefined {
+    return this.#running;
+  }
+
+  /** Checkpoints that have ended. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Starts one if it is time. */
+  startIfDue(): void {
+    if (this.#running === undefined && this.#isDue) this.start();
+  }
+
+  /** Ends one now that a program leaves where it began, by never returning to the event loop. */
+  finishIfStarved(): void {
+    if (this.#replayBytes > 2 * this.#replayBytesMax) this.#running?.finish();
+  }
+
+  /** Begins a checkpoint unless one is under way, and waits for its end. */
+  *io(): Io<void> {
+    this.#options.check();
+    if (this.#options.readOnly) {
+      throw new StoreError('E_READ_ONLY', 'Cannot write checkpoint: the store is read-only');
+    }
+    const running = this.#running;
+    if (running !== undefined) {
+      yield waitFor(running);
+      return;
+    }
+    yield waitFor(this.start());
+  }
+
+  start(cleanClose = false): Drive<void> {
+    this.#options.check();
+    const drive = new Drive(this.#checkpointOnce(cleanClose), this.#options.overtaken);
+    if (!drive.ended) this.#running = drive;
+    return drive;
+  }
+
+  *#checkpointOnce(cleanClose: boolean): Io<void> {
+    try {
+      if (this.#options.space.isShort) yield* this.#takeBack();
+      yield* this.#freezeAndWrite(cleanClose);
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  /** The checkpoint needs blocks that are free but for somebody who may still look at them. */
+  *#takeBack(): Io<void> {
+    if (!this.#options.overtaken.isEmpty) yield untilLanded(this.#options.overtaken);
+    if (this.#options.space.isShort) this.#options.readers.expireSnapshots();
+  }
+
+  *#freezeAndWrite(cleanClose: boolean): Io<void> {
+    const { state, device } = this.#options;
+    try {
+      this.#options.committer.close();
+      const frozen = state.forest.sync(() =>
+        freezeState({
+          state,
+          storeTag: this.#options.storeTag,
+          position: this.#options.journal.position(),
+          transaction: this.#options.transaction(),
+        }),
+      );
+      state.forgetOpen();
+      yield* writeFrozen(state, device, frozen);
+      this.#options.overtaken.after(() => state.forest.clean(frozen.nodes));
+      yield {
+        kind: 'until',
+        start: () => this.#options.committer.idle(),
+        force: () => this.#options.committer.force(),
+      };
+      this.#options.check();
+      yield { kind: 'flush', device };
+      yield* this.#switchTo(frozen, cleanClose);
+    } catch (error) {
+      this.#options.poison(error);
+      throw error;
+    }
+  }
+
+  /** Writes the superblock of what was frozen and lets go of what only the one before needed. */
+  *#switchTo(frozen: FrozenState, cleanClose: boolean): Io<void> {
+    const { state, device } = this.#options;
+    const { counters } = frozen;
+    const next: Superblock = {
+      ...this.#superblock,
+      number: this.#superblock.number + 1,
+      deviceBlocks: frozen.deviceBlocks,
+      journalStart: frozen.position,
+      epoch: frozen.epoch,
+      transaction: frozen.transaction,
+      nextObject: counters.nextObject,
+      nextCollection: counters.nextCollection,
+      nextDrop: counters.nextDrop,
+      storedBytes: counters.storedBytes,
+      objects: counters.objects,
+      writtenMs: Date.now(),
+      cleanClose,
+      roots: frozen.roots,
+    };
+    // Synchronously in both forms: a write of a superblock that is overtaken could land in its
+    // slot when that holds a newer one.
+    const write = (): void => runSync(writeSuperblock(device, next));
+    yield { kind: 'until', start: async () => write(), force: write };
+    this.#releasableJournal = this.#superblock.journalStart;
+    this.#superblock = next;
+    this.#count++;
+    state.allocator.settle(frozen.limbo);
+    const released = this.#settledLimbo;
+    this.#settledLimbo = frozen.limbo;
+    this.#releasable = released;
+    this.releaseOld();
+    if (!this.#options.readers.hasSnapshot) state.forest.retireNumbers(this.#settledEpoch);
+    this.#settledEpoch = frozen.epoch;
+    state.forest.trim();
+    state.allocator.trim();
+  }
+
+  /** Gives up what only the superblock before the older one needed. */
+  releaseOld(): void {
+    if (!this.#options.overtaken.isEmpty) return;
+    if (this.#releasableJournal !== undefined)
+      this.#options.journal.release(this.#releasableJournal);
+    this.#releasableJournal = undefined;
+    this.releaseLimbo();
+  }
+
+  /** Makes limbo free that neither a superblock nor a reader needs, and fills the pool first. */
+  releaseLimbo(): void {
+    const { allocator, forest } = this.#options.state;
+    const upTo = this.#options.overtaken.isEmpty
+      ? this.#options.readers.releasable(this.#releasable)
+      : -1;
+    if (upTo >= 0) allocator.releaseLimbo(upTo);
+    if (!this.#options.readOnly) this.#options.keeper.fillPool();
+    forest.forgetUnseen();
+  }
+
+  /** Bytes of journal that opening after a crash would replay. */
+  get #replayBytes(): number {
+    return this.#options.journal.bytesSince(this.#superblock.journalStart);
+  }
+
+  get #replayBytesMax(): number {
+    return Math.min(REPLAY_BYTES_MAX, this.#options.journal.ring.bytes / 4);
+  }
+
+  get #isDue(): boolean {
+    const { space } = this.#options;
+    const { forest, pending } = this.#options.state;
+    if (forest.dirtyBytes === 0 && pending.runCount === 0) return false;
+    return (
+      this.#replayBytes > this.#replayBytesMax ||
+      forest.dirtyBytes + pending.bytes > this.#options.dirtyBytesMax ||
+      space.dirtyBlocks > space.dirtyBlocksMax / 2
+    );
+  }
+}

@@ -1,0 +1,305 @@
+/**
+ * Group commit: applied transactions gather while a journal record is being written, and the
+ * next record takes them all.
+ *
+ * - Records are written one at a time, in sequence order; each is one durable write, or, when
+ *   data was written ahead for it, its write and then one flush.
+ * - `force` makes everything durable synchronously: it writes again, to the same places, what is
+ *   under way, and whoever was waiting for that finds it done.
+ * - Some time after the last record, with nothing following it, a mark follows that says that it
+ *   was durable; nobody waits for it.
+ */
+
+import type { BlockRun } from '../alloc/block-run.js';
+import type { BlockDevice } from '../blockdev/block-device.js';
+import type { IoStep } from '../blockdev/io.js';
+import { stepAsync, stepSync } from '../blockdev/io.js';
+import type { Overtaken } from '../blockdev/overtaken.js';
+import { ByteWriter } from '../format/bytes.js';
+import { type BodyRun, RECORD, RECORD_TYPE, sealBody } from '../format/journal-record.js';
+import type { AppendedRecord, Journal } from './journal.js';
+
+/** A record takes no more transactions once its body has this many bytes. */
+export const GROUP_BYTES_MAX = 1024 * 1024;
+
+/** Idle time after which a mark follows the last record. */
+const MARK_DELAY_MS = 10;
+
+/** A transaction that was applied, as its record takes it. */
+export interface AppliedTransaction {
+  readonly sequence: number;
+  /** Copied when it is added. */
+  readonly encoded: Uint8Array;
+  /** Data was written ahead for it. */
+  readonly flush: boolean;
+  /** Blocks for the record's body, when it is large. */
+  readonly bodyRun: BlockRun | undefined;
+}
+
+/** Somebody who waits for a transaction to be durable. */
+export interface Waiter {
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
+interface QueuedRecord {
+  readonly record: AppendedRecord;
+  /** Holds the body until the record is durable and nothing of it is being written. */
+  readonly writer: ByteWriter | undefined;
+  underWay: boolean;
+  readonly body: { readonly offset: number; readonly bytes: Uint8Array } | undefined;
+  /** Data was written ahead for it: it takes a flush of the device. */
+  readonly flush: boolean;
+  readonly waiters: readonly Waiter[];
+  readonly last: number; // transaction sequence
+}
+
+export interface CommitterOptions {
+  readonly journal: Journal;
+  readonly device: BlockDevice;
+  readonly blockSize: number;
+  readonly storeTag: number;
+  readonly epoch: () => number;
+  /** Where a write that `force` overtakes is noted. */
+  readonly overtaken: Overtaken;
+  /** A write or flush failed: nothing is acknowledged from now on. */
+  readonly failed: (error: unknown) => void;
+}
+
+export class Committer {
+  readonly #options: CommitterOptions;
+  readonly #journal: Journal;
+  #body = new ByteWriter();
+  #waiters: Waiter[] = [];
+  #flush = false;
+  #bodyRun: BlockRun | undefined;
+  #count = 0;
+  #first = 0;
+  readonly #queue: QueuedRecord[] = [];
+  #writing = false;
+  /** The asynchronous write of the first record, while it is under way. */
+  #underWay: Promise<void> | undefined;
+  #stopped = false;
+  #markTimer: NodeJS.Timeout | undefined;
+  #idle: (() => void)[] = [];
+  /** Last transaction that is durable. */
+  durableTransaction: number;
+
+  constructor(options: CommitterOptions, lastTransaction: number) {
+    this.#options = options;
+    this.#journal = options.journal;
+    this.durableTransaction = lastTransaction;
+  }
+
+  /** Bytes of transactions that are in no record yet. */
+  get gatheredBytes(): number {
+    return this.#body.at;
+  }
+
+  /** True while something is not durable. */
+  get isBusy(): boolean {
+    return this.#count > 0 || this.#queue.length > 0;
+  }
+
+  /** True when a transaction of `bytes` has room in the ring behind what has gathered. */
+  hasRoom(bytes: number): boolean {
+    const inline = bytes > this.#journal.inlineBytesMax ? 0 : bytes;
+    // It may go into a record of its own: then both need their header and padding.
+    return this.#journal.fits(this.#body.at + inline + RECORD.size + 2 * this.#options.blockSize);
+  }
+
+  /** True when a record with `bytes` of body needs a run of blocks of its own. */
+  isLarge(bytes: number): boolean {
+    return bytes > this.#journal.inlineBytesMax;
+  }
+
+  /** Takes an applied transaction; a large one brings the run for its record's body. */
+  add(transaction: AppliedTransaction, waiter: Waiter): void {
+    const { sequence, encoded, flush, bodyRun } = transaction;
+    const most = Math.min(GROUP_BYTES_MAX, this.#journal.inlineBytesMax);
+    if (bodyRun !== undefined || this.#body.at + encoded.length > most) this.close();
+    if (this.#count === 0) this.#first = sequence;
+    this.#body.raw(encoded);
+    this.#bodyRun = bodyRun;
+    this.#count++;
+    this.#flush ||= flush;
+    this.#waiters.push(waiter);
+    if (bodyRun !== undefined) this.close();
+  }
+
+  /** Writes what has gathered as soon as the record under way is durable. */
+  start(): void {
+    if (!this.#writing && !this.#stopped) void this.#run();
+  }
+
+  /** Puts what has gathered into a record, so that the journal's position is behind it. */
+  close(): void {
+    if (this.#count === 0) return;
+    const writer = this.#body;
+    const bytes = writer.done();
+    const waiters = this.#waiters;
+    const last = this.#first + this.#count - 1;
+    const body = this.#bodyRun === undefined ? undefined : this.#spill(bytes, this.#bodyRun);
+    this.#bodyRun = undefined;
+    const record = this.#journal.append({
+      type: RECORD_TYPE.transactions,
+      body: body === undefined ? [bytes] : [],
+      epoch: this.#options.epoch(),
+      firstTransaction: this.#first,
+      transactionCount: this.#count,
+      ...(body !== undefined && { bodyRun: body.run }),
+    });
+    this.#queue.push({
+      record,
+      writer,
+      underWay: false,
+      body,
+      flush: this.#flush || body !== undefined,
+      waiters,
+      last,
+    });
+    this.#body = new ByteWriter();
+    this.#waiters = [];
+    this.#flush = false;
+    this.#count = 0;
+    clearTimeout(this.#markTimer);
+  }
+
+  /** Makes everything durable now. */
+  force(): void {
+    this.close();
+    const { device } = this.#options;
+    const records = this.#queue.slice();
+    const last = records.at(-1);
+    if (last === undefined) return;
+    if (this.#underWay !== undefined) this.#options.overtaken.add(this.#underWay);
+    try {
+      const single = records.length === 1 && !last.flush;
+      for (const queued of records) for (const step of this.#writes(queued, single)) stepSync(step);
+      if (!single) device.flushSync();
+    } catch (error) {
+      this.#options.failed(error);
+      throw error;
+    }
+    for (const queued of records) this.#done(queued);
+    this.#scheduleMark();
+  }
+
+  /** Resolves when everything that was added is durable. */
+  idle(): Promise<void> {
+    if (!this.isBusy) return Promise.resolve();
+    this.start();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Ends all waiting with `error`; nothing is written any more. */
+  stop(error: unknown): void {
+    this.#stopped = true;
+    clearTimeout(this.#markTimer);
+    const waiting = [...this.#queue.flatMap((queued) => queued.waiters), ...this.#waiters];
+    this.#queue.length = 0;
+    this.#waiters = [];
+    this.#count = 0;
+    this.#body = new ByteWriter();
+    for (const waiter of waiting) waiter.reject(error);
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  async #run(): Promise<void> {
+    this.#writing = true;
+    try {
+      for (;;) {
+        if (this.#queue.length === 0) this.close();
+        const [queued] = this.#queue;
+        if (queued === undefined || this.#stopped) break;
+        queued.underWay = true;
+        this.#underWay = this.#write(queued);
+        await this.#underWay;
+        this.#underWay = undefined;
+        queued.underWay = false;
+        if (this.#queue[0] === queued) this.#done(queued);
+        else queued.writer?.release();
+      }
+    } catch (error) {
+      if (!this.#stopped) this.#options.failed(error);
+    } finally {
+      this.#underWay = undefined;
+      this.#writing = false;
+    }
+    this.#scheduleMark();
+  }
+
+  async #write(queued: QueuedRecord): Promise<void> {
+    for (const step of this.#writes(queued, !queued.flush)) {
+      await stepAsync(step);
+      if (this.#queue[0] !== queued) return; // it was overtaken, and its place may be another's
+    }
+    if (queued.flush) await this.#options.device.flush();
+  }
+
+  *#writes(queued: QueuedRecord, durable: boolean): Generator<IoStep> {
+    const { device } = this.#options;
+    if (queued.body !== undefined) {
+      const { offset, bytes } = queued.body;
+      yield { kind: 'write', device, offset, sources: [bytes], durable: false };
+    }
+    for (const { offset, sources } of queued.record.writes) {
+      yield { kind: 'write', device, offset, sources, durable };
+    }
+  }
+
+  #done(queued: QueuedRecord): void {
+    this.#queue.splice(this.#queue.indexOf(queued), 1);
+    this.#journal.noteDurable(queued.record.sequence);
+    if (!queued.underWay) queued.writer?.release();
+    if (queued.waiters.length > 0) this.durableTransaction = queued.last;
+    for (const waiter of queued.waiters) waiter.resolve();
+    if (!this.isBusy) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** A body that is too large for the ring, sealed for the run that its transaction brought. */
+  #spill(body: Uint8Array, run: BlockRun): { offset: number; bytes: Uint8Array; run: BodyRun } {
+    const { blockSize, storeTag, epoch } = this.#options;
+    const sealed = sealBody([body], {
+      address: run.start,
+      blockSize,
+      epoch: epoch(),
+      firstTransaction: this.#first,
+      store: storeTag,
+    });
+    return { offset: run.start * blockSize, bytes: sealed.page, run: sealed.run };
+  }
+
+  #scheduleMark(): void {
+    if (this.#stopped || this.isBusy) return;
+    if (this.#journal.durable < this.#journal.position().sequence - 1) return;
+    clearTimeout(this.#markTimer);
+    if (this.#markWritten === this.#journal.position().sequence) return;
+    this.#markTimer = setTimeout(() => this.#mark(), MARK_DELAY_MS);
+    this.#markTimer.unref();
+  }
+
+  #markWritten = 0;
+
+  #mark(): void {
+    if (this.#stopped || this.isBusy || !this.#journal.fits(0, RECORD_TYPE.mark)) return;
+    const record = this.#journal.append({
+      type: RECORD_TYPE.mark,
+      body: [],
+      epoch: this.#options.epoch(),
+      firstTransaction: 0,
+      transactionCount: 0,
+    });
+    this.#markWritten = this.#journal.position().sequence;
+    this.#queue.push({
+      record,
+      writer: undefined,
+      underWay: false,
+      body: undefined,
+      flush: false,
+      waiters: [],
+      last: 0,
+    });
+    this.start();
+  }
+}

@@ -1,0 +1,664 @@
+/**
+ * The engine: takes transactions in order, applies them, makes them durable, and runs the
+ * checkpoints behind them.
+ *
+ * A transaction's way:
+ * 1. `submit`: its large data is written ahead to claimed blocks, off-thread.
+ * 2. It is accepted in one synchronous step when its turn has come: applied under a savepoint,
+ *    charged for what it took, rolled back whole if anything fails. Now it is *applied*.
+ * 3. The committer puts it into a journal record; when that is durable it is *committed*.
+ *
+ * - Transactions that share a collection or reservation are accepted in submission order.
+ * - A transaction that finds no room waits while something is being freed that could serve it.
+ * - A failed write or flush poisons the engine: everything fails with the reason from then on.
+ * - Every wait has a synchronous form: `commitSync` finishes what is under way before it.
+ */
+
+import type { BlockRun } from '../alloc/block-run.js';
+import type { AllocateOptions } from '../alloc/chooser.js';
+import { assert } from '../assert.js';
+import type { BlockDevice } from '../blockdev/block-device.js';
+import { Drive, waitFor } from '../blockdev/drive.js';
+import { type Io, runSync } from '../blockdev/io.js';
+import { Overtaken } from '../blockdev/overtaken.js';
+import { hasCode, StoreError } from '../errors.js';
+import type { ByteWriter } from '../format/bytes.js';
+import { bodyRunBlocks } from '../format/journal-record.js';
+import type { Superblock } from '../format/superblock.js';
+import { applyTransaction } from './apply.js';
+import { Checkpointer } from './checkpointer.js';
+import { Committer } from './committer.js';
+import { DropWorker } from './drop-worker.js';
+import type { Journal } from './journal.js';
+import { Overdue, untilLanded } from './overdue.js';
+import { fillRuns } from './placement.js';
+import { type Reader, Readers } from './readers.js';
+import { heldBlocks } from './reservation.js';
+import { SpaceKeeper } from './space-keeper.js';
+import { SpacePolicy } from './space-policy.js';
+import type { Placer, StoreState } from './store-state.js';
+import { Entry, noRuns, noSpace, Shortage, type Submission } from './submission.js';
+import type { SealedTransaction } from './transaction.js';
+import {
+  encodeTransactionRecord,
+  type PlacedRun,
+  RECORD_OVERHEAD_MAX,
+} from './transaction-record.js';
+
+export interface EngineOptions {
+  readonly device: BlockDevice;
+  readonly state: StoreState;
+  readonly journal: Journal;
+  readonly superblock: Superblock;
+  /** Bytes of dirty nodes and pending data at which a checkpoint begins. */
+  readonly dirtyBytesMax: number;
+  readonly readOnly: boolean;
+  /** Last transaction that the state contains. */
+  readonly transaction: number;
+}
+
+export class Engine {
+  readonly device: BlockDevice;
+  readonly state: StoreState;
+  readonly readers: Readers;
+  readonly space: SpacePolicy;
+  readonly readOnly: boolean;
+  readonly #journal: Journal;
+  readonly #committer: Committer;
+  readonly #keeper: SpaceKeeper;
+  readonly #checkpointer: Checkpointer;
+  readonly #drops: DropWorker;
+  readonly #dirtyBytesMax: number;
+  /** Writes that may still land: no place is given to others before they have. */
+  readonly #overtaken = new Overtaken(() => this.#landed());
+  /** Claims of refused transactions whose data may still be under way. */
+  #refusedClaims: PlacedRun[] = [];
+  /** Transactions that redeem, have claimed blocks and are not accepted yet. */
+  readonly #redeeming = new Set<Entry>();
+  #transaction: number;
+  #queue: Entry[] = [];
+  #current: Drive<void> | undefined;
+  #pumping = false;
+  #housekeeping: Drive<void> | undefined;
+  #poison: StoreError | undefined;
+  #closed = false;
+
+  constructor(options: EngineOptions) {
+    const { device, state, journal, superblock } = options;
+    this.device = device;
+    this.state = state;
+    this.readOnly = options.readOnly;
+    this.#journal = journal;
+    this.#dirtyBytesMax = options.dirtyBytesMax;
+    this.#transaction = options.transaction;
+    const storeTag = storeTagOf(superblock.uuid);
+    this.space = new SpacePolicy(state);
+    this.#keeper = new SpaceKeeper(device, state, this.space);
+    if (!options.readOnly) this.#keeper.fillPool();
+    this.readers = new Readers(() => this.#checkpointer.releaseLimbo());
+    state.forest.readers = this.readers;
+    this.#committer = new Committer(
+      {
+        journal,
+        device,
+        blockSize: state.blockSize,
+        storeTag,
+        epoch: () => state.generation,
+        overtaken: this.#overtaken,
+        failed: (error) => this.poison(error),
+      },
+      options.transaction,
+    );
+    this.#checkpointer = new Checkpointer(
+      {
+        device,
+        state,
+        journal,
+        committer: this.#committer,
+        readers: this.readers,
+        space: this.space,
+        keeper: this.#keeper,
+        overtaken: this.#overtaken,
+        storeTag,
+        readOnly: options.readOnly,
+        dirtyBytesMax: options.dirtyBytesMax,
+        transaction: () => this.#transaction,
+        check: () => this.check(),
+        poison: (error) => this.poison(error),
+      },
+      superblock,
+    );
+    this.#drops = new DropWorker({
+      state,
+      space: this.space,
+      isOpen: () => this.#poison === undefined && !this.#closed,
+      checkpoint: () => this.checkpointIo(),
+    });
+  }
+
+  /** The newest superblock that is durable. */
+  get superblock(): Superblock {
+    return this.#checkpointer.superblock;
+  }
+
+  /** Brings what a recovery has left in memory within its budget. */
+  *settleRecovery(): Io<void> {
+    if (this.#isOverBudget) yield* this.checkpointIo();
+  }
+
+  /** Begins a checkpoint unless one is under way, and waits for its end. */
+  checkpointIo(): Io<void> {
+    return this.#checkpointer.io();
+  }
+
+  /** Last transaction that was applied. */
+  get transaction(): number {
+    return this.#transaction;
+  }
+
+  /** Last transaction that is durable. */
+  get durableTransaction(): number {
+    return this.#committer.durableTransaction;
+  }
+
+  /** Transactions that were submitted and are not applied yet. */
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  get checkpointCount(): number {
+    return this.#checkpointer.count;
+  }
+
+  get journalUsedBytes(): number {
+    return this.#journal.usedBytes;
+  }
+
+  /** @throws StoreError E_CLOSED; E_IO with the reason once a write or flush failed. */
+  check(): void {
+    if (this.#poison !== undefined) {
+      throw new StoreError('E_IO', this.#poison.message, { cause: this.#poison.cause });
+    }
+    if (this.#closed) throw new StoreError('E_CLOSED', 'Cannot use store: it is closed');
+  }
+
+  /** Ends all work: `error` came from a write or flush, so what is on the device is unknown. */
+  poison(error: unknown): void {
+    if (this.#poison !== undefined || this.#closed) return;
+    const reason = error instanceof Error ? error.message : String(error);
+    this.#poison = new StoreError('E_IO', `Cannot go on: ${reason}; reopen the store`, {
+      cause: error,
+    });
+    this.#committer.stop(this.#poison);
+    for (const entry of this.#queue.splice(0)) if (!entry.settled) entry.refuse(this.#poison);
+  }
+
+  // Transactions
+
+  /** Queues a transaction. */
+  submit(sealed: SealedTransaction): Submission {
+    const entry = this.#accept(sealed);
+    this.#queue.push(entry);
+    if (!entry.ready) this.#writeAhead(entry);
+    this.#pump();
+    return { applied: entry.applied.promise, committed: entry.committed.promise };
+  }
+
+  /** Applies a transaction and makes it durable before it returns its sequence number. */
+  commitSync(sealed: SealedTransaction): number {
+    const entry = this.#accept(sealed);
+    this.#queue.push(entry);
+    try {
+      this.#drainSync();
+    } catch (error) {
+      if (!(error instanceof Overdue)) throw error;
+      if (!entry.settled) this.#refuse(entry, error);
+      this.#goOn();
+    }
+    if (entry.failure !== undefined) throw entry.failure;
+    this.#committer.force();
+    this.#afterApply();
+    this.#checkpointer.finishIfStarved();
+    return entry.sequence;
+  }
+
+  #accept(sealed: SealedTransaction): Entry {
+    this.check();
+    if (this.readOnly) {
+      throw new StoreError('E_READ_ONLY', 'Cannot submit transaction: the store is read-only');
+    }
+    return new Entry(sealed);
+  }
+
+  #refuse(entry: Entry, error: unknown): void {
+    this.#giveBack(entry);
+    entry.refuse(error);
+  }
+
+  /** Gives up the places that the transaction's data has got, written or not. */
+  #giveBack(entry: Entry): void {
+    this.#refusedClaims.push(...entry.claims.splice(0));
+    this.#redeeming.delete(entry);
+    if (this.#overtaken.isEmpty) this.#unclaim();
+    this.#countPrepaid(undefined);
+  }
+
+  /** Goes on asynchronously with what a synchronous caller could not finish. */
+  #goOn(): void {
+    for (const entry of this.#queue) {
+      if (!entry.settled && !entry.ready && entry.writing === undefined) this.#writeAhead(entry);
+    }
+    this.#pump();
+  }
+
+  #unclaim(): void {
+    for (const run of this.#refusedClaims.splice(0)) this.state.allocator.unclaim(run);
+  }
+
+  /** Nothing that was overtaken is under way any more: what waited for it goes on. */
+  #landed(): void {
+    if (this.#poison !== undefined || this.#closed) return;
+    this.#unclaim();
+    this.#checkpointer.releaseOld();
+  }
+
+  #writeAhead(entry: Entry): void {
+    entry.writing = new Drive(this.#aheadIo(entry), this.#overtaken);
+    entry.writing.promise.then(
+      () => this.#pump(),
+      () => this.#pump(),
+    );
+  }
+
+  /** Gives the transaction's large data its place and writes it, without a flush. */
+  *#aheadIo(entry: Entry): Io<void> {
+    const { state } = this;
+    const { blockSize, nodeSize } = state;
+    try {
+      for (const data of entry.sealed.ahead) {
+        const blocks = Math.ceil(data.length / blockSize);
+        const { redeems } = entry.sealed;
+        let runs = this.#claim(blocks, entry);
+        while (runs.length === 0) {
+          if (!(yield* this.#relieve(blocks, redeems))) throw noSpace();
+          runs = this.#claim(blocks, entry);
+        }
+        entry.claims.push(...runs);
+        if (redeems) this.#redeeming.add(entry);
+        this.#countPrepaid(undefined);
+        const filled = fillRuns(data, runs, blockSize, nodeSize, false);
+        for (const { extent, bytes } of filled) {
+          const offset = extent.address * blockSize;
+          yield { kind: 'write', device: this.device, offset, sources: [bytes], durable: false };
+        }
+        entry.ahead.push({ length: data.length, extents: filled.map(({ extent }) => extent) });
+      }
+      entry.ready = true;
+    } catch (error) {
+      if (error instanceof Overdue) {
+        this.#giveBack(entry);
+        entry.ahead = [];
+        entry.writing = undefined;
+        throw error;
+      }
+      if (hasCode(error, 'E_IO')) this.poison(error);
+      if (!entry.settled) this.#refuse(entry, error);
+    }
+  }
+
+  /** Claims blocks for data, but none that are promised to somebody else. */
+  #claim(blocks: number, entry: Entry): readonly PlacedRun[] {
+    const entitled = Math.max(0, this.#redeemedBlocks(entry) - entry.claimedBlocks);
+    if (!this.space.canClaim(blocks, entitled)) return [];
+    return this.#takeForData(blocks, { purpose: 'data', claim: true }, entry);
+  }
+
+  #takeForData(blocks: number, options: AllocateOptions, entry: Entry): readonly PlacedRun[] {
+    const { deleting, redeems } = entry.sealed;
+    const redeemed = this.#redeemedBlocks(entry);
+    return this.#keeper.takeForData(blocks, options, deleting || redeems, redeemed);
+  }
+
+  /** Blocks that the reservations hold back for what a transaction redeems. */
+  #redeemedBlocks({ sealed }: Entry): number {
+    return heldBlocks(sealed.redeemed, this.state.blockSize, this.state.nodeSize);
+  }
+
+  /** Counts what waiting transactions have claimed of their reservations, but for `one`. */
+  #countPrepaid(one: Entry | undefined): void {
+    let blocks = 0;
+    for (const entry of this.#redeeming) {
+      if (entry !== one) blocks += Math.min(entry.claimedBlocks, this.#redeemedBlocks(entry));
+    }
+    this.space.prepaid = blocks;
+  }
+
+  /** Takes queued transactions in order, asynchronously. */
+  #pump(): void {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    queueMicrotask(() => void this.#pumpAll());
+  }
+
+  async #pumpAll(): Promise<void> {
+    for (let entry = this.#next(); entry !== undefined; entry = this.#next()) {
+      if (this.#tryFast(entry)) continue;
+      const drive = new Drive(this.#processIo(entry), this.#overtaken);
+      this.#current = drive;
+      try {
+        await drive.promise;
+      } catch (error) {
+        if (!(error instanceof Overdue)) throw error; // else it is its turn again, and can wait
+      }
+      if (this.#current === drive) this.#current = undefined;
+    }
+    this.#pumping = false;
+    this.#committer.start();
+    this.#afterApply();
+  }
+
+  /** The first transaction whose data is written and that no earlier one has to precede. */
+  #next(): Entry | undefined {
+    let blocked: Set<string> | undefined;
+    for (let i = 0; i < this.#queue.length; i++) {
+      const entry = this.#queue[i] as Entry;
+      if (entry.settled) {
+        this.#queue.splice(i--, 1);
+        continue;
+      }
+      const { ordered } = entry.sealed;
+      const free = blocked === undefined || !ordered.some((name) => blocked?.has(name));
+      if (entry.ready && free) return entry;
+      blocked ??= new Set();
+      for (const name of ordered) blocked.add(name);
+    }
+    return undefined;
+  }
+
+  /** Applies a transaction at once if nothing has to be waited for. */
+  #tryFast(entry: Entry): boolean {
+    if (this.#mustWait(entry)) return false;
+    const attempt = this.state.forest.run(() => this.#attempt(entry));
+    attempt.catch(() => undefined); // what failed here is tried again, and fails there
+    return entry.settled;
+  }
+
+  /** Applies one transaction, waiting for what it needs; refuses it when it can't be. */
+  *#processIo(entry: Entry): Io<void> {
+    const { forest } = this.state;
+    try {
+      while (!entry.settled) {
+        while (this.#mustWait(entry)) yield* this.#makeRoom(entry);
+        try {
+          yield {
+            kind: 'until',
+            start: () => forest.run(() => this.#attempt(entry)),
+            force: () => forest.sync(() => this.#attempt(entry)),
+          };
+        } catch (error) {
+          if (!(error instanceof Shortage)) throw error;
+          const { deleting, redeems } = entry.sealed;
+          if (yield* this.#relieve(error.blocks, deleting || redeems)) continue;
+          throw error.blocks > 0 ? noSpace() : noRuns();
+        }
+      }
+    } catch (error) {
+      if (error instanceof Overdue) throw error;
+      if (!entry.settled) this.#refuse(entry, error);
+    }
+  }
+
+  /** @throws Overdue; then the transaction waits as before */
+  #processSync(entry: Entry): void {
+    if (!this.#mustWait(entry)) {
+      try {
+        this.state.forest.sync(() => this.#attempt(entry));
+        return;
+      } catch (error) {
+        if (!(error instanceof Shortage)) {
+          this.#refuse(entry, error);
+          return;
+        }
+      }
+    }
+    runSync(this.#processIo(entry));
+  }
+
+  /** Applies everything that is queued, now. @throws Overdue; then the rest is queued still */
+  #drainSync(): void {
+    this.#current?.finish();
+    for (let entry = this.#queue[0]; entry !== undefined; entry = this.#queue[0]) {
+      if (!entry.settled && !entry.ready && entry.writing === undefined) {
+        runSync(this.#aheadIo(entry));
+      }
+      if (!entry.settled && !entry.ready) entry.writing?.finish();
+      if (!entry.settled) this.#processSync(entry);
+      if (this.#queue[0] === entry) this.#queue.shift();
+    }
+  }
+
+  /** Accepts a transaction: all of it, or an error and nothing. */
+  #attempt(entry: Entry): void {
+    if (entry.settled) return;
+    const { state } = this;
+    const { sealed, claims, ahead } = entry;
+    const { nextObject: firstObject, nextCollection: firstCollection } = state.counters;
+    const placements: (readonly PlacedRun[])[] = [];
+    const placer: Placer = {
+      place: (blocks, hint) => {
+        const options: AllocateOptions = hint < 0 ? { purpose: 'data' } : { purpose: 'data', hint };
+        const runs = this.#takeForData(blocks, options, entry);
+        if (runs.length === 0) throw new Shortage(blocks);
+        placements.push(runs);
+        return runs;
+      },
+    };
+    let encoded: ByteWriter;
+    let bodyRun: BlockRun | undefined;
+    state.begin(placer);
+    try {
+      for (const run of claims) state.allocator.adopt(run);
+      applyTransaction(state, sealed.bytes, ahead, { replay: false });
+      const choices = { firstObject, firstCollection, placements };
+      encoded = encodeTransactionRecord({ bytes: sealed.bytes, ahead, choices });
+      bodyRun = this.#placeBody(encoded.at);
+      this.#countPrepaid(entry);
+      const missing = this.space.missing(sealed.deleting);
+      const isCrowded = this.space.isCrowded(sealed.deleting);
+      if (missing > 0 || isCrowded) throw new Shortage(missing);
+      if (!this.#keeper.coverGeneration(sealed.deleting || sealed.redeems)) throw new Shortage(0);
+    } catch (error) {
+      state.rollback();
+      this.#countPrepaid(undefined);
+      throw error;
+    }
+    state.commit();
+    state.allocator.keep();
+    entry.sequence = ++this.#transaction;
+    entry.settled = true;
+    this.#redeeming.delete(entry);
+    const { sequence } = entry;
+    const flush = ahead.length > 0;
+    // Data written ahead is the caller's again when it has committed: nothing may read it then.
+    const committed = (): void => entry.committed.resolve(sequence);
+    this.#committer.add(
+      { sequence, encoded: encoded.done(), flush, bodyRun },
+      {
+        resolve: () => (flush ? this.#overtaken.after(committed) : committed()),
+        reject: (error) => entry.committed.reject(error),
+      },
+    );
+    encoded.release();
+    sealed.release();
+    entry.applied.resolve();
+  }
+
+  /** Blocks for the body of a record of `bytes`, if it needs any; they are free again in time. */
+  #placeBody(bytes: number): BlockRun | undefined {
+    if (!this.#committer.isLarge(bytes)) return undefined;
+    const { allocator, blockSize } = this.state;
+    const length = bodyRunBlocks(bytes, blockSize);
+    const [run] = allocator.allocate(length, { purpose: 'data', contiguous: true });
+    if (run === undefined) throw new Shortage(length);
+    allocator.free(run);
+    return run;
+  }
+
+  // Room: in the journal, in memory, on the device
+
+  /** True while a transaction has to wait for a checkpoint before it may be applied. */
+  #mustWait(entry: Entry): boolean {
+    const { state, space } = this;
+    if (!this.#hasRecordRoom(entry)) return true;
+    const clean = state.forest.dirtyBytes === 0;
+    if (
+      !clean &&
+      space.dirtyBlocks > space.dirtyBlocksMax &&
+      !this.#keeper.grow(space.dirtyBlocks)
+    ) {
+      return true;
+    }
+    return !clean && this.#isOverBudget;
+  }
+
+  /** True while changes take more memory than they may. */
+  get #isOverBudget(): boolean {
+    const { forest, pending } = this.state;
+    return forest.dirtyBytes + forest.packingBytes + pending.bytes > 2 * this.#dirtyBytesMax;
+  }
+
+  /** True when the journal has room for the transaction's record. */
+  #hasRecordRoom(entry: Entry): boolean {
+    const built = entry.sealed.bytes.length;
+    const bytes = built + Math.ceil(built / 8) + this.#aheadBytes(entry) + RECORD_OVERHEAD_MAX;
+    return this.#committer.hasRoom(bytes);
+  }
+
+  /** Upper bound of what the extents of data written ahead take in a record. */
+  #aheadBytes(entry: Entry): number {
+    let bytes = 0;
+    for (const { extents } of entry.ahead) {
+      for (const { checksums } of extents) bytes += checksums.length + 40;
+    }
+    return bytes;
+  }
+
+  /** Waits until a checkpoint has made room, and until that may be used. */
+  *#makeRoom(entry: Entry): Io<void> {
+    const before = this.#checkpointer.count;
+    yield* this.checkpointIo();
+    assert(this.#checkpointer.count > before, 'a checkpoint has ended');
+    if (!this.#hasRecordRoom(entry)) yield untilLanded(this.#overtaken);
+  }
+
+  /**
+   * Tries to make room: grows the file, works the drop list off, checkpoints so that limbo comes
+   * back, and ends snapshots that hold enough, or for one that is `entitled` to its room. `blocks`
+   * are missing; 0 says that only the generation is too full. False when nothing more can be got.
+   */
+  *#relieve(blocks: number, entitled: boolean): Io<boolean> {
+    this.check();
+    const { space } = this;
+    if (this.#keeper.grow(Math.max(blocks, space.dirtyBlocks))) return true;
+    if (blocks === 0) return yield* this.#closeGeneration(entitled);
+    const before = space.free;
+    yield* this.#drops.dropAll();
+    // What this generation freed is back when the next one is durable, behind one under way.
+    for (let round = 0; round < 3 && space.returning >= blocks; round++) {
+      yield* this.checkpointIo();
+      if (space.free > before) return true;
+    }
+    // What is still in limbo is held by readers: a snapshot ends before anybody is refused for it.
+    const isHeld = entitled || space.returning >= blocks;
+    if (isHeld && this.readers.expireSnapshots()) return true;
+    if (space.free > before) return true;
+    if (this.#overtaken.isEmpty) return false;
+    yield untilLanded(this.#overtaken);
+    return true;
+  }
+
+  /** Ends a generation that is too full; false when a new one would not have more room. */
+  *#closeGeneration(entitled: boolean): Io<boolean> {
+    const { forest, allocator } = this.state;
+    const isDirty = forest.dirtyBytes > 0;
+    const before = allocator.poolBlocks;
+    for (let round = 0; round < 3 && (round === 0 || allocator.limboBlocks > 0); round++) {
+      yield* this.checkpointIo();
+      if (isDirty || allocator.poolBlocks > before) return true;
+    }
+    return entitled && this.readers.expireSnapshots();
+  }
+
+  /** Starts in the background what is due: a checkpoint, the next turn of dropping. */
+  #afterApply(): void {
+    const { state, space } = this;
+    if (this.#poison !== undefined || this.#closed || this.readOnly) return;
+    state.forest.trim();
+    if (space.dirtyBlocks > space.dirtyBlocksMax / 2) this.#keeper.grow(space.dirtyBlocks);
+    this.#checkpointer.startIfDue();
+    if (this.#housekeeping === undefined && !this.#drops.isEmpty) {
+      const drive = new Drive(this.#drops.dropAll(), this.#overtaken);
+      this.#housekeeping = drive;
+      const ended = (): void => {
+        this.#housekeeping = undefined;
+      };
+      drive.promise.then(ended, ended);
+    }
+  }
+
+  // Readers
+
+  /** Begins a snapshot: nothing it sees is changed in place or reused from now on. */
+  beginSnapshot(): Reader {
+    const { forest, allocator } = this.state;
+    const sees = forest.generation;
+    forest.raiseGeneration();
+    return this.readers.begin(allocator.generation, sees);
+  }
+
+  /** Begins a read of the present state, which may take a while. */
+  beginRead(): Reader {
+    return this.readers.begin(this.state.allocator.generation, -1);
+  }
+
+  // Ending
+
+  /** Makes everything durable, then writes a last checkpoint that leaves no journal behind. */
+  *closeIo(): Io<void> {
+    yield {
+      kind: 'until',
+      start: () => this.#settleQueue(),
+      force: () => this.#drainSync(),
+    };
+    const { running } = this.#checkpointer;
+    if (running !== undefined) yield waitFor(running);
+    yield {
+      kind: 'until',
+      start: () => this.#committer.idle(),
+      force: () => this.#committer.force(),
+    };
+    this.check();
+    if (!this.readOnly) yield waitFor(this.#checkpointer.start(true));
+  }
+
+  /** Refuses everything from now on. */
+  markClosed(): void {
+    const closed = new StoreError('E_CLOSED', 'Cannot use store: it is closed');
+    this.#committer.stop(closed);
+    for (const entry of this.#queue.splice(0)) if (!entry.settled) entry.refuse(closed);
+    this.#closed = true;
+  }
+
+  async #settleQueue(): Promise<void> {
+    while (this.#queue.length > 0 && this.#poison === undefined) {
+      const entry = this.#queue[0] as Entry;
+      if (entry.settled) this.#queue.shift();
+      else await entry.applied.promise.catch(() => undefined);
+    }
+  }
+}
+
+/** First four bytes of the uuid, as stamped on every block. */
+export function storeTagOf(uuid: Uint8Array): number {
+  return new DataView(uuid.buffer, uuid.byteOffset, uuid.length).getUint32(0, true);
+}

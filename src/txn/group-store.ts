@@ -1,0 +1,83 @@
+/**
+ * Free-space bitmaps on the device, and the tree of their summaries.
+ */
+
+import type { GroupSource } from '../alloc/group-cache.js';
+import type { BitmapPointer } from '../alloc/group-table.js';
+import type { BlockDevice } from '../blockdev/block-device.js';
+import { U64 } from '../btree/comparator.js';
+import type { Tree } from '../btree/tree.js';
+import { treeSpec } from '../btree/tree-spec.js';
+import { BLOCK_HEADER, BLOCK_TYPE, checkBlock, sealBlock } from '../format/block.js';
+import { getU64BigEndian, setU64BigEndian } from '../format/bytes.js';
+import {
+  GROUP_SUMMARY,
+  type GroupSummary,
+  getGroupSummary,
+  putGroupSummary,
+} from '../format/group-summary.js';
+import { ROLE } from '../format/role.js';
+
+/** Group index -> GROUP_SUMMARY. */
+export const GROUPS_SPEC = treeSpec({
+  role: ROLE.groups,
+  comparator: U64,
+  valueSize: GROUP_SUMMARY.size,
+});
+
+/** Reads bitmap blocks and checks them against their summary. */
+export class BitmapReader implements GroupSource {
+  readonly #device: BlockDevice;
+  readonly #page: Uint8Array;
+
+  constructor(device: BlockDevice, blockSize: number) {
+    this.#device = device;
+    this.#page = new Uint8Array(blockSize);
+  }
+
+  load(_group: number, pointer: BitmapPointer): Uint8Array {
+    const { address, birth, low, high } = pointer;
+    const blockSize = this.#page.length;
+    this.#device.readSync(address * blockSize, this.#page);
+    const expected = { type: BLOCK_TYPE.bitmap, level: 0, role: 0, address, birth };
+    checkBlock(this.#page, expected, low, high, blockSize);
+    return this.#page.subarray(BLOCK_HEADER.size);
+  }
+}
+
+/** Seals the bitmap block of `group`; its checksum is left for the summary. */
+export function sealBitmap(
+  page: Uint8Array,
+  group: number,
+  address: number,
+  birth: number,
+  store: number,
+): void {
+  sealBlock(page, {
+    type: BLOCK_TYPE.bitmap,
+    level: 0,
+    role: 0,
+    address,
+    birth,
+    owner: group,
+    store,
+  });
+}
+
+/** Writes the record of one group. */
+export function putSummary(groups: Tree, group: number, summary: GroupSummary): void {
+  const key = new Uint8Array(8);
+  setU64BigEndian(key, 0, group);
+  const value = new Uint8Array(GROUP_SUMMARY.size);
+  putGroupSummary(value, 0, summary);
+  groups.put(key, value);
+}
+
+/** All records, in order of the groups. */
+export function* readSummaries(groups: Tree): Generator<readonly [number, GroupSummary]> {
+  const cursor = groups.cursor();
+  for (cursor.seekFirst(); cursor.valid; cursor.next()) {
+    const group = getU64BigEndian(cursor.keyBytes, cursor.keyStart);
+    yield [group, getGroupSummary(cursor.valueBytes, cursor.valueStart)];
+  }
+}

@@ -1,0 +1,203 @@
+/**
+ * Making a store: where everything lies, and the first two superblocks.
+ *
+ *     near slot 0 | near slot 1 | journal | [far slots 0, 1] | ... | [far slots 0, 1]
+ *
+ * - The far slots stand at the end of a device that can't grow, else behind the journal.
+ * - A new store has no bitmap: a group without a summary is free but for fixed places.
+ */
+
+import { randomBytes } from 'node:crypto';
+import type { BlockRun } from '../alloc/block-run.js';
+import { groupBlocksFor } from '../alloc/group-geometry.js';
+import type { BlockDevice, StripeGeometry } from '../blockdev/block-device.js';
+import type { Io } from '../blockdev/io.js';
+import { emptyRoot } from '../btree/root-record.js';
+import { StoreError } from '../errors.js';
+import type { Superblock } from '../format/superblock.js';
+import {
+  JOURNAL_BLOCKS_MIN,
+  SLOT_STEP,
+  slotBytes,
+  slotStrideFor,
+  superblockFault,
+} from '../format/superblock-bounds.js';
+import { GROUPS_SPEC } from './group-store.js';
+import { housekeepingBlocks } from './space-policy.js';
+import { DROP_FIRST, STORE_SPECS } from './store-state.js';
+import { writeSuperblock } from './superblock-slots.js';
+
+export const BLOCK_SIZE_DEFAULT = 4096;
+export const NODE_SIZE_DEFAULT = 8192;
+
+/** Bytes of the journal's ring where nothing else is asked, in a store that is large enough. */
+const JOURNAL_BYTES_DEFAULT = 64 * 1024 * 1024;
+
+/** The journal's part of a small store. */
+const JOURNAL_SHARE = 16;
+
+/** Bytes that a growing store has beyond its fixed places and its pool at the start. */
+const INITIAL_BYTES = 8 * 1024 * 1024;
+
+export interface MakeStoreOptions {
+  readonly label?: string;
+  /** Bytes, a power of two in [1024, 65536]. */
+  readonly blockSize?: number;
+  /** Bytes, a multiple of the block size, at most 65536. */
+  readonly nodeSize?: number;
+  /** Bytes of the journal's ring. */
+  readonly journalBytes?: number;
+  /** RAID geometry, in bytes; what the device says of itself by default. */
+  readonly geometry?: StripeGeometry;
+}
+
+/** The figures of a store of up to `sizeMax` bytes; `fixedSize`: it has them from the start. */
+export interface StorePlan {
+  readonly blockSize: number;
+  readonly nodeSize: number;
+  readonly slotStride: number;
+  readonly journalOffset: number;
+  readonly journalBytes: number;
+  readonly farOffset: number;
+  readonly groupBlocks: number;
+  readonly geometry: StripeGeometry;
+  /** Bytes that must be there before the store can be made. */
+  readonly initialSize: number;
+}
+
+/** @throws StoreError E_TOO_SMALL; RangeError for options that make no sense */
+export function planStore(
+  sizeMax: number,
+  isFixed: boolean,
+  geometry: StripeGeometry,
+  options: MakeStoreOptions,
+): StorePlan {
+  const { blockSize = BLOCK_SIZE_DEFAULT } = options;
+  const nodeSize = options.nodeSize ?? Math.max(NODE_SIZE_DEFAULT, blockSize);
+  checkSizes(blockSize, nodeSize);
+  const slotStride = slotStrideFor({ blockSize, stripeWidth: geometry.width });
+  const least = JOURNAL_BLOCKS_MIN * blockSize;
+  const share = Math.floor(sizeMax / JOURNAL_SHARE);
+  const wanted = options.journalBytes ?? Math.min(JOURNAL_BYTES_DEFAULT, share);
+  const journalBytes = Math.floor(Math.max(least, wanted) / blockSize) * blockSize;
+  const journalOffset = 2 * slotStride;
+  const journalEnd = Math.ceil((journalOffset + journalBytes) / SLOT_STEP) * SLOT_STEP;
+  const farOffset = isFixed
+    ? Math.floor((sizeMax - 2 * slotStride) / SLOT_STEP) * SLOT_STEP
+    : journalEnd;
+  const nodeBlocks = nodeSize / blockSize;
+  const total = Math.floor(sizeMax / blockSize);
+  const pool = 5 * housekeepingBlocks(isFixed ? total : 0, nodeBlocks) * blockSize;
+  const needed = journalEnd + 2 * slotStride + pool;
+  if (needed > sizeMax) {
+    throw new StoreError(
+      'E_TOO_SMALL',
+      `Cannot make store: ${sizeMax} bytes are too small, ${needed} are needed`,
+    );
+  }
+  const stripeBlocks = geometry.width / blockSize;
+  return {
+    blockSize,
+    nodeSize,
+    slotStride,
+    journalOffset,
+    journalBytes,
+    farOffset,
+    groupBlocks: groupBlocksFor(blockSize, stripeBlocks),
+    geometry,
+    initialSize: isFixed
+      ? sizeMax
+      : Math.floor(Math.min(sizeMax, needed + INITIAL_BYTES) / blockSize) * blockSize,
+  };
+}
+
+function checkSizes(blockSize: number, nodeSize: number): void {
+  const isPower = Number.isInteger(Math.log2(blockSize));
+  if (!isPower || blockSize < 1024 || blockSize > 65536) {
+    throw new RangeError(`Cannot use block size ${blockSize}: not a power of two in [1024, 65536]`);
+  }
+  if (nodeSize % blockSize !== 0 || nodeSize < blockSize || nodeSize > 65536) {
+    throw new RangeError(
+      `Cannot use node size ${nodeSize}: not a multiple of ${blockSize} up to 65536`,
+    );
+  }
+}
+
+/** Blocks at fixed places: superblock slots and journal. */
+export function fixedRuns(
+  superblock: Pick<
+    Superblock,
+    'blockSize' | 'stripeWidth' | 'slotStride' | 'farOffset' | 'journalOffset' | 'journalBytes'
+  >,
+): BlockRun[] {
+  const { blockSize, slotStride, farOffset, journalOffset, journalBytes } = superblock;
+  const length = slotBytes(superblock) / blockSize;
+  const slots = [0, slotStride, farOffset, farOffset + slotStride];
+  const runs = slots.map((offset) => ({ start: offset / blockSize, length }));
+  runs.push({ start: journalOffset / blockSize, length: journalBytes / blockSize });
+  return runs.sort((a, b) => a.start - b.start);
+}
+
+/** Makes an empty store on `device`, which has at least the plan's initial size. */
+export function* makeStore(
+  device: BlockDevice,
+  plan: StorePlan,
+  options: MakeStoreOptions,
+): Io<Superblock> {
+  const { blockSize } = plan;
+  const zeros = new Uint8Array(1024 * 1024);
+  const end = plan.journalOffset + plan.journalBytes;
+  for (let offset = 0; offset < end; offset += zeros.length) {
+    const sources = [zeros.subarray(0, Math.min(zeros.length, end - offset))];
+    yield { kind: 'write', device, offset, sources, durable: false };
+  }
+  yield { kind: 'flush', device };
+  const now = Date.now();
+  const superblock: Superblock = {
+    number: 1,
+    uuid: new Uint8Array(randomBytes(16)),
+    label: options.label ?? '',
+    compat: 0,
+    roCompat: 0,
+    incompat: 0,
+    blockSize,
+    nodeSize: plan.nodeSize,
+    deviceBlocks: Math.floor(device.size / blockSize),
+    deviceBlocksMax: Math.floor(device.sizeMax / blockSize),
+    groupBlocks: plan.groupBlocks,
+    stripeUnit: plan.geometry.unit,
+    stripeWidth: plan.geometry.width,
+    slotStride: plan.slotStride,
+    farOffset: plan.farOffset,
+    metadataCopies: 1,
+    journalUuid: new Uint8Array(randomBytes(16)),
+    journalOffset: plan.journalOffset,
+    journalBytes: plan.journalBytes,
+    journalStart: { head: 0, sequence: 1, previous: new Uint8Array(8), incarnation: 1 },
+    epoch: 1,
+    transaction: 0,
+    nextObject: 1,
+    nextCollection: 1,
+    nextDrop: DROP_FIRST,
+    storedBytes: 0,
+    objects: 0,
+    createdMs: now,
+    writtenMs: now,
+    cleanClose: true,
+    roots: {
+      collections: emptyRoot(STORE_SPECS.collections),
+      references: emptyRoot(STORE_SPECS.references),
+      groups: emptyRoot(GROUPS_SPEC),
+      drops: emptyRoot(STORE_SPECS.drops),
+      reservations: emptyRoot(STORE_SPECS.reservations),
+      prepared: new Uint8Array(0),
+      runs: new Uint8Array(0),
+    },
+  };
+  const fault = superblockFault(superblock);
+  if (fault !== undefined) throw new RangeError(`Cannot make store: ${fault}`);
+  yield* writeSuperblock(device, superblock);
+  yield* writeSuperblock(device, { ...superblock, number: 2 });
+  yield { kind: 'flush', device };
+  return { ...superblock, number: 2 };
+}

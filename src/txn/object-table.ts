@@ -1,0 +1,189 @@
+/**
+ * The objects that a transaction names, opened on first use and written back at its end.
+ *
+ * - A slot stands for one (collection, key); two names of the same key share it.
+ * - Changes live in the slot's onode until `writeBack`; operations on whole collections call it
+ *   first and start over with `forget`, since keys may then be elsewhere.
+ */
+
+import { StoreError } from '../errors.js';
+import { COLLECTION_KIND } from '../onode/cnode.js';
+import { objectKey } from '../onode/object-key.js';
+import { forEachRoot, Onode } from '../onode/onode.js';
+import type { OpenCollection } from './open-collection.js';
+import { printable, type StoreState } from './store-state.js';
+import { textOf } from './transaction.js';
+
+/** An object of the transaction's table, as the builder wrote it. */
+export interface NamedObject {
+  readonly collection: string;
+  readonly name: Uint8Array;
+  readonly hash: number | undefined;
+}
+
+/** One object, with what the transaction did to it so far. */
+export class ObjectSlot {
+  readonly collection: OpenCollection;
+  readonly key: Uint8Array;
+  readonly name: Uint8Array;
+  /** The object, if it exists. */
+  onode: Onode | undefined;
+  /** The collection's tree has a record for the key. */
+  stored: boolean;
+  changed = false;
+
+  constructor(
+    collection: OpenCollection,
+    key: Uint8Array,
+    name: Uint8Array,
+    onode: Onode | undefined,
+  ) {
+    this.collection = collection;
+    this.key = key;
+    this.name = name;
+    this.onode = onode;
+    this.stored = onode !== undefined;
+  }
+
+  /**
+   * To be called before the object is changed or given up: its record's leaf is not shared any
+   * more then, so that what it refers to has been counted for everybody who shared it.
+   */
+  change(): void {
+    if (this.changed) return;
+    this.changed = true;
+    if (this.stored) this.collection.objects.own(this.key);
+  }
+}
+
+export class ObjectTable {
+  readonly #state: StoreState;
+  readonly #named: readonly NamedObject[];
+  #byIndex: (ObjectSlot | undefined)[] = [];
+  readonly #byKey = new Map<string, ObjectSlot>();
+
+  constructor(state: StoreState, named: readonly NamedObject[]) {
+    this.#state = state;
+    this.#named = named;
+  }
+
+  /** The slot of the object at `index` of the transaction's table. E_NOT_FOUND: no collection. */
+  slot(index: number): ObjectSlot {
+    const known = this.#byIndex[index];
+    if (known !== undefined) return known;
+    const named = this.#named[index];
+    if (named === undefined) throw new StoreError('E_CORRUPT', 'Cannot find object in transaction');
+    const collection = this.#state.changing(named.collection);
+    const key = objectKey(collection.kind, named.name, named.hash);
+    const id = `${collection.id} ${textOf(key)}`;
+    let slot = this.#byKey.get(id);
+    if (slot === undefined) {
+      slot = new ObjectSlot(collection, key, named.name, this.#load(collection, key));
+      this.#byKey.set(id, slot);
+    }
+    this.#byIndex[index] = slot;
+    return slot;
+  }
+
+  /** The object at `index`, which must exist. E_NOT_FOUND. */
+  existing(index: number): { readonly slot: ObjectSlot; readonly onode: Onode } {
+    const slot = this.slot(index);
+    if (slot.onode !== undefined) return { slot, onode: slot.onode };
+    throw missing(slot);
+  }
+
+  /** The object at `index`, made if it is missing; it counts as changed. */
+  ensured(index: number): Onode {
+    const slot = this.slot(index);
+    slot.change();
+    if (slot.onode === undefined) this.create(slot);
+    return slot.onode as Onode;
+  }
+
+  /** Puts a new object into an empty slot. */
+  create(slot: ObjectSlot): Onode {
+    const { counters } = this.#state;
+    slot.onode = Onode.create(this.#state, counters.nextObject++);
+    slot.change();
+    counters.objects++;
+    return slot.onode;
+  }
+
+  /** Puts a copy of `source` into `slot`, sharing all that it has. */
+  copy(source: Onode, slot: ObjectSlot): void {
+    const state = this.#state;
+    const record = source.encode();
+    forEachRoot(record, 0, record.length, (role, at, end) => {
+      state.forest.retainReferences(record, at, end, role);
+    });
+    this.remove(slot);
+    slot.onode = Onode.clone(state, record, state.counters.nextObject++);
+    slot.change();
+    state.counters.objects++;
+    state.counters.storedBytes += slot.onode.size;
+  }
+
+  /** Empties a slot and gives up what its object owns. */
+  remove(slot: ObjectSlot): void {
+    const { onode } = slot;
+    if (onode === undefined) return;
+    slot.change();
+    const state = this.#state;
+    const record = onode.encode();
+    forEachRoot(record, 0, record.length, (role, at, end) => {
+      state.dropTree(role, record.slice(at, end));
+    });
+    state.counters.objects--;
+    state.counters.storedBytes -= onode.size;
+    slot.onode = undefined;
+  }
+
+  /** Moves the object of one slot to another, empty one; its identity stays. */
+  move(from: ObjectSlot, to: ObjectSlot): void {
+    to.onode = from.onode;
+    from.onode = undefined;
+    from.change();
+    to.change();
+  }
+
+  /** Writes every changed object to its collection's tree. */
+  writeBack(): void {
+    for (const slot of this.#byKey.values()) {
+      if (!slot.changed) continue;
+      slot.changed = false;
+      const { onode, collection, key } = slot;
+      if (onode !== undefined) {
+        onode.version++;
+        collection.objects.put(key, onode.encode());
+      } else if (slot.stored) {
+        collection.objects.delete(key);
+      }
+      slot.stored = onode !== undefined;
+    }
+  }
+
+  /** Forgets all slots: they are opened again when they are named again. */
+  forget(): void {
+    this.#byIndex = [];
+    this.#byKey.clear();
+  }
+
+  #load(collection: OpenCollection, key: Uint8Array): Onode | undefined {
+    const record = collection.objects.get(key);
+    return record === undefined ? undefined : Onode.decode(this.#state, record);
+  }
+}
+
+/** What an operation answers that needs an object which isn't there. */
+export function missing(slot: ObjectSlot): StoreError {
+  const where = printable(textOf(slot.collection.name));
+  return new StoreError(
+    'E_NOT_FOUND',
+    `Cannot find object ${printable(textOf(slot.name))} in collection ${where}`,
+  );
+}
+
+/** True when names of the collection carry a hash. */
+export function isHashed(collection: OpenCollection): boolean {
+  return collection.kind === COLLECTION_KIND.hash;
+}

@@ -1,0 +1,78 @@
+/**
+ * Data that stands in the journal and has its place on the device, but isn't written there yet.
+ *
+ * - Reads of a pending block are answered from here; a checkpoint writes it to its place.
+ * - A run is pending as a whole, block by block; its bytes never change.
+ * - What was freed again is written all the same: its blocks aren't handed out before a later
+ *   checkpoint, and a reader may still see it.
+ */
+
+/** A run of whole blocks to be written. */
+export interface PendingRun {
+  readonly address: number; // block index
+  readonly bytes: Uint8Array; // whole blocks, padded with zeros
+}
+
+export class PendingData {
+  readonly #blockSize: number;
+  readonly #blocks = new Map<number, Uint8Array>();
+  #runs: PendingRun[] = [];
+  #bytes = 0;
+
+  constructor(blockSize: number) {
+    this.#blockSize = blockSize;
+  }
+
+  /** Bytes held, frozen ones included. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Runs that no checkpoint has taken yet. */
+  get runCount(): number {
+    return this.#runs.length;
+  }
+
+  /** Takes over `bytes`, which must not change any more. */
+  put(address: number, bytes: Uint8Array): void {
+    this.#runs.push({ address, bytes });
+    this.#bytes += bytes.length;
+    for (let at = 0; at < bytes.length; at += this.#blockSize) {
+      this.#blocks.set(address + at / this.#blockSize, bytes.subarray(at, at + this.#blockSize));
+    }
+  }
+
+  /** The bytes of one block, if it is pending. */
+  get(block: number): Uint8Array | undefined {
+    return this.#blocks.size === 0 ? undefined : this.#blocks.get(block);
+  }
+
+  /** A point to which `rewind` goes back. */
+  mark(): number {
+    return this.#runs.length;
+  }
+
+  rewind(mark: number): void {
+    while (this.#runs.length > mark) this.#drop(this.#runs.pop() as PendingRun);
+  }
+
+  /** Hands over what a checkpoint has to write, in order of address; it stays readable. */
+  freeze(): readonly PendingRun[] {
+    const runs = this.#runs.sort((a, b) => a.address - b.address);
+    this.#runs = [];
+    return runs;
+  }
+
+  /** Forgets runs that were handed over and are on the device now. */
+  written(runs: readonly PendingRun[]): void {
+    for (const run of runs) this.#drop(run);
+  }
+
+  #drop(run: PendingRun): void {
+    this.#bytes -= run.bytes.length;
+    for (let at = 0; at < run.bytes.length; at += this.#blockSize) {
+      const block = run.address + at / this.#blockSize;
+      if (this.#blocks.get(block)?.buffer === run.bytes.buffer) this.#blocks.delete(block);
+    }
+  }
+}

@@ -1,0 +1,359 @@
+/**
+ * Opening a store: the newest superblock, what the journal holds behind it, and the engine.
+ *
+ * 1. Read the superblocks; scan the journal from the newest one's position.
+ * 2. Claim every extent that a record names. Data written ahead is read again where its flush
+ *    may not have returned: if it is not there, the journal ends before that record.
+ * 3. Apply the records in memory.
+ * 4. Only now write, and only if the store is opened for writing: the same roots as the next
+ *    superblock (so that limbo is empty by definition), a record that names what was cut, and
+ *    zeros over the tail.
+ *
+ * - A crash anywhere in this leaves what a crash before it left: opening can be repeated.
+ * - A damaged record that was durable refuses a writable open; a read-only one shows the state
+ *   before it.
+ */
+
+import { Allocator } from '../alloc/allocator.js';
+import type { BlockDevice } from '../blockdev/block-device.js';
+import type { Io, IoStep } from '../blockdev/io.js';
+import type { ComparatorRegistry } from '../btree/comparator.js';
+import { Forest } from '../btree/forest.js';
+import { Tree } from '../btree/tree.js';
+import type { TreeSpec } from '../btree/tree-spec.js';
+import { CorruptError, hasCode, StoreError } from '../errors.js';
+import { matchesHash } from '../format/checksum.js';
+import { RECORD_TYPE } from '../format/journal-record.js';
+import { isWritable, type Superblock } from '../format/superblock.js';
+import type { PlacedExtent } from '../onode/context.js';
+import { SCHEMAS } from '../onode/schemas.js';
+import { applyTransaction } from './apply.js';
+import { Engine, storeTagOf } from './engine.js';
+import { BitmapReader, GROUPS_SPEC, readSummaries } from './group-store.js';
+import { Journal } from './journal.js';
+import type { JournalEnd, JournalScan } from './journal-scan.js';
+import { fixedRuns } from './make-store.js';
+import { decodeReservation, heldBlocks } from './reservation.js';
+import { type Counters, type Placer, STORE_SPECS, StoreState } from './store-state.js';
+import { readSuperblocks, type SlotFault, writeSuperblock } from './superblock-slots.js';
+import {
+  decodeTransactionRecords,
+  runsNamedBy,
+  type TransactionRecord,
+} from './transaction-record.js';
+
+export interface OpenEngineOptions {
+  readonly device: BlockDevice;
+  readonly readOnly: boolean;
+  readonly comparators: ComparatorRegistry;
+  /** Bytes of clean nodes kept in memory. */
+  readonly cacheBytes: number;
+  /** Bytes of dirty nodes and pending data at which a checkpoint begins. */
+  readonly dirtyBytesMax: number;
+}
+
+/** What opening found. */
+export interface RecoveryReport {
+  /** Transactions applied from the journal. */
+  readonly replayed: number;
+  /** Transactions of the journal that a read-only open can't apply: a comparator is unknown. */
+  readonly pending: number;
+  /** A tail that was cut: it had not been acknowledged for certain. */
+  readonly cut?: JournalEnd;
+  /** A record that had been durable and is not there; only with a read-only open. */
+  readonly damage?: JournalEnd;
+  /** Superblock slots that were not as they should be. */
+  readonly faults: readonly SlotFault[];
+}
+
+export interface OpenedEngine {
+  readonly engine: Engine;
+  readonly report: RecoveryReport;
+}
+
+/** Allocation groups whose bitmaps stay in memory: 8 KiB each. */
+const LOADED_GROUPS_MAX = 1024;
+
+/** Opens the store on `device`, which stays the caller's to close when this throws. */
+export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
+  const { device, readOnly } = options;
+  const { newest, faults } = yield* readSuperblocks(device);
+  if (!readOnly && !isWritable(newest)) {
+    throw new StoreError(
+      'E_VERSION',
+      `Cannot open ${device.path} for writing: a newer version has features there; open it read-only`,
+    );
+  }
+  device.limitTo(newest.deviceBlocksMax * newest.blockSize);
+  const journal = new Journal({
+    device,
+    offset: newest.journalOffset,
+    bytes: newest.journalBytes,
+    blockSize: newest.blockSize,
+    uuid: newest.journalUuid,
+  });
+  const scan = yield* journal.scan(newest.journalStart);
+  if (scan.damage !== undefined && !readOnly) {
+    throw new StoreError(
+      'E_DAMAGED_JOURNAL',
+      `Cannot open ${device.path} for writing: journal record ${scan.damage.sequence} is damaged (${scan.damage.reason}); open it read-only or repair it`,
+    );
+  }
+  const epoch = scan.records.reduce((top, record) => Math.max(top, record.epoch), newest.epoch);
+  let state = yield* openState(options, newest, epoch + 1);
+  const found = yield* claimAll(state, device, journal, scan);
+  let replayed = 0;
+  let pending = 0;
+  try {
+    replayed = yield* replayAll(state, journal, found);
+  } catch (error) {
+    if (!readOnly || !hasCode(error, 'E_COMPARATOR')) throw error;
+    pending = transactionsIn(found);
+    state = yield* openState(options, newest, epoch + 1);
+  }
+  const transaction = newest.transaction + replayed;
+  const superblock = readOnly ? newest : yield* beginWriting(device, journal, newest, found, state);
+  const { dirtyBytesMax } = options;
+  const engine = new Engine({
+    device,
+    state,
+    journal,
+    superblock,
+    dirtyBytesMax,
+    readOnly,
+    transaction,
+  });
+  if (!readOnly) yield* engine.settleRecovery();
+  const report = {
+    replayed,
+    pending,
+    faults,
+    ...(found.cut !== undefined && { cut: found.cut }),
+    ...(found.damage !== undefined && { damage: found.damage }),
+  };
+  return { engine, report };
+}
+
+/** Applies all records in memory; gives the number of transactions. */
+function* replayAll(state: StoreState, journal: Journal, scan: JournalScan): Io<number> {
+  for (const record of scan.records) {
+    if (record.type !== RECORD_TYPE.transactions) continue;
+    const body = yield* journal.readBody(record);
+    for (const one of decodeTransactionRecords(body)) yield replayStep(state, one);
+    if (record.bodyRun !== undefined) {
+      const { address: start, blocks: length } = record.bodyRun;
+      state.allocator.adopt({ start, length });
+      state.allocator.free({ start, length });
+    }
+    state.allocator.keep();
+  }
+  return transactionsIn(scan);
+}
+
+/** Transactions in the records of a scan. */
+function transactionsIn(scan: JournalScan): number {
+  return scan.records.reduce((sum, record) => sum + record.transactionCount, 0);
+}
+
+/** The state of a superblock, with its trees open and nothing replayed. */
+function* openState(
+  options: OpenEngineOptions,
+  superblock: Superblock,
+  generation: number,
+): Io<StoreState> {
+  const { device, comparators } = options;
+  const { blockSize, nodeSize, roots } = superblock;
+  const free = { node: (_start: number, _length: number): void => undefined };
+  const forest = new Forest({
+    reader: {
+      readSync: (address, page) => device.readSync(address * blockSize, page),
+      read: (address, page) => device.read(address * blockSize, page),
+    },
+    blockSize,
+    nodeSize,
+    storeTag: storeTagOf(superblock.uuid),
+    cacheBytes: options.cacheBytes,
+    schemas: SCHEMAS,
+    counts: { isShared: () => false, retain: () => undefined, release: () => false },
+    onFree: (start, length) => free.node(start, length),
+    generation,
+  });
+  const open = (spec: TreeSpec, root: Uint8Array): Tree =>
+    new Tree(forest, spec, { bytes: root, at: 0, end: root.length });
+  const trees = {
+    collections: open(STORE_SPECS.collections, roots.collections),
+    references: open(STORE_SPECS.references, roots.references),
+    groups: open(GROUPS_SPEC, roots.groups),
+    drops: open(STORE_SPECS.drops, roots.drops),
+    reservations: open(STORE_SPECS.reservations, roots.reservations),
+  };
+  let summaries: ReturnType<typeof summariesOf> = [];
+  let held = 0;
+  yield inForest(forest, () => {
+    summaries = summariesOf(trees.groups);
+    held = heldBy(trees.reservations, blockSize, nodeSize);
+  });
+  const allocator = new Allocator({
+    blockSize,
+    blockCount: superblock.deviceBlocks,
+    stripeBlocks: superblock.stripeWidth / blockSize,
+    fixed: fixedRuns(superblock),
+    summaries,
+    source: new BitmapReader(device, blockSize),
+    generation: 0,
+    loadedGroupsMax: LOADED_GROUPS_MAX,
+  });
+  // A crash may have come between a growth and the checkpoint that knows of it.
+  const blocks = Math.floor(Math.min(device.size, device.sizeMax) / blockSize);
+  if (blocks > allocator.totalBlocks) allocator.grow(blocks);
+  const counters: Counters = {
+    nextObject: superblock.nextObject,
+    nextCollection: superblock.nextCollection,
+    nextDrop: superblock.nextDrop,
+    objects: superblock.objects,
+    storedBytes: superblock.storedBytes,
+    heldBlocks: held,
+  };
+  const state = new StoreState({
+    forest,
+    comparators,
+    allocator,
+    trees,
+    counters,
+    blockSize,
+    nodeSize,
+  });
+  free.node = (start, length) => state.freeNode(start, length);
+  return state;
+}
+
+function summariesOf(groups: Tree) {
+  return [...readSummaries(groups)];
+}
+
+/** Blocks that all reservations hold back. */
+function heldBy(reservations: Tree, blockSize: number, nodeSize: number): number {
+  let held = 0;
+  const cursor = reservations.cursor();
+  for (cursor.seekFirst(); cursor.valid; cursor.next()) {
+    held += heldBlocks(decodeReservation(cursor.value()), blockSize, nodeSize);
+  }
+  return held;
+}
+
+/** Work on trees, as a step: repeated after misses when driven asynchronously. */
+function inForest(forest: Forest, work: () => void): IoStep {
+  return { kind: 'until', start: () => forest.run(work), force: () => forest.sync(work) };
+}
+
+/**
+ * Claims every extent that the records name; gives the scan as it counts: ended before the first
+ * record whose data is not there although nobody was told that it is.
+ */
+function* claimAll(
+  state: StoreState,
+  device: BlockDevice,
+  journal: Journal,
+  scan: JournalScan,
+): Io<JournalScan> {
+  for (const record of scan.records) {
+    if (record.type !== RECORD_TYPE.transactions) continue;
+    const body = yield* journal.readBody(record);
+    const transactions = [...decodeTransactionRecords(body)];
+    if (record.sequence > scan.highestDurable) {
+      const missing = yield* missingData(state, device, transactions);
+      if (missing !== undefined) return journal.cut(scan, record, missing);
+    }
+    for (const run of runsNamedBy(record.bodyRun, transactions)) {
+      if (state.allocator.claim(run)) continue;
+      throw new CorruptError(
+        `Cannot replay journal record ${record.sequence}: blocks ${run.start}+${run.length} are in use`,
+        run.start * state.blockSize,
+      );
+    }
+  }
+  return scan;
+}
+
+/** Says which data written ahead is not on the device, if any. */
+function* missingData(
+  state: StoreState,
+  device: BlockDevice,
+  transactions: readonly TransactionRecord[],
+): Io<string | undefined> {
+  for (const { ahead } of transactions) {
+    for (const { extents } of ahead) {
+      for (const extent of extents) {
+        const bytes = new Uint8Array(extent.blocks * state.blockSize);
+        const offset = extent.address * state.blockSize;
+        yield { kind: 'read', device, offset, target: bytes };
+        if (!matches(extent, bytes)) return `data at device offset ${offset} was not written`;
+      }
+    }
+  }
+  return undefined;
+}
+
+function matches(extent: PlacedExtent, bytes: Uint8Array): boolean {
+  const chunk = 2 ** extent.shift;
+  for (let at = 0, slot = 0; at < bytes.length; at += chunk, slot += 8) {
+    const end = Math.min(bytes.length, at + chunk);
+    if (!matchesHash(extent.checksums, slot, bytes, at, end)) return false;
+  }
+  return true;
+}
+
+/** Applies a transaction of the journal with the choices that were made. */
+function replayStep(state: StoreState, record: TransactionRecord): IoStep {
+  return inForest(state.forest, () => {
+    const { choices, ahead } = record;
+    let next = 0;
+    const placer: Placer = {
+      place: () => {
+        const runs = choices.placements[next++];
+        if (runs === undefined) {
+          throw new CorruptError('Cannot replay transaction: a placement is missing');
+        }
+        for (const run of runs) state.allocator.adopt(run);
+        return runs;
+      },
+    };
+    state.begin(placer);
+    try {
+      state.counters.nextObject = choices.firstObject;
+      state.counters.nextCollection = choices.firstCollection;
+      for (const { extents } of ahead) {
+        for (const { address: start, blocks: length } of extents) {
+          state.allocator.adopt({ start, length });
+        }
+      }
+      applyTransaction(state, record.bytes, ahead, { replay: true });
+    } catch (error) {
+      state.rollback();
+      throw error;
+    }
+    state.commit();
+  });
+}
+
+/** The first writes of a writable open; gives the superblock that counts from now on. */
+function* beginWriting(
+  device: BlockDevice,
+  journal: Journal,
+  newest: Superblock,
+  scan: JournalScan,
+  state: StoreState,
+): Io<Superblock> {
+  const superblock = { ...newest, number: newest.number + 1, cleanClose: false };
+  yield* writeSuperblock(device, superblock);
+  journal.resume(scan, scan.highestIncarnation + 1);
+  if (!journal.fits(64, RECORD_TYPE.recovered)) return superblock;
+  const record = journal.appendRecovered(state.generation);
+  for (const { offset, sources } of record.writes) {
+    yield { kind: 'write', device, offset, sources, durable: true };
+  }
+  journal.noteDurable(record.sequence);
+  yield* journal.clearTail();
+  yield { kind: 'flush', device };
+  return superblock;
+}

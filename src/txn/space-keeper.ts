@@ -1,0 +1,106 @@
+/**
+ * Keeps space where it has to be: grows the file, fills the pool, takes blocks for data.
+ *
+ * - The pool is filled first whenever blocks come back; data may have what it holds beyond its
+ *   need.
+ * - Growing is synchronous: zeros that are still under way would overwrite what is put there.
+ */
+
+import type { AllocateOptions } from '../alloc/chooser.js';
+import type { BlockDevice } from '../blockdev/block-device.js';
+import { hasCode } from '../errors.js';
+import type { SpacePolicy } from './space-policy.js';
+import type { StoreState } from './store-state.js';
+import type { PlacedRun } from './transaction-record.js';
+
+/** Least step by which a file grows, in bytes. */
+const GROW_BYTES_MIN = 8 * 1024 * 1024;
+
+/** Largest step by which a file grows, in bytes. */
+const GROW_BYTES_MAX = 32 * 1024 * 1024;
+
+/** Blocks that the pool takes at once beyond its need, where much is free. */
+const POOL_SLACK = 256;
+
+export class SpaceKeeper {
+  readonly #device: BlockDevice;
+  readonly #state: StoreState;
+  readonly #space: SpacePolicy;
+
+  constructor(device: BlockDevice, state: StoreState, space: SpacePolicy) {
+    this.#device = device;
+    this.#state = state;
+    this.#space = space;
+  }
+
+  /**
+   * Grows the file so that `blocks` more are free; false when it is at its limit. Synchronous,
+   * in small steps: zeros that are still under way would overwrite what is put in their place.
+   */
+  grow(blocks: number): boolean {
+    const device = this.#device;
+    const state = this.#state;
+    const { blockSize } = state;
+    const step = Math.max(GROW_BYTES_MIN, Math.min(GROW_BYTES_MAX, device.size / 8));
+    for (let more = Math.max(step, 2 * blocks * blockSize); more >= blockSize; more /= 2) {
+      const wanted = Math.min(device.size + more, device.sizeMax);
+      const size = Math.floor(wanted / blockSize) * blockSize;
+      if (size <= device.size) return false;
+      try {
+        device.growSync(size);
+      } catch (error) {
+        if (!hasCode(error, 'E_NO_SPACE')) throw error;
+        continue; // the host has not so much left
+      }
+      this.#adoptSize();
+      return true;
+    }
+    device.limitTo(device.size); // the host is full: no use in trying for every transaction
+    return false;
+  }
+
+  /** Lets the allocator know how large the device has become. */
+  #adoptSize(): void {
+    const { allocator, blockSize } = this.#state;
+    const blocks = Math.floor(this.#device.size / blockSize);
+    if (blocks <= allocator.totalBlocks) return;
+    allocator.grow(blocks);
+    this.fillPool();
+  }
+
+  /** Brings the pool to its target between generations. */
+  fillPool(): void {
+    const { allocator } = this.#state;
+    const { nodeBlocks, poolTarget } = this.#space;
+    const need = Math.max(poolTarget, this.#space.poolNeed(false));
+    if (allocator.poolBlocks > need + POOL_SLACK) allocator.drainPool(allocator.poolBlocks - need);
+    else allocator.fillPool(need, nodeBlocks);
+  }
+
+  /** Makes sure that the generation can be placed, by extents that are really there. */
+  coverGeneration(entitled: boolean): boolean {
+    const { allocator } = this.#state;
+    const space = this.#space;
+    const need = space.poolNeed(entitled);
+    if (allocator.poolBlocks >= need) return true;
+    const slack = Math.min(POOL_SLACK, space.available >> 3);
+    return allocator.fillPool(need + slack, space.nodeBlocks) >= need;
+  }
+
+  /** Blocks for data: free ones, else ones that the pool holds beyond what it must. */
+  takeForData(
+    blocks: number,
+    options: AllocateOptions,
+    isEntitled: boolean,
+    redeemedBlocks: number,
+  ): readonly PlacedRun[] {
+    const { allocator } = this.#state;
+    const runs = allocator.allocate(blocks, options);
+    if (runs.length > 0) return runs;
+    const need = this.#space.poolNeed(isEntitled) - redeemedBlocks;
+    const lacking = blocks - allocator.freeBlocks;
+    if (lacking > allocator.poolBlocks - need) return [];
+    allocator.drainPool(lacking);
+    return allocator.allocate(blocks, options);
+  }
+}

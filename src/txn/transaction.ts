@@ -1,0 +1,603 @@
+/**
+ * The builder of transactions.
+ *
+ * - A transaction is a list of operations that happen all or not at all, in the order given.
+ * - Arguments are checked and copied when an operation is added, except data of AHEAD_SIZE_MIN
+ *   bytes or more: that belongs to the store until the transaction has committed.
+ * - Guards are evaluated in their place among the operations, when the transaction is applied.
+ * - A builder can be submitted once.
+ */
+
+import { StoreError } from '../errors.js';
+import { ByteWriter } from '../format/bytes.js';
+import { BITS_MAX, COLLECTION_KIND } from '../onode/cnode.js';
+import {
+  MAP_KEY_SIZE_MAX,
+  NAME_SIZE_MAX,
+  OBJECT_SIZE_MAX,
+  VALUE_SIZE_MAX,
+} from '../onode/limits.js';
+import { DATA_KIND, DELETING, OPERATION, type Operation } from './operation.js';
+
+/** Text stands for its UTF-8 bytes. */
+export type Bytes = string | Uint8Array;
+
+/**
+ * An object's name, of at least one byte; `hash` (u32) places it in hash-ordered collections, and
+ * with one the name may be empty.
+ */
+export type ObjectName = Bytes | { readonly name: Bytes; readonly hash: number };
+
+/** Data of this many bytes or more goes to its place on the device before the journal record. */
+export const AHEAD_SIZE_MIN = 32 * 1024;
+
+/** Most operations' bytes of one transaction, without data that is written ahead. */
+export const TRANSACTION_SIZE_MAX = 48 * 1024 * 1024;
+
+/** How a collection orders its objects. */
+export interface CollectionOptions {
+  /** `name` (default): by name, bytewise. `hash`: by bit-reversed hash, as PGs are. */
+  readonly order?: 'name' | 'hash';
+  /** Low hash bits that all its objects share, 0 to 32; hash-ordered collections only. */
+  readonly bits?: number;
+}
+
+/** How an object's map stream is keyed. */
+export interface MapFormat {
+  /** Registered comparator, `bytes` by default. */
+  readonly comparator?: string;
+  readonly comparatorVersion?: number;
+  /** Fixed key size in bytes; 0 (default): of every size. */
+  readonly keySize?: number;
+}
+
+/** What a reservation promises, in units that transactions redeem. */
+export interface ReservationUnits {
+  /** Bytes of object data and of values. */
+  readonly bytes: number;
+  /** Operations. */
+  readonly operations: number;
+  /** Map keys and attributes. */
+  readonly keys: number;
+}
+
+const encoder = new TextEncoder();
+
+/** The bytes that text or bytes stand for. */
+export function toBytes(value: Bytes): Uint8Array {
+  if (typeof value === 'string') return encoder.encode(value);
+  if (value instanceof Uint8Array) return value;
+  throw new TypeError('Cannot use name, key or value: expected a string or a Uint8Array');
+}
+
+function checkCount(value: number, what: string, max: number = OBJECT_SIZE_MAX): number {
+  if (!Number.isSafeInteger(value) || value < 0 || value > max) {
+    throw new RangeError(`Cannot use ${what} ${value}: expected a whole number in [0, ${max}]`);
+  }
+  return value;
+}
+
+function checkSize(bytes: Uint8Array, what: string, max: number): Uint8Array {
+  if (bytes.length <= max) return bytes;
+  throw new StoreError('E_TOO_BIG', `Cannot use ${what}: ${bytes.length} bytes exceed ${max}`);
+}
+
+/** A name has at least one byte; an object that a hash tells from others may do without. */
+function checkName(bytes: Uint8Array, what: string): Uint8Array {
+  if (bytes.length > 0) return checkSize(bytes, what, NAME_SIZE_MAX);
+  throw new StoreError('E_INVALID', `Cannot use ${what}: it is empty; give it at least one byte`);
+}
+
+export class Transaction {
+  readonly #operations = new ByteWriter(256);
+  readonly #collections = new Map<string, number>();
+  readonly #reservations = new Set<string>();
+  readonly #objects = new Map<string, number>();
+  readonly #tables = { collections: new ByteWriter(64), objects: new ByteWriter(128) };
+  readonly #ahead: Uint8Array[] = [];
+  #count = 0;
+  #unfinished: { readonly at: number; readonly ahead: number } | undefined;
+  #deleting = true;
+  readonly #redeemed = { bytes: 0, operations: 0, keys: 0 };
+  #redeems = false;
+  #sealed = false;
+
+  /** Operations so far, guards included. */
+  get operationCount(): number {
+    return this.#count;
+  }
+
+  // Collections
+
+  /** Makes a collection. E_EXISTS when there is one of this name. */
+  createCollection(collection: Bytes, options: CollectionOptions = {}): this {
+    const { order = 'name', bits = 0 } = options;
+    checkCount(bits, 'bits', order === 'hash' ? BITS_MAX : 0);
+    this.#begin(OPERATION.createCollection);
+    this.#collection(collection);
+    this.#number(order === 'hash' ? COLLECTION_KIND.hash : COLLECTION_KIND.name);
+    this.#number(bits);
+    return this.#end();
+  }
+
+  /** Removes an empty collection. E_NOT_FOUND, E_NOT_EMPTY. */
+  removeCollection(collection: Bytes): this {
+    return this.#onCollection(OPERATION.removeCollection, collection).#end();
+  }
+
+  /** Removes a collection with all that is in it, in time independent of how much. E_NOT_FOUND. */
+  dropCollection(collection: Bytes): this {
+    return this.#onCollection(OPERATION.dropCollection, collection).#end();
+  }
+
+  /** E_NOT_FOUND; E_EXISTS when the new name is taken. */
+  renameCollection(from: Bytes, to: Bytes): this {
+    this.#onCollection(OPERATION.renameCollection, from);
+    this.#collection(to);
+    return this.#end();
+  }
+
+  /** Makes `to` a writable copy of `from`, in time independent of its size. */
+  cloneCollection(from: Bytes, to: Bytes): this {
+    this.#onCollection(OPERATION.cloneCollection, from);
+    this.#collection(to);
+    return this.#end();
+  }
+
+  setCollectionAttribute(collection: Bytes, name: Bytes, value: Bytes): this {
+    this.#onCollection(OPERATION.setCollectionAttribute, collection);
+    this.#name(name, 'attribute name');
+    this.#value(value);
+    return this.#end();
+  }
+
+  /** An attribute that is not there is no error. */
+  removeCollectionAttribute(collection: Bytes, name: Bytes): this {
+    this.#onCollection(OPERATION.removeCollectionAttribute, collection);
+    this.#name(name, 'attribute name');
+    return this.#end();
+  }
+
+  setCollectionBits(collection: Bytes, bits: number): this {
+    checkCount(bits, 'bits', BITS_MAX);
+    this.#onCollection(OPERATION.setCollectionBits, collection);
+    this.#number(bits);
+    return this.#end();
+  }
+
+  /**
+   * Moves the objects whose low `bits` hash bits are `remainder` from `from` to the existing,
+   * empty `to`; both then have `bits`. Costs as much as the trees are deep.
+   */
+  splitCollection(from: Bytes, to: Bytes, bits: number, remainder: number): this {
+    checkCount(bits, 'bits', BITS_MAX);
+    checkCount(remainder, 'remainder', 2 ** bits - 1);
+    this.#onCollection(OPERATION.splitCollection, from);
+    this.#collection(to);
+    this.#number(bits);
+    this.#number(remainder);
+    return this.#end();
+  }
+
+  /** Moves all objects of `from` to `to`, which then has `bits`; `from` is gone. */
+  mergeCollection(from: Bytes, to: Bytes, bits: number): this {
+    checkCount(bits, 'bits', BITS_MAX);
+    this.#onCollection(OPERATION.mergeCollection, from);
+    this.#collection(to);
+    this.#number(bits);
+    return this.#end();
+  }
+
+  /** Advice about what a collection will hold; has no visible effect. */
+  collectionHint(collection: Bytes): this {
+    return this.#onCollection(OPERATION.collectionHint, collection).#end();
+  }
+
+  // Objects
+
+  /** Makes an object. E_EXISTS when there is one. */
+  create(collection: Bytes, object: ObjectName): this {
+    return this.#onObject(OPERATION.create, collection, object).#end();
+  }
+
+  /** Makes an object unless there is one. */
+  touch(collection: Bytes, object: ObjectName): this {
+    return this.#onObject(OPERATION.touch, collection, object).#end();
+  }
+
+  /** Writes bytes at `offset`; makes and extends the object. No bytes: the size stays. */
+  write(collection: Bytes, object: ObjectName, offset: number, data: Bytes): this {
+    const bytes = toBytes(data);
+    checkCount(offset, 'offset');
+    checkCount(offset + bytes.length, 'end of write');
+    this.#onObject(OPERATION.write, collection, object);
+    this.#number(offset);
+    this.#data(bytes);
+    return this.#end();
+  }
+
+  /** Makes a range zeros that take no space; makes and extends the object. */
+  zero(collection: Bytes, object: ObjectName, offset: number, length: number): this {
+    checkCount(offset, 'offset');
+    checkCount(length, 'length');
+    checkCount(offset + length, 'end of range');
+    this.#onObject(OPERATION.zero, collection, object);
+    this.#number(offset);
+    this.#number(length);
+    return this.#end();
+  }
+
+  /** Cuts or extends with zeros. A missing object is no error. */
+  truncate(collection: Bytes, object: ObjectName, size: number): this {
+    checkCount(size, 'size');
+    this.#onObject(OPERATION.truncate, collection, object);
+    this.#number(size);
+    return this.#end();
+  }
+
+  /** Removes an object with all its parts. A missing object is no error. */
+  remove(collection: Bytes, object: ObjectName): this {
+    return this.#onObject(OPERATION.remove, collection, object).#end();
+  }
+
+  /** E_NOT_FOUND when the object is missing. */
+  setAttribute(collection: Bytes, object: ObjectName, name: Bytes, value: Bytes): this {
+    this.#onObject(OPERATION.setAttribute, collection, object);
+    this.#name(name, 'attribute name');
+    this.#value(value);
+    return this.#end();
+  }
+
+  /** Sets several attributes; others stay. */
+  setAttributes(
+    collection: Bytes,
+    object: ObjectName,
+    attributes: Iterable<readonly [Bytes, Bytes]>,
+  ): this {
+    for (const [name, value] of attributes) this.setAttribute(collection, object, name, value);
+    return this;
+  }
+
+  /** E_NOT_FOUND when the object is missing; a missing attribute is no error. */
+  removeAttribute(collection: Bytes, object: ObjectName, name: Bytes): this {
+    this.#onObject(OPERATION.removeAttribute, collection, object);
+    this.#name(name, 'attribute name');
+    return this.#end();
+  }
+
+  /** Removes all attributes. A missing object is no error. */
+  removeAttributes(collection: Bytes, object: ObjectName): this {
+    return this.#onObject(OPERATION.removeAttributes, collection, object).#end();
+  }
+
+  /** Makes `to` a writable, independent copy of `from` with everything, in constant time. */
+  clone(collection: Bytes, from: ObjectName, to: ObjectName, toCollection = collection): this {
+    this.#onObject(OPERATION.clone, collection, from);
+    this.#object(toCollection, to);
+    return this.#end();
+  }
+
+  /** Makes a range of `to` share a range of `from`. E_INVALID when that ends behind its end. */
+  cloneRange(
+    collection: Bytes,
+    from: ObjectName,
+    to: ObjectName,
+    fromOffset: number,
+    length: number,
+    toOffset: number,
+    toCollection = collection,
+  ): this {
+    for (const value of [fromOffset, length, toOffset]) checkCount(value, 'offset or length');
+    checkCount(toOffset + length, 'end of range');
+    checkCount(fromOffset + length, 'end of range');
+    this.#onObject(OPERATION.cloneRange, collection, from);
+    this.#object(toCollection, to);
+    this.#number(fromOffset);
+    this.#number(length);
+    this.#number(toOffset);
+    return this.#end();
+  }
+
+  /** Moves an object to another name or collection. E_NOT_FOUND; E_EXISTS when taken. */
+  moveRename(collection: Bytes, from: ObjectName, toCollection: Bytes, to: ObjectName): this {
+    this.#onObject(OPERATION.moveRename, collection, from);
+    this.#object(toCollection, to);
+    return this.#end();
+  }
+
+  /** As moveRename within a collection; a missing source is no error. */
+  tryRename(collection: Bytes, from: ObjectName, to: ObjectName): this {
+    this.#onObject(OPERATION.tryRename, collection, from);
+    this.#object(collection, to);
+    return this.#end();
+  }
+
+  /** Sizes to expect, in bytes: advice for placement. A missing object is no error. */
+  setAllocationHint(
+    collection: Bytes,
+    object: ObjectName,
+    objectSize: number,
+    writeSize: number,
+  ): this {
+    checkCount(objectSize, 'object size');
+    checkCount(writeSize, 'write size');
+    this.#onObject(OPERATION.setAllocationHint, collection, object);
+    this.#number(objectSize);
+    this.#number(writeSize);
+    return this.#end();
+  }
+
+  // Map stream
+
+  /** Chooses comparator and key size of an empty map stream. E_COMPARATOR, E_NOT_EMPTY. */
+  formatMap(collection: Bytes, object: ObjectName, format: MapFormat): this {
+    const { comparator = 'bytes', comparatorVersion = 1, keySize = 0 } = format;
+    checkCount(keySize, 'key size', MAP_KEY_SIZE_MAX);
+    checkCount(comparatorVersion, 'comparator version', 2 ** 32 - 1);
+    this.#onObject(OPERATION.formatMap, collection, object);
+    this.#name(comparator, 'comparator name');
+    this.#number(comparatorVersion);
+    this.#number(keySize);
+    return this.#end();
+  }
+
+  /** Sets keys; others stay. E_NOT_FOUND when the object is missing. */
+  mapSet(collection: Bytes, object: ObjectName, entries: Iterable<readonly [Bytes, Bytes]>): this {
+    const list = [...entries];
+    this.#onObject(OPERATION.mapSet, collection, object);
+    this.#number(list.length);
+    for (const [key, value] of list) {
+      this.#operations.lengthPrefixed(checkSize(toBytes(key), 'map key', MAP_KEY_SIZE_MAX));
+      this.#value(value);
+    }
+    return this.#end();
+  }
+
+  /** Removes keys; those that are not there are no error. E_NOT_FOUND when the object is missing. */
+  mapRemove(collection: Bytes, object: ObjectName, keys: Iterable<Bytes>): this {
+    const list = [...keys];
+    this.#onObject(OPERATION.mapRemove, collection, object);
+    this.#number(list.length);
+    for (const key of list) {
+      this.#operations.lengthPrefixed(checkSize(toBytes(key), 'map key', MAP_KEY_SIZE_MAX));
+    }
+    return this.#end();
+  }
+
+  /** Removes keys in [from, to) of the map's order, as one cut; no `to`: to the end. */
+  mapRemoveRange(collection: Bytes, object: ObjectName, from: Bytes, to?: Bytes): this {
+    this.#onObject(OPERATION.mapRemoveRange, collection, object);
+    this.#name(from, 'map key');
+    this.#number(to === undefined ? 0 : 1);
+    this.#name(to ?? '', 'map key');
+    return this.#end();
+  }
+
+  /** Removes all keys and the header. A missing object is no error. */
+  mapClear(collection: Bytes, object: ObjectName): this {
+    return this.#onObject(OPERATION.mapClear, collection, object).#end();
+  }
+
+  /** Sets the bytes that stand before a map. E_NOT_FOUND when the object is missing. */
+  mapSetHeader(collection: Bytes, object: ObjectName, header: Bytes): this {
+    this.#onObject(OPERATION.mapSetHeader, collection, object);
+    this.#value(header);
+    return this.#end();
+  }
+
+  // Reservations
+
+  /** Makes the reservation `name`, or resizes it. E_NO_SPACE. */
+  reserve(name: Bytes, units: ReservationUnits, owner: Bytes = ''): this {
+    this.#begin(OPERATION.reserve);
+    this.#reservation(name);
+    this.#name(owner, 'owner');
+    return this.#units(units).#end();
+  }
+
+  /** Gives a reservation back. E_NOT_FOUND. */
+  cancelReservation(name: Bytes): this {
+    this.#begin(OPERATION.cancelReservation);
+    this.#reservation(name);
+    return this.#end();
+  }
+
+  /** Takes units out of a reservation for this transaction. E_NOT_FOUND, E_INVALID. */
+  redeem(name: Bytes, units: ReservationUnits): this {
+    this.#begin(OPERATION.redeem);
+    this.#reservation(name);
+    this.#units(units);
+    this.#redeems = true;
+    this.#redeemed.bytes += units.bytes;
+    this.#redeemed.operations += units.operations;
+    this.#redeemed.keys += units.keys;
+    return this.#end();
+  }
+
+  // Guards
+
+  /** E_GUARD unless the object exists and has this version. */
+  ifVersion(collection: Bytes, object: ObjectName, version: number): this {
+    checkCount(version, 'version');
+    this.#onObject(OPERATION.ifVersion, collection, object);
+    this.#number(version);
+    return this.#end();
+  }
+
+  /** E_GUARD unless the object exists. */
+  mustExist(collection: Bytes, object: ObjectName): this {
+    return this.#onObject(OPERATION.mustExist, collection, object).#end();
+  }
+
+  /** E_GUARD if the object exists. */
+  mustNotExist(collection: Bytes, object: ObjectName): this {
+    return this.#onObject(OPERATION.mustNotExist, collection, object).#end();
+  }
+
+  /**
+   * Ends the building and gives what the engine takes.
+   *
+   * @throws TypeError when the transaction was submitted before.
+   */
+  seal(): SealedTransaction {
+    if (this.#sealed) throw new TypeError('Cannot submit transaction: it was submitted before');
+    this.#sealed = true;
+    this.#takeBack();
+    const { collections, objects } = this.#tables;
+    const operations = this.#operations.done();
+    const writer = new ByteWriter(operations.length + collections.at + objects.at + 32);
+    writer.varint(this.#collections.size);
+    writer.raw(collections.done());
+    writer.varint(this.#objects.size);
+    writer.raw(objects.done());
+    writer.varint(this.#count);
+    writer.lengthPrefixed(operations);
+    if (writer.at > TRANSACTION_SIZE_MAX) {
+      throw new StoreError(
+        'E_TOO_BIG',
+        `Cannot submit transaction: ${writer.at} bytes exceed ${TRANSACTION_SIZE_MAX}`,
+      );
+    }
+    this.#operations.release();
+    collections.release();
+    objects.release();
+    return {
+      bytes: writer.done(),
+      release: () => writer.release(),
+      ordered: [...this.#collections.keys(), ...this.#reservations],
+      ahead: this.#ahead,
+      deleting: this.#deleting,
+      redeems: this.#redeems,
+      redeemed: this.#redeemed,
+    };
+  }
+
+  /** Begins an operation; one before it that threw on the way is taken back. */
+  #begin(operation: Operation): void {
+    if (this.#sealed) throw new TypeError('Cannot add operation: the transaction was submitted');
+    this.#takeBack();
+    this.#unfinished = { at: this.#operations.at, ahead: this.#ahead.length };
+    this.#operations.u8(operation);
+    if (!DELETING.has(operation)) this.#deleting = false;
+  }
+
+  /** All arguments of an operation were good: it counts. */
+  #end(): this {
+    this.#unfinished = undefined;
+    this.#count++;
+    return this;
+  }
+
+  #takeBack(): void {
+    if (this.#unfinished === undefined) return;
+    this.#operations.at = this.#unfinished.at;
+    this.#ahead.length = this.#unfinished.ahead;
+    this.#unfinished = undefined;
+  }
+
+  #onCollection(operation: Operation, collection: Bytes): this {
+    this.#begin(operation);
+    this.#collection(collection);
+    return this;
+  }
+
+  #onObject(operation: Operation, collection: Bytes, object: ObjectName): this {
+    this.#begin(operation);
+    this.#object(collection, object);
+    return this;
+  }
+
+  #collection(collection: Bytes): void {
+    this.#number(this.#collectionIndex(collection));
+  }
+
+  #collectionIndex(collection: Bytes): number {
+    const name = checkName(toBytes(collection), 'collection name');
+    const id = textOf(name);
+    const known = this.#collections.get(id);
+    if (known !== undefined) return known;
+    const index = this.#collections.size;
+    this.#collections.set(id, index);
+    this.#tables.collections.lengthPrefixed(name);
+    return index;
+  }
+
+  #object(collection: Bytes, object: ObjectName): void {
+    const hashed = typeof object === 'object' && !(object instanceof Uint8Array);
+    const bytes = toBytes(hashed ? object.name : object);
+    const name = hashed
+      ? checkSize(bytes, 'object name', NAME_SIZE_MAX)
+      : checkName(bytes, 'object name');
+    const hash = hashed ? checkCount(object.hash, 'hash', 2 ** 32 - 1) : -1;
+    const owner = this.#collectionIndex(collection);
+    const id = `${owner} ${hash} ${textOf(name)}`;
+    let index = this.#objects.get(id);
+    if (index === undefined) {
+      index = this.#objects.size;
+      this.#objects.set(id, index);
+      const table = this.#tables.objects;
+      table.varint(owner);
+      table.varint(hash + 1);
+      table.lengthPrefixed(name);
+    }
+    this.#number(index);
+  }
+
+  #number(value: number): void {
+    this.#operations.varint(value);
+  }
+
+  #name(name: Bytes, what: string): void {
+    this.#operations.lengthPrefixed(checkSize(toBytes(name), what, NAME_SIZE_MAX));
+  }
+
+  #reservation(name: Bytes): void {
+    this.#name(name, 'reservation name');
+    this.#reservations.add(`reservation ${textOf(toBytes(name))}`);
+  }
+
+  #value(value: Bytes): void {
+    this.#data(checkSize(toBytes(value), 'value', VALUE_SIZE_MAX));
+  }
+
+  #data(bytes: Uint8Array): void {
+    if (bytes.length < AHEAD_SIZE_MIN) {
+      this.#operations.u8(DATA_KIND.here);
+      this.#operations.lengthPrefixed(bytes);
+    } else {
+      this.#operations.u8(DATA_KIND.ahead);
+      this.#number(this.#ahead.length);
+      this.#ahead.push(bytes);
+    }
+  }
+
+  #units(units: ReservationUnits): this {
+    this.#number(checkCount(units.bytes, 'bytes'));
+    this.#number(checkCount(units.operations, 'operations'));
+    this.#number(checkCount(units.keys, 'keys'));
+    return this;
+  }
+}
+
+/** A transaction as the engine takes it. */
+export interface SealedTransaction {
+  /** Tables and operations; data written ahead is not in it. */
+  readonly bytes: Uint8Array;
+  /** Gives the buffer of `bytes` back: nobody looks at them any more. */
+  release(): void;
+  /** Identity of each collection and reservation it names: these order it behind others. */
+  readonly ordered: readonly string[];
+  /** Data to write ahead, in order of index. */
+  readonly ahead: readonly Uint8Array[];
+  /** True when every operation gives space back. */
+  readonly deleting: boolean;
+  /** True when it redeems from a reservation. */
+  readonly redeems: boolean;
+  /** What it redeems, of all reservations together. */
+  readonly redeemed: ReservationUnits;
+}
+
+/** Bytes as text that is equal exactly when they are: a key for maps. */
+export function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+}
