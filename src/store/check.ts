@@ -1,0 +1,37 @@
+/**
+ * Lends the device of a store to a check that reads it without opening the store.
+ *
+ * - The device is opened read-only, so it is refused while somebody has the store open for writing.
+ */
+
+import type { BlockDevice } from '../blockdev/block-device.js';
+import { type Io, runAsync } from '../blockdev/io.js';
+import { openDevice } from '../blockdev/open-device.js';
+import { type Comparator, ComparatorRegistry } from '../btree/comparator.js';
+
+export interface CheckAccess {
+  /** Comparators of map streams beyond `bytes`, `u64` and `reverse`. */
+  readonly comparators?: readonly Comparator[];
+  /** Takes a file whose owner can't be judged. */
+  readonly force?: boolean;
+}
+
+/**
+ * What `check` makes of the device at `path`.
+ *
+ * @throws StoreError E_NOT_FOUND, E_BUSY, E_PERMISSION, E_INVALID, E_IO
+ */
+export async function withDevice<T>(
+  path: string,
+  { comparators = [], force = false }: CheckAccess,
+  check: (device: BlockDevice, comparators: ComparatorRegistry) => Io<T>,
+): Promise<T> {
+  const registry = new ComparatorRegistry();
+  for (const comparator of comparators) registry.register(comparator);
+  const device = await openDevice(path, { readOnly: true, force });
+  try {
+    return await runAsync(check(device, registry));
+  } finally {
+    device.closeSync();
+  }
+}

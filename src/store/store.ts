@@ -1,0 +1,420 @@
+/**
+ * The public object store: making, opening and closing one, submitting transactions, reading.
+ *
+ * - One process has a store open for writing; a second opener gets E_BUSY.
+ * - What is read is the present state, applied transactions included; `snapshot` gives a state
+ *   that stays.
+ */
+
+import type { BlockDevice, StripeGeometry } from '../blockdev/block-device.js';
+import { type Io, runAsync, runSync } from '../blockdev/io.js';
+import { openDevice, openDeviceSync } from '../blockdev/open-device.js';
+import { type Comparator, ComparatorRegistry } from '../btree/comparator.js';
+import { StoreError } from '../errors.js';
+import type { Engine } from '../txn/engine.js';
+import { type MakeStoreOptions, makeStore, planStore } from '../txn/make-store.js';
+import { type OpenedEngine, openEngine, type RecoveryReport } from '../txn/recovery.js';
+import { decodeReservation, heldBlocks } from '../txn/reservation.js';
+import type { Submission } from '../txn/submission.js';
+import {
+  type Bytes,
+  type ReservationUnits,
+  Transaction,
+  textOf,
+  toBytes,
+} from '../txn/transaction.js';
+import { findSignature } from './signature.js';
+import { StoredCollection } from './stored-collection.js';
+import { PresentView, SnapshotView, type View } from './view.js';
+
+/** Bytes of clean nodes that are kept in memory where nothing else is asked. */
+const CACHE_BYTES_DEFAULT = 64 * 1024 * 1024;
+
+/** Bytes of a file store that it may grow to where nothing else is asked. */
+const SIZE_MAX_DEFAULT = 64 * 1024 ** 3;
+
+export interface MkfsOptions extends MakeStoreOptions {
+  /** Bytes that a file may grow to; 64 GiB by default. A block device has the size it has. */
+  readonly size?: number;
+  /** Makes the store also where the path holds something already. */
+  readonly force?: boolean;
+}
+
+export interface OpenOptions {
+  readonly readOnly?: boolean;
+  /** Bytes of memory for nodes that are not dirty; 64 MiB by default. */
+  readonly cacheBytes?: number;
+  /** Bytes of changes in memory at which a checkpoint begins; half of cacheBytes by default. */
+  readonly dirtyBytes?: number;
+  /** Comparators of map streams beyond `bytes`, `u64` and `reverse`. */
+  readonly comparators?: readonly Comparator[];
+  /** Takes a file whose owner can't be judged. */
+  readonly force?: boolean;
+}
+
+/** Where the space is, in bytes. */
+export interface Statfs {
+  /** The store's limit. */
+  readonly total: number;
+  /** Bytes of the device that are in use. */
+  readonly allocated: number;
+  /** Sum of the sizes of all objects. */
+  readonly stored: number;
+  /** Held back by reservations. */
+  readonly reserved: number;
+  /**
+   * In limbo or on the drop list: will be free without anybody doing anything. Of the drop list
+   * the sizes of what is listed count, shared or not.
+   */
+  readonly pending: number;
+  /** What transactions may use now; a file may grow by more, up to `total`. */
+  readonly available: number;
+  readonly objects: number;
+}
+
+/** A reservation in a listing. */
+export interface ListedReservation extends ReservationUnits {
+  readonly name: Uint8Array;
+  readonly owner: Uint8Array;
+  /** Bytes of the device that it holds back. */
+  readonly heldBytes: number;
+}
+
+/** What is known about a store beyond its space. */
+export interface StoreInfo {
+  readonly path: string;
+  readonly uuid: string;
+  readonly label: string;
+  readonly formatVersion: number;
+  readonly blockSize: number;
+  readonly nodeSize: number;
+  readonly stripeUnit: number;
+  readonly stripeWidth: number;
+  readonly journalBytes: number;
+  readonly journalUsedBytes: number;
+  readonly epoch: number;
+  readonly transaction: number;
+  readonly durableTransaction: number;
+  readonly queued: number;
+  readonly readers: number;
+  readonly createdMs: number;
+  readonly recovery: RecoveryReport;
+}
+
+/** A state that stays as it is while the store goes on; close it. */
+export interface Snapshot {
+  collection(name: Bytes): StoredCollection;
+  listCollectionsSync(options?: NamePage): Uint8Array[];
+  listCollections(options?: NamePage): Promise<Uint8Array[]>;
+  close(): void;
+}
+
+/** A page of names. */
+export interface NamePage {
+  readonly after?: Bytes;
+  /** 1000 by default. */
+  readonly limit?: number;
+}
+
+function* mkfsIo(device: BlockDevice, isFixed: boolean, options: MkfsOptions): Io<void> {
+  const geometry: StripeGeometry = options.geometry ?? device.geometry;
+  const plan = planStore(device.sizeMax, isFixed, geometry, options);
+  if (device.size < plan.initialSize) yield { kind: 'grow', device, size: plan.initialSize };
+  yield* makeStore(device, plan, options);
+}
+
+/** As `mkfsIo`, unless something is found on the device and nobody said that it may go. */
+function* mkfsAt(device: BlockDevice, options: MkfsOptions): Io<void> {
+  const found = options.force === true ? undefined : yield* findSignature(device);
+  if (found !== undefined) {
+    throw new StoreError(
+      'E_EXISTS',
+      `Cannot make store on ${device.path}: it holds ${found}; use force to destroy it`,
+    );
+  }
+  yield* mkfsIo(device, device.size === device.sizeMax, options);
+}
+
+/** Size and limit of the file that a store begins with. */
+function createOptions(options: MkfsOptions): {
+  size: number;
+  sizeMax: number;
+  overwrite: boolean;
+} {
+  const sizeMax = options.size ?? SIZE_MAX_DEFAULT;
+  if (!Number.isSafeInteger(sizeMax) || sizeMax <= 0) {
+    throw new RangeError(`Cannot make store of ${sizeMax} bytes: expected a whole number above 0`);
+  }
+  const geometry = options.geometry ?? { unit: 0, width: 0 };
+  const { initialSize } = planStore(sizeMax, false, geometry, options);
+  return { size: initialSize, sizeMax, overwrite: options.force ?? false };
+}
+
+/**
+ * Makes an empty store in a file or on a block device.
+ *
+ * @throws StoreError E_EXISTS when the path holds something and `force` is not set; E_TOO_SMALL
+ */
+export async function mkfs(path: string, options: MkfsOptions = {}): Promise<void> {
+  const device = await openDevice(path, { create: createOptions(options) });
+  try {
+    await runAsync(mkfsAt(device, options));
+  } finally {
+    device.closeSync();
+  }
+}
+
+/** As `mkfs`, without returning to the event loop. */
+export function mkfsSync(path: string, options: MkfsOptions = {}): void {
+  const device = openDeviceSync(path, { create: createOptions(options) });
+  try {
+    runSync(mkfsAt(device, options));
+  } finally {
+    device.closeSync();
+  }
+}
+
+/** Makes an empty store on a device that is open already and stays the caller's. */
+export function mkfsOn(device: BlockDevice, options: MkfsOptions = {}): void {
+  runSync(mkfsIo(device, device.size === device.sizeMax, options));
+}
+
+export class Store {
+  readonly #device: BlockDevice;
+  readonly #engine: Engine;
+  readonly #view: View;
+  /** What opening found. */
+  readonly recovery: RecoveryReport;
+  #closed = false;
+
+  private constructor(device: BlockDevice, opened: OpenedEngine) {
+    this.#device = device;
+    this.#engine = opened.engine;
+    this.recovery = opened.report;
+    this.#view = new PresentView(opened.engine);
+  }
+
+  /**
+   * Opens the store at `path`.
+   *
+   * @throws StoreError E_NOT_FOUND, E_NOT_A_STORE, E_BUSY, E_VERSION, E_CORRUPT, E_PERMISSION,
+   *   E_DAMAGED_JOURNAL, E_COMPARATOR
+   */
+  static async open(path: string, options: OpenOptions = {}): Promise<Store> {
+    const { readOnly = false, force = false } = options;
+    const device = await openDevice(path, { readOnly, force });
+    return await Store.openOn(device, options);
+  }
+
+  /** As `open`, without returning to the event loop. */
+  static openSync(path: string, options: OpenOptions = {}): Store {
+    const { readOnly = false, force = false } = options;
+    return Store.openOnSync(openDeviceSync(path, { readOnly, force }), options);
+  }
+
+  /** Opens the store on `device`, which then belongs to it; it is closed when this throws. */
+  static async openOn(device: BlockDevice, options: OpenOptions = {}): Promise<Store> {
+    try {
+      return new Store(device, await runAsync(openEngine(engineOptions(device, options))));
+    } catch (error) {
+      device.closeSync();
+      throw error;
+    }
+  }
+
+  /** As `openOn`, without returning to the event loop. */
+  static openOnSync(device: BlockDevice, options: OpenOptions = {}): Store {
+    try {
+      return new Store(device, runSync(openEngine(engineOptions(device, options))));
+    } catch (error) {
+      device.closeSync();
+      throw error;
+    }
+  }
+
+  // Transactions
+
+  /** A new, empty transaction. */
+  transaction(): Transaction {
+    return new Transaction();
+  }
+
+  /**
+   * Submits a transaction. `applied` resolves when its changes can be read, `committed` when
+   * they are durable; both reject when it is refused, and then nothing of it happened.
+   */
+  submit(transaction: Transaction): Submission {
+    return this.#engine.submit(transaction.seal());
+  }
+
+  /** Submits a transaction; resolves with its sequence number when it is durable. */
+  commit(transaction: Transaction): Promise<number> {
+    return this.submit(transaction).committed;
+  }
+
+  /** As `commit`, without returning to the event loop: the lowest latency for a lone writer. */
+  commitSync(transaction: Transaction): number {
+    return this.#engine.commitSync(transaction.seal());
+  }
+
+  /** Last transaction that is durable. */
+  get durableTransaction(): number {
+    return this.#engine.durableTransaction;
+  }
+
+  /** Writes a checkpoint: opening afterwards replays nothing that came before. */
+  async checkpoint(): Promise<void> {
+    await runAsync(this.#engine.checkpointIo());
+  }
+
+  checkpointSync(): void {
+    runSync(this.#engine.checkpointIo());
+  }
+
+  // Reading
+
+  /** A handle of a collection, which need not exist. */
+  collection(name: Bytes): StoredCollection {
+    return new StoredCollection(this.#view, name);
+  }
+
+  /** Names of collections in order, a page of them. */
+  listCollectionsSync(options: NamePage = {}): Uint8Array[] {
+    return this.#view.sync(() => listNames(this.#view, options));
+  }
+
+  listCollections(options: NamePage = {}): Promise<Uint8Array[]> {
+    return this.#view.run(() => listNames(this.#view, options));
+  }
+
+  /** The present state, kept as it is until it is closed. */
+  snapshot(): Snapshot {
+    this.#engine.check();
+    const view = new SnapshotView(this.#engine);
+    return {
+      collection: (name) => new StoredCollection(view, name),
+      listCollectionsSync: (options = {}) => view.sync(() => listNames(view, options)),
+      listCollections: (options = {}) => view.run(() => listNames(view, options)),
+      close: () => view.close(),
+    };
+  }
+
+  /** All reservations, in order of their names. */
+  reservationsSync(): ListedReservation[] {
+    return this.#view.sync(() => this.#reservations());
+  }
+
+  reservations(): Promise<ListedReservation[]> {
+    return this.#view.run(() => this.#reservations());
+  }
+
+  statfs(): Statfs {
+    this.#engine.check();
+    const { state, space, superblock } = this.#engine;
+    const { allocator, counters, blockSize } = state;
+    const total = Math.max(superblock.deviceBlocksMax, allocator.totalBlocks);
+    return {
+      total: total * blockSize,
+      allocated: allocator.usedBlocks * blockSize,
+      stored: counters.storedBytes,
+      reserved: counters.heldBlocks * blockSize,
+      pending: allocator.limboBlocks * blockSize + this.#view.sync(() => state.droppedBytes()),
+      available: space.available * blockSize,
+      objects: counters.objects,
+    };
+  }
+
+  info(): StoreInfo {
+    this.#engine.check();
+    const { superblock, readers } = this.#engine;
+    return {
+      path: this.#device.path,
+      uuid: uuidText(superblock.uuid),
+      label: superblock.label,
+      formatVersion: 1,
+      blockSize: superblock.blockSize,
+      nodeSize: superblock.nodeSize,
+      stripeUnit: superblock.stripeUnit,
+      stripeWidth: superblock.stripeWidth,
+      journalBytes: superblock.journalBytes,
+      journalUsedBytes: this.#engine.journalUsedBytes,
+      epoch: superblock.epoch,
+      transaction: this.#engine.transaction,
+      durableTransaction: this.#engine.durableTransaction,
+      queued: this.#engine.queued,
+      readers: readers.count,
+      createdMs: superblock.createdMs,
+      recovery: this.recovery,
+    };
+  }
+
+  // Ending
+
+  /**
+   * Waits for everything submitted, writes a checkpoint and gives the device back. Idempotent.
+   *
+   * @throws StoreError E_IO when the store was poisoned; the device is given back all the same
+   */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      await runAsync(this.#engine.closeIo());
+    } finally {
+      this.#engine.markClosed();
+      this.#device.closeSync();
+    }
+  }
+
+  closeSync(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      runSync(this.#engine.closeIo());
+    } finally {
+      this.#engine.markClosed();
+      this.#device.closeSync();
+    }
+  }
+
+  #reservations(): ListedReservation[] {
+    const { trees, blockSize, nodeSize } = this.#engine.state;
+    const listed: ListedReservation[] = [];
+    const cursor = trees.reservations.cursor();
+    for (cursor.seekFirst(); cursor.valid; cursor.next()) {
+      const reservation = decodeReservation(cursor.value());
+      const heldBytes = heldBlocks(reservation, blockSize, nodeSize) * blockSize;
+      listed.push({ name: cursor.key(), ...reservation, heldBytes });
+    }
+    return listed;
+  }
+}
+
+function engineOptions(device: BlockDevice, options: OpenOptions) {
+  const { readOnly = device.readOnly, cacheBytes = CACHE_BYTES_DEFAULT } = options;
+  if (!(cacheBytes >= 0)) throw new RangeError(`Cannot use cache of ${cacheBytes} bytes`);
+  const comparators = new ComparatorRegistry();
+  for (const comparator of options.comparators ?? []) comparators.register(comparator);
+  const dirtyBytesMax = options.dirtyBytes ?? Math.max(4 * 1024 * 1024, cacheBytes / 2);
+  return { device, readOnly, comparators, cacheBytes, dirtyBytesMax };
+}
+
+function listNames(view: View, options: NamePage): Uint8Array[] {
+  const { after, limit = 1000 } = options;
+  const names: Uint8Array[] = [];
+  const cursor = view.collections.cursor();
+  const first = after === undefined ? undefined : toBytes(after);
+  if (first === undefined) cursor.seekFirst();
+  else cursor.seek(first);
+  for (; cursor.valid && names.length < limit; cursor.next()) {
+    const name = cursor.key();
+    if (first !== undefined && names.length === 0 && textOf(name) === textOf(first)) continue;
+    names.push(name);
+  }
+  return names;
+}
+
+function uuidText(uuid: Uint8Array): string {
+  const hex = Buffer.from(uuid).toString('hex');
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}

@@ -1,0 +1,178 @@
+/**
+ * Reading one collection: its objects in order, its attributes, its figures.
+ *
+ * - A handle names a collection; it holds nothing open. Reads throw E_NOT_FOUND when there is no
+ *   such collection.
+ */
+
+import type { Io } from '../blockdev/io.js';
+import { StoreError } from '../errors.js';
+import { COLLECTION_KIND } from '../onode/cnode.js';
+import { hashOf, nameOf, objectKey } from '../onode/object-key.js';
+import { decodeOnode } from '../onode/onode.js';
+import { attributeKey, attributeName, FIRST_ATTRIBUTE_KEY } from '../txn/attribute-key.js';
+import type { OpenCollection } from '../txn/open-collection.js';
+import { printable } from '../txn/store-state.js';
+import { type Bytes, type ObjectName, textOf, toBytes } from '../txn/transaction.js';
+import { type FoundValue, findValue, readValue } from './found-value.js';
+import { StoredObject } from './stored-object.js';
+import type { View } from './view.js';
+
+/** Figures of a collection. */
+export interface CollectionStat {
+  readonly id: number;
+  readonly order: 'name' | 'hash';
+  readonly bits: number;
+  readonly objects: number;
+  /** Sum of the sizes of its objects. */
+  readonly storedBytes: number;
+}
+
+/** An object in a listing. */
+export interface ListedObject {
+  readonly name: Uint8Array;
+  /** In hash-ordered collections. */
+  readonly hash: number | undefined;
+  readonly size: number; // bytes
+  readonly version: number;
+}
+
+export interface ListOptions {
+  /** The first object. */
+  readonly from?: ObjectName;
+  /** The objects behind this one: for paging. */
+  readonly after?: ObjectName;
+  /** Most objects; 1000 by default. */
+  readonly limit?: number;
+}
+
+const LIMIT_DEFAULT = 1000;
+
+export class StoredCollection {
+  readonly #view: View;
+  readonly #name: string;
+
+  constructor(view: View, name: Bytes) {
+    this.#view = view;
+    this.#name = textOf(toBytes(name));
+  }
+
+  /** A handle of an object, which need not exist. */
+  object(name: ObjectName): StoredObject {
+    return new StoredObject(this.#view, this.#name, name);
+  }
+
+  existsSync(): boolean {
+    return this.#view.sync(() => this.#view.openCollection(this.#name) !== undefined);
+  }
+
+  exists(): Promise<boolean> {
+    return this.#view.run(() => this.#view.openCollection(this.#name) !== undefined);
+  }
+
+  statSync(): CollectionStat {
+    return this.#view.sync(() => this.#stat());
+  }
+
+  stat(): Promise<CollectionStat> {
+    return this.#view.run(() => this.#stat());
+  }
+
+  isEmptySync(): boolean {
+    return this.#view.sync(() => this.#open().objects.isEmpty());
+  }
+
+  isEmpty(): Promise<boolean> {
+    return this.#view.run(() => this.#open().objects.isEmpty());
+  }
+
+  /** A page of objects in the collection's order. */
+  listSync(options: ListOptions = {}): ListedObject[] {
+    return this.#view.sync(() => this.#list(options));
+  }
+
+  list(options: ListOptions = {}): Promise<ListedObject[]> {
+    return this.#view.run(() => this.#list(options));
+  }
+
+  /** Undefined when there is no such attribute. */
+  getAttributeSync(name: Bytes): Uint8Array | undefined {
+    const key = attributeKey(toBytes(name));
+    return this.#view.readSync(
+      () => this.#attribute(key),
+      (found) => this.#readValue(found),
+    );
+  }
+
+  getAttribute(name: Bytes): Promise<Uint8Array | undefined> {
+    const key = attributeKey(toBytes(name));
+    return this.#view.read(
+      () => this.#attribute(key),
+      (found) => this.#readValue(found),
+    );
+  }
+
+  /** Names of all attributes, in order. */
+  attributeNamesSync(): Uint8Array[] {
+    return this.#view.sync(() => this.#attributeNames());
+  }
+
+  attributeNames(): Promise<Uint8Array[]> {
+    return this.#view.run(() => this.#attributeNames());
+  }
+
+  #open(): OpenCollection {
+    const collection = this.#view.openCollection(this.#name);
+    if (collection !== undefined) return collection;
+    throw new StoreError('E_NOT_FOUND', `Cannot find collection ${printable(this.#name)}`);
+  }
+
+  #stat(): CollectionStat {
+    const { id, kind, bits, objects } = this.#open();
+    const order = kind === COLLECTION_KIND.hash ? 'hash' : 'name';
+    return { id, order, bits, objects: objects.count(), storedBytes: objects.storedBytes() };
+  }
+
+  #list(options: ListOptions): ListedObject[] {
+    const { limit = LIMIT_DEFAULT, from, after } = options;
+    const { objects, kind } = this.#open();
+    const key = (name: ObjectName): Uint8Array =>
+      typeof name === 'string' || name instanceof Uint8Array
+        ? objectKey(kind, toBytes(name))
+        : objectKey(kind, toBytes(name.name), name.hash);
+    const cursor = objects.cursor();
+    const first = after ?? from;
+    if (first === undefined) cursor.seekFirst();
+    else cursor.seek(key(first));
+    const skipped = after === undefined ? undefined : textOf(key(after));
+    const listed: ListedObject[] = [];
+    for (; cursor.valid && listed.length < limit; cursor.next()) {
+      const found = cursor.key();
+      if (skipped !== undefined && listed.length === 0 && textOf(found) === skipped) continue;
+      const { size, version } = decodeOnode(cursor.valueBytes, cursor.valueStart, cursor.valueEnd);
+      const hash = kind === COLLECTION_KIND.hash ? hashOf(found) : undefined;
+      listed.push({ name: nameOf(kind, found), hash, size, version });
+    }
+    return listed;
+  }
+
+  #attribute(key: Uint8Array): FoundValue | undefined {
+    const { attributes } = this.#open();
+    if (!attributes.find(key)) return undefined;
+    const { hitBytes, hitStart, hitEnd } = attributes;
+    return findValue(this.#view.engine.state, hitBytes, hitStart, hitEnd);
+  }
+
+  *#readValue(found: FoundValue | undefined): Io<Uint8Array | undefined> {
+    return found === undefined ? undefined : yield* readValue(this.#view.engine, found);
+  }
+
+  #attributeNames(): Uint8Array[] {
+    const names: Uint8Array[] = [];
+    const cursor = this.#open().attributes.cursor();
+    for (cursor.seek(FIRST_ATTRIBUTE_KEY); cursor.valid; cursor.next()) {
+      names.push(attributeName(cursor.key()));
+    }
+    return names;
+  }
+}

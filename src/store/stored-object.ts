@@ -1,0 +1,368 @@
+/**
+ * Reading one object: its figures, bytes, attributes and map stream.
+ *
+ * - A handle names an object; it holds nothing open. What it looked up is kept until the store
+ *   changes, so that many reads through one handle cost one look-up.
+ * - Every read throws E_NOT_FOUND when the collection or the object is missing, E_CORRUPT when a
+ *   byte on the way does not match its checksum. Results are the caller's.
+ */
+
+import type { Io } from '../blockdev/io.js';
+import type { Tree } from '../btree/tree.js';
+import { StoreError } from '../errors.js';
+import { compareBytes } from '../format/bytes.js';
+import type { PlacedEntry } from '../onode/blob-stream.js';
+import { ENTRY_KIND } from '../onode/extent-entry.js';
+import { objectKey } from '../onode/object-key.js';
+import { Onode } from '../onode/onode.js';
+import {
+  attributeKey,
+  attributeName,
+  FIRST_ATTRIBUTE_KEY,
+  HEADER_KEY,
+} from '../txn/attribute-key.js';
+import { readEntries } from '../txn/data-reader.js';
+import { printable } from '../txn/store-state.js';
+import { type Bytes, type ObjectName, textOf, toBytes } from '../txn/transaction.js';
+import { type FoundValue, findValue, readValue } from './found-value.js';
+import type { View } from './view.js';
+
+/** Figures of an object. */
+export interface ObjectStat {
+  /** Never given to a new object again; the objects of a cloned collection keep theirs. */
+  readonly id: number;
+  /**
+   * 1 after the transaction that made it, raised by each that changes it; by more than one where
+   * an operation on the whole collection stands between two changes.
+   */
+  readonly version: number;
+  /** Bytes. */
+  readonly size: number;
+  /** Runs of blocks that its bytes lie in. */
+  readonly extents: number;
+  /** Bytes on the device that its bytes take, shared ones included. */
+  readonly allocatedBytes: number;
+}
+
+/** A range of an object's bytes and what is there. */
+export interface ObjectExtent {
+  readonly offset: number; // bytes
+  readonly length: number; // bytes
+  readonly kind: 'data' | 'inline' | 'hole';
+  /** Byte offset on the device of its first byte; -1 for inline data and holes. */
+  readonly deviceOffset: number;
+}
+
+/** Which part of a map stream, in the map's order. */
+export interface MapRange {
+  /** First key. */
+  readonly from?: Bytes;
+  /** The keys behind this one: for paging. */
+  readonly after?: Bytes;
+  /** The keys before this one. */
+  readonly to?: Bytes;
+  /** Most entries; 1000 by default. */
+  readonly limit?: number;
+  /** From the end to the beginning. */
+  readonly reverse?: boolean;
+}
+
+export type MapEntry = readonly [key: Uint8Array, value: Uint8Array];
+
+const LIMIT_DEFAULT = 1000;
+
+export class StoredObject {
+  readonly #view: View;
+  readonly #collection: string;
+  readonly #name: ObjectName;
+  #seen = -1;
+  #onode: Onode | undefined;
+
+  constructor(view: View, collection: string, name: ObjectName) {
+    this.#view = view;
+    this.#collection = collection;
+    this.#name = name;
+  }
+
+  // Figures
+
+  existsSync(): boolean {
+    return this.#view.sync(() => this.#find() !== undefined);
+  }
+
+  exists(): Promise<boolean> {
+    return this.#view.run(() => this.#find() !== undefined);
+  }
+
+  statSync(): ObjectStat {
+    return this.#view.sync(() => this.#stat());
+  }
+
+  stat(): Promise<ObjectStat> {
+    return this.#view.run(() => this.#stat());
+  }
+
+  // Bytes
+
+  /** The bytes [offset, offset + length), as far as the object goes; all of them by default. */
+  readSync(offset = 0, length = Number.POSITIVE_INFINITY): Uint8Array {
+    checkRange(offset, length);
+    return this.#view.readSync(
+      () => this.#planRead(offset, length),
+      (plan) => this.#readData(plan),
+    );
+  }
+
+  /** As `readSync`. */
+  read(offset = 0, length = Number.POSITIVE_INFINITY): Promise<Uint8Array> {
+    checkRange(offset, length);
+    return this.#view.read(
+      () => this.#planRead(offset, length),
+      (plan) => this.#readData(plan),
+    );
+  }
+
+  /** What lies where, in order of offset. */
+  extentsSync(): ObjectExtent[] {
+    return this.#view.sync(() => this.#extents());
+  }
+
+  extents(): Promise<ObjectExtent[]> {
+    return this.#view.run(() => this.#extents());
+  }
+
+  // Attributes
+
+  /** Undefined when there is no such attribute. */
+  getAttributeSync(name: Bytes): Uint8Array | undefined {
+    const key = attributeKey(toBytes(name));
+    return this.#valueSync(() => this.#found(this.#existing().attributes, key));
+  }
+
+  getAttribute(name: Bytes): Promise<Uint8Array | undefined> {
+    const key = attributeKey(toBytes(name));
+    return this.#value(() => this.#found(this.#existing().attributes, key));
+  }
+
+  /** All attributes in order of their names. */
+  attributesSync(): MapEntry[] {
+    return this.#view.readSync(
+      () => this.#plannedAttributes(),
+      (plan) => this.#readValues(plan),
+    );
+  }
+
+  attributes(): Promise<MapEntry[]> {
+    return this.#view.read(
+      () => this.#plannedAttributes(),
+      (plan) => this.#readValues(plan),
+    );
+  }
+
+  // Map stream
+
+  /** Undefined when there is no such key. */
+  mapGetSync(key: Bytes): Uint8Array | undefined {
+    const bytes = toBytes(key);
+    return this.#valueSync(() => this.#found(this.#existing().map, bytes));
+  }
+
+  mapGet(key: Bytes): Promise<Uint8Array | undefined> {
+    const bytes = toBytes(key);
+    return this.#value(() => this.#found(this.#existing().map, bytes));
+  }
+
+  /** A page of entries. */
+  mapEntriesSync(range: MapRange = {}): MapEntry[] {
+    return this.#view.readSync(
+      () => this.#plannedMap(range),
+      (plan) => this.#readValues(plan),
+    );
+  }
+
+  mapEntries(range: MapRange = {}): Promise<MapEntry[]> {
+    return this.#view.read(
+      () => this.#plannedMap(range),
+      (plan) => this.#readValues(plan),
+    );
+  }
+
+  /** Undefined when none was set. */
+  mapHeaderSync(): Uint8Array | undefined {
+    return this.#valueSync(() => this.#found(this.#existing().attributes, HEADER_KEY));
+  }
+
+  mapHeader(): Promise<Uint8Array | undefined> {
+    return this.#value(() => this.#found(this.#existing().attributes, HEADER_KEY));
+  }
+
+  /** Keys in the map stream. */
+  mapCountSync(): number {
+    return this.#view.sync(() => this.#existing().map.count());
+  }
+
+  mapCount(): Promise<number> {
+    return this.#view.run(() => this.#existing().map.count());
+  }
+
+  // Looking up, as repeatable tree work
+
+  #find(): Onode | undefined {
+    const { version } = this.#view;
+    if (this.#seen === version) return this.#onode;
+    const collection = this.#view.openCollection(this.#collection);
+    if (collection === undefined) {
+      const name = printable(this.#collection);
+      throw new StoreError('E_NOT_FOUND', `Cannot find collection ${name}`);
+    }
+    const key = nameKey(collection.kind, this.#name);
+    const record = collection.objects.get(key);
+    this.#onode = record === undefined ? undefined : Onode.decode(this.#view.engine.state, record);
+    this.#seen = version;
+    return this.#onode;
+  }
+
+  #existing(): Onode {
+    const onode = this.#find();
+    if (onode !== undefined) return onode;
+    const name = this.#name;
+    const plain = typeof name === 'string' || name instanceof Uint8Array ? name : name.name;
+    throw new StoreError(
+      'E_NOT_FOUND',
+      `Cannot find object ${printable(textOf(toBytes(plain)))} in collection ${printable(this.#collection)}`,
+    );
+  }
+
+  #stat(): ObjectStat {
+    const { id, version, size, blob } = this.#existing();
+    const { blockSize } = this.#view.engine.state;
+    let extents = 0;
+    let allocatedBytes = 0;
+    for (const { entry } of blob.entries(0, size)) {
+      if (entry.kind !== ENTRY_KIND.extent) continue;
+      extents++;
+      allocatedBytes += entry.blocks * blockSize;
+    }
+    return { id, version, size, extents, allocatedBytes };
+  }
+
+  #extents(): ObjectExtent[] {
+    const { size, blob } = this.#existing();
+    const { blockSize } = this.#view.engine.state;
+    return [...blob.entries(0, size)].map(({ offset, entry }) => ({
+      offset,
+      length: entry.length,
+      kind:
+        entry.kind === ENTRY_KIND.extent
+          ? 'data'
+          : entry.kind === ENTRY_KIND.inline
+            ? 'inline'
+            : 'hole',
+      deviceOffset: entry.kind === ENTRY_KIND.extent ? entry.address * blockSize + entry.skip : -1,
+    }));
+  }
+
+  #planRead(offset: number, length: number): { entries: PlacedEntry[]; from: number; to: number } {
+    const { size, blob } = this.#existing();
+    const from = Math.min(offset, size);
+    const to = Math.min(size, offset + length);
+    return { entries: [...blob.entries(from, to)], from, to };
+  }
+
+  *#readData(plan: { entries: PlacedEntry[]; from: number; to: number }): Io<Uint8Array> {
+    const { state, device } = this.#view.engine;
+    return yield* readEntries(state, device, plan.entries, plan.from, plan.to);
+  }
+
+  #found(tree: Tree, key: Uint8Array): FoundValue | undefined {
+    if (!tree.find(key)) return undefined;
+    return this.#decode(tree.hitBytes, tree.hitStart, tree.hitEnd);
+  }
+
+  #decode(bytes: Uint8Array, start: number, end: number): FoundValue {
+    return findValue(this.#view.engine.state, bytes, start, end);
+  }
+
+  #valueSync(plan: () => FoundValue | undefined): Uint8Array | undefined {
+    const found = this.#view.sync(plan);
+    if (found === undefined || found instanceof Uint8Array) return found;
+    return this.#view.readSync(plan, (value) => this.#readValue(value));
+  }
+
+  #value(plan: () => FoundValue | undefined): Promise<Uint8Array | undefined> {
+    return this.#view.read(plan, (value) => this.#readValue(value));
+  }
+
+  *#readValue(found: FoundValue | undefined): Io<Uint8Array | undefined> {
+    return found === undefined ? undefined : yield* readValue(this.#view.engine, found);
+  }
+
+  #plannedAttributes(): [Uint8Array, FoundValue][] {
+    const planned: [Uint8Array, FoundValue][] = [];
+    const cursor = this.#existing().attributes.cursor();
+    for (cursor.seek(FIRST_ATTRIBUTE_KEY); cursor.valid; cursor.next()) {
+      const value = this.#decode(cursor.valueBytes, cursor.valueStart, cursor.valueEnd);
+      planned.push([attributeName(cursor.key()), value]);
+    }
+    return planned;
+  }
+
+  #plannedMap(range: MapRange): [Uint8Array, FoundValue][] {
+    const { limit = LIMIT_DEFAULT, reverse = false } = range;
+    const planned: [Uint8Array, FoundValue][] = [];
+    const { map } = this.#existing();
+    const order = (a: Uint8Array, b: Uint8Array): number =>
+      map.spec.comparator === undefined
+        ? compareBytes(a, b)
+        : map.spec.comparator.compare(a, 0, a.length, b, 0, b.length);
+    const from = range.from === undefined ? undefined : toBytes(range.from);
+    const after = range.after === undefined ? undefined : toBytes(range.after);
+    const to = range.to === undefined ? undefined : toBytes(range.to);
+    const cursor = map.cursor();
+    if (reverse) {
+      if (to === undefined) cursor.seekLast();
+      else if (cursor.seek(to)) cursor.previous();
+      else cursor.seekLast();
+    } else {
+      const first = after ?? from;
+      if (first === undefined) cursor.seekFirst();
+      else cursor.seek(first);
+    }
+    while (cursor.valid && planned.length < limit) {
+      const key = cursor.key();
+      if (reverse) {
+        if (from !== undefined && order(key, from) < 0) break;
+        if (after !== undefined && order(key, after) <= 0) break;
+      } else if (to !== undefined && order(key, to) >= 0) break;
+      const skip = !reverse && after !== undefined && order(key, after) === 0;
+      if (!skip) {
+        planned.push([key, this.#decode(cursor.valueBytes, cursor.valueStart, cursor.valueEnd)]);
+      }
+      if (reverse) cursor.previous();
+      else cursor.next();
+    }
+    return planned;
+  }
+
+  *#readValues(planned: [Uint8Array, FoundValue][]): Io<MapEntry[]> {
+    const entries: MapEntry[] = [];
+    for (const [key, found] of planned) {
+      const value = yield* this.#readValue(found);
+      if (value !== undefined) entries.push([key, value]);
+    }
+    return entries;
+  }
+}
+
+/** Key of a name in a collection of this kind. */
+function nameKey(kind: Parameters<typeof objectKey>[0], name: ObjectName): Uint8Array {
+  if (typeof name === 'string' || name instanceof Uint8Array) return objectKey(kind, toBytes(name));
+  return objectKey(kind, toBytes(name.name), name.hash);
+}
+
+function checkRange(offset: number, length: number): void {
+  if (!Number.isSafeInteger(offset) || offset < 0) {
+    throw new RangeError(`Cannot read at offset ${offset}: not a whole number from 0 on`);
+  }
+  if (!(length >= 0)) throw new RangeError(`Cannot read ${length} bytes: less than none`);
+}

@@ -1,0 +1,141 @@
+/**
+ * What a read looks at: the present state, or that of a snapshot.
+ *
+ * - Work on trees is a function that may be called several times; it is run synchronously, or
+ *   again after each block that was read off-thread. Data then follows as an Io. So every read
+ *   has both forms over one code path.
+ * - An asynchronous read is a reader: what it may look at is not handed out again until it ends.
+ */
+
+import { type Io, runAsync, runSync } from '../blockdev/io.js';
+import { Tree } from '../btree/tree.js';
+import { StoreError } from '../errors.js';
+import { COLLECTIONS_SPEC } from '../onode/tree-specs.js';
+import type { Engine } from '../txn/engine.js';
+import { OpenCollection } from '../txn/open-collection.js';
+import type { Reader } from '../txn/readers.js';
+
+export abstract class View {
+  readonly engine: Engine;
+
+  constructor(engine: Engine) {
+    this.engine = engine;
+  }
+
+  /** Raised when what was looked up before may have changed. */
+  abstract get version(): number;
+  /** The tree of collections. */
+  abstract get collections(): Tree;
+  abstract openCollection(name: string): OpenCollection | undefined;
+  /** @throws StoreError when the view can't be read any more */
+  abstract check(): void;
+
+  /** Runs tree work now. */
+  sync<T>(work: () => T): T {
+    this.check();
+    const { forest } = this.engine.state;
+    const result = forest.sync(work);
+    forest.trim();
+    return result;
+  }
+
+  /** Runs tree work, reading off-thread what it misses. */
+  async run<T>(work: () => T): Promise<T> {
+    return await this.#reading(async () => {
+      const { forest } = this.engine.state;
+      const result = await forest.run(work);
+      forest.trim();
+      return result;
+    });
+  }
+
+  /** Tree work that plans, then I/O that carries it out. */
+  readSync<P, T>(plan: () => P, io: (plan: P) => Io<T>): T {
+    return runSync(io(this.sync(plan)));
+  }
+
+  async read<P, T>(plan: () => P, io: (plan: P) => Io<T>): Promise<T> {
+    return await this.#reading(async () => {
+      const planned = await this.engine.state.forest.run(plan);
+      return await runAsync(io(planned));
+    });
+  }
+
+  async #reading<T>(work: () => Promise<T>): Promise<T> {
+    this.check();
+    const reader = this.engine.beginRead();
+    try {
+      const result = await work();
+      this.check();
+      return result;
+    } catch (error) {
+      this.check(); // what ended meanwhile can't be read: that is the reason, whatever was found
+      throw error;
+    } finally {
+      this.engine.readers.end(reader);
+    }
+  }
+}
+
+/** The state as it is now. */
+export class PresentView extends View {
+  get version(): number {
+    return this.engine.state.version;
+  }
+
+  get collections(): Tree {
+    return this.engine.state.trees.collections;
+  }
+
+  openCollection(name: string): OpenCollection | undefined {
+    return this.engine.state.collection(name);
+  }
+
+  check(): void {
+    this.engine.check();
+  }
+}
+
+/** The state of the instant at which it was made. */
+export class SnapshotView extends View {
+  readonly #reader: Reader;
+  readonly collections: Tree;
+  #closed = false;
+
+  constructor(engine: Engine) {
+    super(engine);
+    const { trees, forest } = engine.state;
+    forest.begin();
+    const root = trees.collections.encodeRoot(forest.nodeSize);
+    forest.release();
+    this.#reader = engine.beginSnapshot();
+    this.collections = new Tree(forest, COLLECTIONS_SPEC, { bytes: root, at: 0, end: root.length });
+  }
+
+  /** Nothing ever changes in it. */
+  get version(): number {
+    return 0;
+  }
+
+  openCollection(name: string): OpenCollection | undefined {
+    const key = Buffer.from(name, 'latin1');
+    const record = this.collections.get(key);
+    return record === undefined ? undefined : OpenCollection.decode(this.engine.state, key, record);
+  }
+
+  check(): void {
+    this.engine.check();
+    if (this.#reader.expired) {
+      throw new StoreError(
+        'E_SNAPSHOT_EXPIRED',
+        'Cannot read snapshot: the blocks that it held were needed',
+      );
+    }
+    if (this.#closed) throw new StoreError('E_CLOSED', 'Cannot read snapshot: it is closed');
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.engine.readers.end(this.#reader);
+  }
+}

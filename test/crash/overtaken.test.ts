@@ -1,0 +1,72 @@
+/**
+ * Found by crash runs: `commitSync` does again what is being written, and returns; the first
+ * write is still under way. Until it lands, its place and its buffer belong to it.
+ */
+
+import { setImmediate as turn } from 'node:timers/promises';
+import test from 'ava';
+import { hasCode, mkfsOn, Store } from '../../src/index.js';
+import { fsckFault } from '../support/crash-fsck.js';
+import { Prng } from '../support/prng.js';
+import { SimulatedDevice } from '../support/simulated-device.js';
+
+const KiB = 1024;
+
+async function newStore(): Promise<{ device: SimulatedDevice; store: Store }> {
+  const device = new SimulatedDevice({ size: 6 * 1024 * KiB });
+  mkfsOn(device, { blockSize: KiB, nodeSize: KiB, journalBytes: 64 * KiB });
+  const store = await Store.openOn(device, { cacheBytes: 8 * KiB, dirtyBytes: 24 * KiB });
+  await store.commit(store.transaction().createCollection('c'));
+  return { device, store };
+}
+
+test('a checkpoint write that was overtaken may land at any later time', async (t) => {
+  const { device, store } = await newStore();
+  const prng = new Prng(1);
+  for (let i = 0; i < 30; i++) {
+    await store.commit(store.transaction().write('c', `o${i}`, 0, prng.bytes(700)));
+  }
+  device.hold();
+  const checkpoint = store.checkpoint();
+  await turn();
+  t.true(device.underWayCount > 0, 'the checkpoint is being written');
+  store.checkpointSync(); // does it again
+  let refused: unknown;
+  try {
+    for (let i = 0; i < 200; i++) {
+      store.commitSync(store.transaction().write('c', `o${i % 30}`, 0, prng.bytes(700)));
+    }
+  } catch (error) {
+    refused = error; // the ring is not released while something may still land in it
+  }
+  t.true(refused === undefined || hasCode(refused, 'E_BUSY'), String(refused));
+  const crashed = device.imageAt(device.point, { reversed: true });
+  t.is(fsckFault(crashed), undefined, 'it has landed over nothing else');
+  device.release(); // now it lands: the device finds buffers that have changed
+  await checkpoint;
+  for (let i = 0; i < 10; i++) await turn();
+  await store.commit(store.transaction().write('c', 'last', 0, 'data'));
+  await store.close();
+  t.is(fsckFault(device.image()), undefined);
+});
+
+test("data written ahead stays the store's until its write has landed", async (t) => {
+  const { device, store } = await newStore();
+  device.hold();
+  const data = new Uint8Array(40 * KiB).fill(7);
+  let isCommitted = false;
+  const committed = store.commit(store.transaction().write('c', 'ahead', 0, data)).then(() => {
+    isCommitted = true;
+  });
+  await turn();
+  store.commitSync(store.transaction().write('c', 'sync', 0, 'data'));
+  await turn();
+  t.false(isCommitted, 'its buffer is still being read from');
+  device.release();
+  await committed;
+  data.fill(8); // the caller's again
+  await turn();
+  t.is(store.collection('c').object('ahead').readSync()[0], 7);
+  await store.close();
+  t.is(fsckFault(device.image()), undefined);
+});

@@ -1,0 +1,181 @@
+/** Reservations: what was promised is there, however full the store is. */
+
+import test from 'ava';
+import { hasCode, type ReservationUnits, type Store, type Transaction } from '../../src/index.js';
+import { Prng, seedFromEnvironment } from '../support/prng.js';
+import { fill, fsckFindings, put, remove, reopen, smallStore } from './fixture.js';
+
+const KiB = 1024;
+const MiB = 1024 * KiB;
+const SIZES = [100 * KiB, 20 * KiB];
+
+const seed = seedFromEnvironment();
+
+/** What one transaction of the PG redeems. */
+function unitsOf(bytes: number): ReservationUnits {
+  return { bytes: bytes + 5 * 60, operations: 3, keys: 5 };
+}
+
+function times(units: ReservationUnits, count: number): ReservationUnits {
+  return {
+    bytes: units.bytes * count,
+    operations: units.operations * count,
+    keys: units.keys * count,
+  };
+}
+
+/** A transaction of the PG on object `name`, within `unitsOf(data.length)`. */
+function redeeming(store: Store, name: string, data: Uint8Array): Transaction {
+  const value = 'v'.repeat(40);
+  const keys = [1, 2, 3, 4].map((i) => [`${name}/${i}`, value] as const);
+  return store
+    .transaction()
+    .redeem('pg', unitsOf(data.length))
+    .write('pg', name, 0, data)
+    .setAttribute('pg', name, 'attribute', value)
+    .mapSet('pg', name, keys);
+}
+
+function withPg(store: Store, units: ReservationUnits): void {
+  store.commitSync(store.transaction().createCollection('pg').reserve('pg', units, 'osd.1'));
+}
+
+for (const bytes of [100, 5000, 40 * KiB]) {
+  test(`every reserved transaction of ${bytes} bytes succeeds in a full store`, (t) => {
+    t.timeout(120_000);
+    t.log('SEED', seed);
+    const prng = new Prng(seed);
+    const count = 12;
+    const { device, store } = smallStore(16 * MiB);
+    withPg(store, times(unitsOf(bytes), count));
+    fill(store, 'f', prng, SIZES);
+    for (let i = 0; i < count; i++) {
+      const name = `o${prng.below(count)}`;
+      t.notThrows(() => store.commitSync(redeeming(store, name, prng.bytes(bytes))), `number ${i}`);
+      if (i % 3 === 0) fill(store, `more${i}-`, prng, [20 * KiB]); // what was held and not used
+    }
+    const error = t.throws(() => store.commitSync(redeeming(store, 'o', prng.bytes(bytes))));
+    t.true(hasCode(error, 'E_INVALID'));
+    t.is(store.statfs().reserved, 0);
+    store.closeSync();
+    t.deepEqual(fsckFindings(device), []);
+  });
+}
+
+test('reserved transactions succeed 1000 times, with a clone of everything present', (t) => {
+  t.timeout(120_000);
+  t.log('SEED', seed);
+  const prng = new Prng(seed);
+  const { device, store } = smallStore(16 * MiB);
+  const count = 10;
+  store.commitSync(store.transaction().createCollection('pg'));
+  for (let i = 0; i < 20; i++) {
+    store.commitSync(store.transaction().write('pg', `o${i}`, 0, prng.bytes(9000)));
+  }
+  const names = fill(store, 'f', prng, SIZES);
+  for (let round = 0; round < 1000 / count; round++) {
+    // Make room, clone everything, reserve, and let the others take all the rest.
+    while (names.length > 60) remove(store, names.pop() as string);
+    const reset = store.transaction();
+    if (round > 0) for (const name of ['pg', 'c']) reset.dropCollection(`${name} clone`);
+    for (const name of ['pg', 'c']) reset.cloneCollection(name, `${name} clone`);
+    const bytes = prng.pick([100, 5000, 40 * KiB]);
+    reset.reserve('pg', times(unitsOf(bytes), count), 'osd.1');
+    store.commitSync(reset);
+    names.push(...fill(store, `g${round}-`, prng, SIZES));
+    for (let i = 0; i < count; i++) {
+      const data = prng.bytes(bytes);
+      store.commitSync(redeeming(store, `o${prng.below(20)}`, data));
+    }
+    store.commitSync(store.transaction().cancelReservation('pg'));
+  }
+  store.closeSync();
+  t.deepEqual(fsckFindings(device), []);
+});
+
+test('reserved transactions succeed with many in flight', async (t) => {
+  t.timeout(120_000);
+  const prng = new Prng(seed);
+  const count = 15;
+  const { device, store } = smallStore(16 * MiB);
+  const bytes = 50 * KiB;
+  withPg(store, times(unitsOf(bytes), count));
+  fill(store, 'f', prng, SIZES);
+  const committed: Promise<unknown>[] = [];
+  for (let i = 0; i < count; i++) {
+    committed.push(store.commit(redeeming(store, `o${i % 7}`, prng.bytes(bytes))));
+    const refused = store.commit(store.transaction().write('c', 'more', 0, prng.bytes(200 * KiB)));
+    committed.push(t.throwsAsync(refused, { code: 'E_NO_SPACE' }));
+  }
+  await t.notThrowsAsync(Promise.all(committed));
+  await store.close();
+  t.deepEqual(fsckFindings(device), []);
+});
+
+test('a cancelled or smaller reservation gives its space back at once', (t) => {
+  const prng = new Prng(seed);
+  const { store } = smallStore(16 * MiB);
+  withPg(store, { bytes: 2 * MiB, operations: 10, keys: 0 });
+  fill(store, 'f', prng, SIZES);
+  const before = store.statfs();
+  const smaller = { bytes: MiB, operations: 10, keys: 0 };
+  store.commitSync(store.transaction().reserve('pg', smaller, 'osd.1'));
+  t.is(before.reserved - store.statfs().reserved, MiB);
+  t.true(put(store, 'x', prng.bytes(MiB - 64 * KiB)));
+  t.false(put(store, 'y', prng.bytes(MiB - 64 * KiB)));
+  store.commitSync(store.transaction().cancelReservation('pg'));
+  t.is(store.statfs().reserved, 0);
+  t.true(put(store, 'y', prng.bytes(MiB - 64 * KiB)));
+  store.closeSync();
+});
+
+test('a reservation that does not fit is refused', (t) => {
+  const { store } = smallStore();
+  const { available } = store.statfs();
+  const reserve = store.transaction().reserve('pg', { bytes: available, operations: 10, keys: 10 });
+  const error = t.throws(() => store.commitSync(reserve));
+  t.true(hasCode(error, 'E_NO_SPACE'));
+  t.deepEqual(store.reservationsSync(), []);
+  store.closeSync();
+});
+
+test('reservations survive a crash and a clean end', (t) => {
+  const { device, store } = smallStore();
+  const units = { bytes: 100_000, operations: 7, keys: 3 };
+  withPg(store, units);
+  const part = { bytes: 40_000, operations: 2, keys: 1 };
+  store.commitSync(store.transaction().redeem('pg', part).write('pg', 'o', 0, 'data'));
+  const listed = store.reservationsSync();
+  t.deepEqual(
+    listed.map(({ bytes, operations, keys }) => ({ bytes, operations, keys })),
+    [{ bytes: 60_000, operations: 5, keys: 2 }],
+  );
+  const crashed = reopen(device.image());
+  t.deepEqual(crashed.store.reservationsSync(), listed);
+  t.is(crashed.store.statfs().reserved, store.statfs().reserved);
+  crashed.store.closeSync();
+  const closed = reopen(crashed.device.image());
+  t.deepEqual(closed.store.reservationsSync(), listed);
+  t.is(closed.store.statfs().reserved, store.statfs().reserved);
+  closed.store.closeSync();
+});
+
+test('statfs() adds up', (t) => {
+  const prng = new Prng(seed);
+  const { store } = smallStore(16 * MiB);
+  const rest = (): number => {
+    const { total, allocated, pending, reserved, available } = store.statfs();
+    return total - allocated - pending - reserved - available;
+  };
+  store.checkpointSync();
+  const poolAndFloor = rest();
+  withPg(store, { bytes: MiB, operations: 10, keys: 20 });
+  for (let i = 0; i < 30; i++) {
+    t.true(put(store, `o${i % 20}`, prng.bytes(prng.below(100 * KiB))));
+    if (i % 3 === 0) remove(store, `o${prng.below(20)}`);
+    if (i % 7 !== 0) continue;
+    store.checkpointSync();
+    t.is(rest(), poolAndFloor);
+  }
+  store.closeSync();
+});

@@ -1,0 +1,117 @@
+/**
+ * Random transactions against the model. `SEED=1 OPS=500 npx ava test/store/model.test.ts` runs
+ * a chosen sequence again.
+ */
+
+import test, { type ExecutionContext } from 'ava';
+import { ModelRun, type ModelRunOptions } from '../support/model-run.js';
+import { Prng, seedFromEnvironment } from '../support/prng.js';
+import { BY_LENGTH } from '../support/store-fixture.js';
+import { SMALL_WORKLOAD } from '../support/workload.js';
+
+const SEED = seedFromEnvironment();
+const OPS = Number(process.env['OPS'] ?? 17_500);
+
+async function live(
+  t: ExecutionContext,
+  options: ModelRunOptions,
+  index: number,
+  count: number,
+): Promise<void> {
+  const run = new ModelRun(new Prng(SEED + index), options);
+  try {
+    await run.run(count);
+  } catch (error) {
+    t.log(`SEED=${SEED} OPS=${OPS}, transaction ${run.transactions}`);
+    throw error;
+  }
+  t.log(
+    `SEED=${SEED}: ${run.transactions} transactions, ${run.refused} refused, ${run.full} without room`,
+  );
+  t.pass();
+}
+
+const COMPARATORS = { comparators: [BY_LENGTH] };
+const WORKLOAD = { ...SMALL_WORKLOAD, comparators: [BY_LENGTH] };
+
+const RUNS: Readonly<Record<string, ModelRunOptions>> = {
+  'ample memory, rare checkpoints': {
+    bed: { ...COMPARATORS, size: 128 * 2 ** 20, journalBytes: 8 * 2 ** 20 },
+    workload: WORKLOAD,
+    every: 60,
+    audits: 20,
+    inFlight: 16,
+  },
+  'no cache, constant checkpoints': {
+    bed: { ...COMPARATORS, cacheBytes: 0, dirtyBytes: 64 * 1024, journalBytes: 2 ** 20 },
+    workload: WORKLOAD,
+    every: 60,
+    audits: 20,
+    inFlight: 16,
+  },
+  'small blocks and nodes': {
+    bed: {
+      ...COMPARATORS,
+      blockSize: 1024,
+      nodeSize: 1024,
+      cacheBytes: 64 * 1024,
+      dirtyBytes: 256 * 1024,
+      journalBytes: 2 ** 20,
+    },
+    workload: WORKLOAD,
+    every: 60,
+    audits: 20,
+    inFlight: 32,
+  },
+  'many objects in small nodes, no order of completion': {
+    bed: {
+      ...COMPARATORS,
+      size: 128 * 2 ** 20,
+      blockSize: 1024,
+      nodeSize: 2048,
+      cacheBytes: 128 * 1024,
+      dirtyBytes: 512 * 1024,
+      journalBytes: 2 ** 20,
+      scheduler: new Prng(SEED),
+    },
+    workload: { ...WORKLOAD, collections: 4, objects: 400, onCollections: 0.008, large: 0.01 },
+    every: 250,
+    audits: 20,
+    inFlight: 32,
+  },
+  'a growing store that is full again and again': {
+    bed: {
+      ...COMPARATORS,
+      size: 16 * 2 ** 20,
+      initialSize: 14 * 2 ** 20,
+      blockSize: 1024,
+      nodeSize: 2048,
+      cacheBytes: 256 * 1024,
+      dirtyBytes: 512 * 1024,
+      journalBytes: 2 ** 20,
+    },
+    workload: { ...WORKLOAD, onCollections: 0.015, large: 0.1, bytesMax: 150 * 1024 },
+    every: 60,
+    audits: 20,
+    inFlight: 16,
+    mayBeFull: true,
+  },
+  'large nodes, many keys, large data': {
+    bed: {
+      ...COMPARATORS,
+      size: 256 * 2 ** 20,
+      nodeSize: 32 * 1024,
+      cacheBytes: 2 ** 20,
+      dirtyBytes: 2 ** 20,
+      journalBytes: 4 * 2 ** 20,
+    },
+    workload: { ...WORKLOAD, keys: 600, large: 0.1, bytesMax: 200 * 1024 },
+    every: 40,
+    audits: 20,
+    inFlight: 16,
+  },
+};
+
+Object.entries(RUNS).forEach(([title, options], index) => {
+  test.serial(`model: ${title}`, (t) => live(t, options, index, OPS));
+});
