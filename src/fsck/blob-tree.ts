@@ -1,0 +1,198 @@
+/**
+ * Checking a blob stream: the bytes of an object, or of a large value.
+ *
+ * - Entries tile [0, size): each begins where its predecessor ended. A subtree that clones share
+ *   is walked once; where it is met again, its first and last leaf tell what it covers.
+ * - Behind a subtree or record that can't be read, tiling begins anew with the next entry.
+ * - A deep check reads every chunk that an entry speaks of, whole, and compares its checksum.
+ */
+
+import type { Io } from '../blockdev/io.js';
+import type { Node } from '../btree/node.js';
+import { entry, readEntry } from '../btree/node-view.js';
+import { getU64BigEndian } from '../format/bytes.js';
+import { matchesHash } from '../format/checksum.js';
+import { ROLE } from '../format/role.js';
+import {
+  type BlobEntry,
+  decodeEntry,
+  ENTRY_KIND,
+  type ExtentEntry,
+} from '../onode/extent-entry.js';
+import { BLOB_SPEC } from '../onode/tree-specs.js';
+import type { CheckContext } from './context.js';
+import { decoded, type FindingCode, type Place, type Where } from './finding.js';
+import { edgeLeaf, placeIn, type TreeVisitor, walkRoot } from './tree-walk.js';
+
+/** Bytes that a deep check reads at once, unless a chunk is larger. */
+const PIECE_BYTES = 1024 * 1024;
+
+/** An entry, or why it can't be decoded, at its byte offset in the object. */
+interface ReadEntry {
+  readonly offset: number;
+  readonly entry: { readonly value: BlobEntry } | { readonly fault: string };
+}
+
+/** Checks the stream of a root record, which is to hold `size` bytes. */
+export function* checkBlob(
+  context: CheckContext,
+  place: Place,
+  root: Uint8Array,
+  size: number,
+  birth: number,
+): Io<void> {
+  const blob = new BlobVisitor(context, place, 'whole');
+  if (root.length > 0) yield* walkRoot(context, blob, root, birth);
+  blob.finish(size);
+}
+
+export class BlobVisitor implements TreeVisitor {
+  readonly role = ROLE.blob;
+  readonly spec = BLOB_SPEC;
+  readonly place: Place;
+  readonly #context: CheckContext;
+  readonly #extent: 'whole' | 'part';
+  /** Where the next entry has to begin; undefined when that is not known. */
+  #next: number | undefined;
+
+  /** A `part` of a stream, out of the drop list, need not begin at 0. */
+  constructor(context: CheckContext, place: Place, extent: 'whole' | 'part') {
+    this.#context = context;
+    this.place = place;
+    this.#extent = extent;
+    this.#next = extent === 'whole' ? 0 : undefined;
+  }
+
+  *leaf(node: Node): Io<void> {
+    for (let i = 0; i < node.count; i++) {
+      const read = readBlobEntry(node, i);
+      if ('fault' in read.entry) {
+        this.#add('record-damaged', `Entry at ${read.offset}: ${read.entry.fault}`);
+        this.#context.isIncomplete = true;
+        this.#next = undefined;
+        continue;
+      }
+      const { value } = read.entry;
+      this.#follow(read.offset, read.offset + value.length);
+      if (value.birth > node.birth) {
+        const what = `Entry at ${read.offset} of epoch ${value.birth}`;
+        this.#add('birth-order', `${what} is in a leaf of ${node.birth}`);
+      }
+      if (value.kind === ENTRY_KIND.extent) yield* this.#checkExtent(read.offset, value);
+    }
+  }
+
+  *again(node: Node): Io<void> {
+    if (this.#extent === 'part' || !this.#context.isReporting) return;
+    const first = yield* edgeLeaf(this.#context, node, 'first');
+    const last = yield* edgeLeaf(this.#context, node, 'last');
+    const from = first === undefined ? undefined : readBlobEntry(first, 0).offset;
+    const end = last === undefined ? undefined : readBlobEntry(last, last.count - 1);
+    if (from === undefined || end === undefined || 'fault' in end.entry) this.lost();
+    else this.#follow(from, end.offset + end.entry.value.length);
+  }
+
+  lost(): void {
+    this.#next = undefined;
+  }
+
+  /** The walk has ended: the stream must end at `size`. */
+  finish(size: number): void {
+    if (this.#next === undefined || this.#next === size) return;
+    this.#add('blob-size', `Entries end at ${this.#next}, the size is ${size}`);
+  }
+
+  /** What covers [from, to) comes next. */
+  #follow(from: number, to: number): void {
+    if (to === from) this.#add('blob-tiling', `Entry at ${from} is empty`);
+    if (this.#next !== undefined && this.#next !== from) {
+      this.#add('blob-tiling', `Entry begins at ${from}, its predecessor ends at ${this.#next}`);
+    }
+    if (this.#extent === 'whole') this.#next = to;
+  }
+
+  *#checkExtent(offset: number, extent: ExtentEntry): Io<void> {
+    const context = this.#context;
+    const { blockSize } = context.map;
+    context.count('extents');
+    const what = `Extent for [${offset}, ${offset + extent.length})`;
+    if (!context.refer(extent.address, extent.blocks, what, this.#where)) {
+      context.isIncomplete = true;
+      return;
+    }
+    const fault = shapeFault(extent, blockSize);
+    if (fault === undefined) {
+      if (context.isVerifying) yield* this.#verify(offset, extent);
+      return;
+    }
+    const run = context.map.run(extent.address, extent.blocks);
+    this.#add('extent-shape', `${what}: ${fault}`, run);
+  }
+
+  /** Reads the chunks of an extent and compares their checksums. */
+  *#verify(offset: number, extent: ExtentEntry): Io<void> {
+    const { map, findings } = this.#context;
+    const chunk = 2 ** extent.shift / map.blockSize;
+    const step = Math.max(chunk, Math.floor(PIECE_BYTES / map.blockSize / chunk) * chunk);
+    for (let at = 0; at < extent.blocks; at += step) {
+      const blocks = Math.min(step, extent.blocks - at);
+      const bytes = yield* map.read(extent.address + at, blocks);
+      if (typeof bytes === 'string') {
+        const run = map.run(extent.address + at, blocks);
+        findings.add('unreadable', `Cannot read data: ${bytes}`, { ...this.#where, ...run });
+        continue;
+      }
+      this.#compare(offset, extent, at, bytes);
+      this.#context.count('bytesVerified', bytes.length);
+    }
+  }
+
+  /** Compares `bytes`, read from block `from` of the extent on, chunk by chunk. */
+  #compare(offset: number, extent: ExtentEntry, from: number, bytes: Uint8Array): void {
+    const { map } = this.#context;
+    const chunk = 2 ** extent.shift;
+    const first = (from * map.blockSize) / chunk;
+    for (let at = 0, slot = first * 8; at < bytes.length; at += chunk, slot += 8) {
+      const end = Math.min(bytes.length, at + chunk);
+      if (matchesHash(extent.checksums, slot, bytes, at, end)) continue;
+      const start = from * map.blockSize + at - extent.skip;
+      const low = offset + Math.max(0, start);
+      const high = offset + Math.min(extent.length, start + end - at);
+      this.#add('data-damaged', `Bytes [${low}, ${high}) differ from their checksum`, {
+        offset: map.offsetOf(extent.address + from) + at,
+        length: end - at,
+      });
+    }
+  }
+
+  get #where(): Place {
+    return placeIn(this.role, this.place);
+  }
+
+  #add(code: FindingCode, message: string, run: Where = {}): void {
+    this.#context.findings.add(code, message, { ...this.#where, ...run });
+  }
+}
+
+function readBlobEntry(node: Node, index: number): ReadEntry {
+  readEntry(node, index);
+  const { keyStart, valueStart, valueEnd } = entry;
+  return {
+    offset: getU64BigEndian(node.page, keyStart),
+    entry: decoded(() => decodeEntry(node.page, valueStart, valueEnd)),
+  };
+}
+
+/** What is wrong with the chunks of an extent, or undefined. */
+function shapeFault(extent: ExtentEntry, blockSize: number): string | undefined {
+  const chunk = 2 ** extent.shift;
+  if (chunk < blockSize) return `chunks of ${chunk} bytes are smaller than a block`;
+  const chunks = extent.checksums.length / 8;
+  const least = Math.max(
+    Math.ceil((extent.skip + extent.length) / blockSize),
+    (chunks - 1) * (chunk / blockSize) + 1,
+  );
+  const most = chunks * (chunk / blockSize);
+  if (extent.blocks >= least && extent.blocks <= most) return undefined;
+  return `it has ${extent.blocks} blocks, and should have ${least} to ${most}`;
+}

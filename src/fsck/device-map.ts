@@ -1,0 +1,76 @@
+/**
+ * What a superblock says about places: which blocks are there, which are fixed, how groups are
+ * cut, and reading them.
+ *
+ * - Only blocks that the superblock counts are there: what the device has grown by since is not
+ *   in any checkpoint.
+ */
+
+import { GroupGeometry } from '../alloc/group-geometry.js';
+import { RunSet } from '../alloc/run-set.js';
+import type { BlockDevice } from '../blockdev/block-device.js';
+import type { Io } from '../blockdev/io.js';
+import { hasCode } from '../errors.js';
+import type { Superblock } from '../format/superblock.js';
+import { fixedRuns } from '../txn/make-store.js';
+import type { FindingCode } from './finding.js';
+
+export class DeviceMap {
+  readonly blockSize: number;
+  /** Blocks of the store. */
+  readonly blocks: number;
+  readonly groups: GroupGeometry;
+  /** Blocks at fixed places: superblock slots and journal. */
+  readonly fixed = new RunSet();
+  readonly #device: BlockDevice;
+
+  /** @throws RangeError when a stripe is larger than a group */
+  constructor(device: BlockDevice, superblock: Superblock) {
+    const { blockSize, deviceBlocks, stripeWidth } = superblock;
+    this.blockSize = blockSize;
+    this.blocks = deviceBlocks;
+    this.groups = new GroupGeometry(blockSize, deviceBlocks, stripeWidth / blockSize);
+    for (const run of fixedRuns(superblock)) this.fixed.add(run.start, run.length);
+    this.#device = device;
+  }
+
+  /** What is wrong with the place of a run that something refers to. */
+  placeFault(start: number, length: number): FindingCode | undefined {
+    if (!(start + length <= this.blocks)) return 'outside-device';
+    return this.fixed.intersects(start, length) ? 'in-fixed-place' : undefined;
+  }
+
+  /** Bytes from the start of the device. */
+  offsetOf(block: number): number {
+    return block * this.blockSize;
+  }
+
+  /** Where a run lies, for a finding. */
+  run(start: number, length: number): { readonly offset: number; readonly length: number } {
+    return { offset: start * this.blockSize, length: length * this.blockSize };
+  }
+
+  /** The bytes of a run inside the device, owned by the caller; or why they can't be read. */
+  *read(start: number, length: number): Io<Uint8Array | string> {
+    return yield* readBytes(this.#device, start * this.blockSize, length * this.blockSize);
+  }
+}
+
+/** Bytes of the device, read in whole sectors; or the device's own words when it fails. */
+export function* readBytes(
+  device: BlockDevice,
+  offset: number,
+  length: number,
+): Io<Uint8Array | string> {
+  const { sectorSize } = device;
+  const from = offset - (offset % sectorSize);
+  const to = Math.ceil((offset + length) / sectorSize) * sectorSize;
+  const target = new Uint8Array(to - from);
+  try {
+    yield { kind: 'read', device, offset: from, target };
+  } catch (error) {
+    if (hasCode(error, 'E_IO')) return error.message;
+    throw error;
+  }
+  return target.subarray(offset - from, offset - from + length);
+}

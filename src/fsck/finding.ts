@@ -1,0 +1,161 @@
+/**
+ * What a check can find: one table of codes, and the place where findings are handed on.
+ *
+ * - A code keeps its meaning within a major version; messages may change. docs/fsck.md repeats
+ *   the table, a test compares the two.
+ * - Severities: an *error* is lost or endangered data, a *warning* costs space or redundancy only,
+ *   a *note* is no fault.
+ * - A finding names the run of device bytes that it is about, where there is one, and the tree,
+ *   collection and object that refer to it: what a repair has to look up.
+ */
+
+import { CorruptError } from '../errors.js';
+
+export type Severity = 'error' | 'warning' | 'note';
+
+interface FindingKind {
+  readonly severity: Severity;
+  readonly meaning: string;
+}
+
+const error = (meaning: string): FindingKind => ({ severity: 'error', meaning });
+const warning = (meaning: string): FindingKind => ({ severity: 'warning', meaning });
+const note = (meaning: string): FindingKind => ({ severity: 'note', meaning });
+
+/** Every code, in the order in which a check comes to it. */
+export const FINDINGS = {
+  'no-superblock': error('No slot holds a sound superblock: nothing else can be checked.'),
+  'newer-format': error('The store has a newer format: nothing else can be checked.'),
+  'device-short': error('The device ends before the store does: nothing else can be checked.'),
+  'superblock-slot': warning('A superblock slot does not hold what it should; another one does.'),
+  'superblock-twins': error('The two slots of one superblock number say different things.'),
+  'superblock-gap': warning('The older superblock is not the one right before the newest.'),
+  'superblock-geometry': error(
+    'The superblock cuts allocation groups in another way than its sizes say.',
+  ),
+  'superblock-objects': error('The superblock counts other objects than the collections hold.'),
+  'superblock-bytes': error('The superblock counts other bytes than the objects have.'),
+
+  'journal-torn': note(
+    'The journal ends in a record that was being written; it is cut at the next open.',
+  ),
+  'journal-damaged': error('A journal record that had been durable is not there.'),
+  'journal-record': error('A journal record holds something that is not a list of transactions.'),
+  'pending-data': error('Data that a durable journal record names is not what was written (deep).'),
+  'pending-torn': note(
+    'Data of the last journal records was not all written; they are cut at the next open (deep).',
+  ),
+  'claim-in-use': error('A pending journal record names blocks that are in use already.'),
+
+  unreadable: error('The device failed to read a place that the store uses.'),
+  'root-damaged': error('A root record does not describe a tree of its kind.'),
+  'unknown-comparator': warning(
+    'A tree has an order that is not registered: its keys are not compared.',
+  ),
+  'unknown-tree': warning('The superblock names a tree that this version does not write.'),
+  'outside-device': error('A pointer or extent leads out of the device.'),
+  'in-fixed-place': error('A pointer or extent leads into a superblock slot or the journal.'),
+  'pointer-damaged': error('A pointer has fields that no writer gives it.'),
+  'node-damaged': error('A node is not the one that its pointer names: checksum or header differ.'),
+  'node-malformed': error('A node with the right checksum has a body that no writer makes.'),
+  'node-underfull': error('A branch has fewer than two children.'),
+  'key-order': error('The keys of a node do not rise.'),
+  'key-bounds': error('A node holds keys that its parent keeps elsewhere.'),
+  'pointer-totals': error('A pointer counts other records or bytes than there are below it.'),
+  'birth-order': error('Something is younger than what refers to it.'),
+  'record-damaged': error('A record cannot be decoded, or breaks the rules of its kind.'),
+
+  'collection-id': error('A collection has an id that was never given, or that another one has.'),
+  'object-id': error('An object has an id that was never given.'),
+  'object-id-twice': note(
+    'A collection holds an object id twice, as after a collection clone and a move between the two.',
+  ),
+  'large-value-flag': error(
+    'An object has a large value although its record says that it has none.',
+  ),
+  'blob-tiling': error(
+    'The entries of an object or large value leave a gap, overlap or are empty.',
+  ),
+  'blob-size': error('The entries of an object or large value do not end where its size says.'),
+  'extent-shape': error('An extent has other blocks than its length and chunks need.'),
+  'data-damaged': error('Data differs from its checksum (deep).'),
+  'drop-number': error('An entry of the drop list has a number that was never given.'),
+  'drop-parked': warning(
+    'A dropped tree is parked because its node cannot be read: what is below stays allocated.',
+  ),
+
+  'reference-record': error(
+    'A record of reference counts is impossible, or overlaps its predecessor.',
+  ),
+  'reference-unmerged': warning(
+    'Two touching runs of blocks with equal reference counts are not one.',
+  ),
+  'reference-low': error('Blocks are referred to more often than their reference count says.'),
+  'reference-high': warning('Blocks are referred to less often than their reference count says.'),
+  'reference-unused': warning('A reference count speaks of blocks that nothing refers to.'),
+  'doubly-used': error('Blocks are referred to more than once and have no reference count.'),
+  'used-but-free': error('Blocks are in use, but their bitmap says that they are free.'),
+  'leaked-blocks': warning('Blocks are marked as used, but nothing refers to them.'),
+  'group-record': error('A group summary is of no group, or says what cannot be.'),
+  'group-free': error('A group summary counts other free blocks than its bitmap.'),
+  'group-longest': error('A group summary names another longest free run than its bitmap has.'),
+  'bitmap-damaged': error(
+    'The bitmap of an allocation group is not the one that its summary names.',
+  ),
+  'space-unknown': note('Leaks were not looked for, because part of the trees cannot be walked.'),
+} as const satisfies Record<string, FindingKind>;
+
+export type FindingCode = keyof typeof FINDINGS;
+
+/** Whose tree something was found in. */
+export interface Place {
+  /** Role of the tree. */
+  readonly tree?: string;
+  /** Name of the collection, printable. */
+  readonly collection?: string;
+  /** Name of the object, printable. */
+  readonly object?: string;
+}
+
+export interface Finding extends Place {
+  readonly code: FindingCode;
+  readonly severity: Severity;
+  /** What is, and what should be. */
+  readonly message: string;
+  /** Bytes from the start of the device. */
+  readonly offset?: number;
+  /** Bytes of the device from `offset` on. */
+  readonly length?: number;
+}
+
+/** Where on the device, and in whose tree. */
+export type Where = Place & Pick<Finding, 'offset' | 'length'>;
+
+/** Counts findings and hands them on. */
+export class Findings {
+  readonly counts: Record<Severity, number> = { error: 0, warning: 0, note: 0 };
+  /** Nothing is reported: what is walked was reported already. */
+  muted = false;
+  readonly #onFinding: (finding: Finding) => void;
+
+  constructor(onFinding: (finding: Finding) => void) {
+    this.#onFinding = onFinding;
+  }
+
+  add(code: FindingCode, message: string, where: Where = {}): void {
+    if (this.muted) return;
+    const { severity } = FINDINGS[code];
+    this.counts[severity]++;
+    this.#onFinding({ code, severity, message, ...where });
+  }
+}
+
+/** What `decode` gives, or why it can't: the message of its CorruptError. */
+export function decoded<T>(decode: () => T): { readonly value: T } | { readonly fault: string } {
+  try {
+    return { value: decode() };
+  } catch (cause) {
+    if (cause instanceof CorruptError) return { fault: cause.message };
+    throw cause;
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * The offline check: reads a store and reports what is wrong with it. Writes nothing.
+ *
+ * 1. Superblock slots; then the journal, whose transactions are counted, not applied: what is
+ *    checked is the newest superblock's state, the last checkpoint.
+ * 2. Every tree from the superblock's roots down; every reference to a block is counted. A node
+ *    that clones share is walked once.
+ * 3. Reference counts, bitmaps and group summaries against what was counted.
+ *
+ * - Memory: a byte for each block of a window of WINDOW_BLOCKS (64 MiB for 256 GiB in blocks of
+ *   4 KiB), a bit for each block where nodes are, a bit for each object id of one collection (at
+ *   most 16 MiB), the summaries of the window's groups, the runs that pending journal records
+ *   name, a page for each level of the walk. A larger store is walked once for each window; only
+ *   the first walk checks, the others count.
+ * - Nothing on the device makes it throw or run for ever: pointers are checked before they are
+ *   followed, levels fall, nothing is entered twice. It throws what is not the store's fault
+ *   (E_CLOSED, a callback's error).
+ */
+
+import type { BlockDevice } from '../blockdev/block-device.js';
+import type { Io } from '../blockdev/io.js';
+import type { ComparatorRegistry } from '../btree/comparator.js';
+import { ROLE } from '../format/role.js';
+import { CheckContext, type CheckCounts, type FsckProgress } from './context.js';
+import { type Finding, Findings, type Severity } from './finding.js';
+import { checkJournal, type PendingClaims } from './journal-check.js';
+import { CollectionsVisitor } from './object-trees.js';
+import {
+  DropsVisitor,
+  GroupsVisitor,
+  ReferencesVisitor,
+  ReservationsVisitor,
+  UnknownVisitor,
+} from './service-trees.js';
+import { checkSpace } from './space-check.js';
+import { checkSuperblocks } from './superblock-check.js';
+import { type TreeVisitor, walkRoot } from './tree-walk.js';
+
+/** Blocks whose references are counted in one walk. */
+export const WINDOW_BLOCKS = 64 * 1024 * 1024;
+
+export interface FsckOptions {
+  /** Read all data and verify its checksums. */
+  readonly deep?: boolean;
+  /** Orders of map streams; the keys of trees ordered otherwise are not compared. */
+  readonly comparators: ComparatorRegistry;
+  /** Called for each finding, as soon as it is made. */
+  readonly onFinding: (finding: Finding) => void;
+  /** Called now and then. */
+  readonly onProgress?: (progress: FsckProgress) => void;
+  /** WINDOW_BLOCKS unless given; rounded up to whole allocation groups. */
+  readonly windowBlocks?: number;
+}
+
+/** What was looked at, and how many findings there were of each severity. */
+export interface FsckReport extends Readonly<CheckCounts> {
+  readonly findings: Readonly<Record<Severity, number>>;
+  /** Transactions that the journal holds beyond the state that was checked. */
+  readonly pendingTransactions: number;
+  /** Part of the trees could not be walked. */
+  readonly isIncomplete: boolean;
+}
+
+/** Checks the store on `device`, which nobody may have open for writing. */
+export function* fsck(device: BlockDevice, options: FsckOptions): Io<FsckReport> {
+  const findings = new Findings(options.onFinding);
+  const anchor = yield* checkSuperblocks(device, findings);
+  if (anchor === undefined) return { ...NOTHING, findings: findings.counts };
+  const { superblock, map } = anchor;
+  const { groupBlocks, groupCount } = map.groups;
+  const windowGroups = Math.ceil((options.windowBlocks ?? WINDOW_BLOCKS) / groupBlocks);
+  const passes = Math.ceil(groupCount / windowGroups);
+  let phase: FsckProgress['phase'] = 'journal';
+  const context = new CheckContext({
+    device,
+    superblock,
+    map,
+    findings,
+    comparators: options.comparators,
+    deep: options.deep ?? false,
+    progress: (counts, pass) => options.onProgress?.({ ...counts, phase, pass, passes }),
+  });
+  const claims = yield* checkJournal(context);
+  for (let group = 0; group < groupCount; group += windowGroups) {
+    const end = Math.min(map.blocks, map.groups.startOf(group + windowGroups));
+    phase = 'trees';
+    context.beginPass(map.groups.startOf(group), end);
+    context.report();
+    const groups = yield* walkAll(context);
+    phase = 'space';
+    context.endWalk();
+    yield* checkSpace(context, groups.summaries, claims);
+  }
+  return reportOf(context, claims);
+}
+
+const NOTHING = {
+  nodes: 0,
+  collections: 0,
+  objects: 0,
+  extents: 0,
+  bytesVerified: 0,
+  pendingTransactions: 0,
+  isIncomplete: true,
+} as const;
+
+function reportOf(context: CheckContext, claims: PendingClaims): FsckReport {
+  return {
+    ...context.counted,
+    findings: context.findings.counts,
+    pendingTransactions: claims.transactions,
+    isIncomplete: context.isIncomplete,
+  };
+}
+
+/**
+ * Walks every tree of the superblock; gives the group summaries of this pass. The drop list comes
+ * behind the collections: what a live tree shares with it is checked as part of the live tree.
+ */
+function* walkAll(context: CheckContext): Io<GroupsVisitor> {
+  const collections = new CollectionsVisitor(context);
+  const groups = new GroupsVisitor(context);
+  const visitors: readonly TreeVisitor[] = [
+    collections,
+    new DropsVisitor(context),
+    new ReservationsVisitor(context),
+    new UnknownVisitor(context, ROLE.prepared),
+    new UnknownVisitor(context, ROLE.runs),
+    new ReferencesVisitor(context, () => undefined),
+    groups,
+  ];
+  for (const visitor of visitors) yield* walkOne(context, visitor);
+  checkTotals(context, collections);
+  if (context.isIncomplete) {
+    context.findings.add(
+      'space-unknown',
+      'Part of the trees cannot be walked: leaks are not known',
+    );
+  }
+  return groups;
+}
+
+const ROOTS = {
+  [ROLE.collections]: 'collections',
+  [ROLE.drops]: 'drops',
+  [ROLE.reservations]: 'reservations',
+  [ROLE.prepared]: 'prepared',
+  [ROLE.runs]: 'runs',
+  [ROLE.references]: 'references',
+  [ROLE.groups]: 'groups',
+} as const;
+
+function* walkOne(context: CheckContext, visitor: TreeVisitor): Io<void> {
+  const { roots, epoch } = context.superblock;
+  const name = ROOTS[visitor.role as keyof typeof ROOTS];
+  const root = roots[name];
+  if (visitor instanceof UnknownVisitor) {
+    if (root.length === 0) return;
+    context.findings.add('unknown-tree', `The superblock has a tree of ${name}`, { tree: name });
+  }
+  yield* walkRoot(context, visitor, root, epoch);
+}
+
+/** Compares the superblock's totals with those of the collections. */
+function checkTotals(context: CheckContext, found: CollectionsVisitor): void {
+  if (found.isIncomplete) return;
+  const { objects, storedBytes } = context.superblock;
+  if (objects !== found.objects) {
+    const message = `The superblock counts ${objects} objects, the collections hold ${found.objects}`;
+    context.findings.add('superblock-objects', message);
+  }
+  if (storedBytes !== found.bytes) {
+    const message = `The superblock counts ${storedBytes} bytes, the objects have ${found.bytes}`;
+    context.findings.add('superblock-bytes', message);
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * A set of whole numbers as bits in pages that are made when needed: an eighth of a byte for each
+ * number of a dense range, nothing for ranges that are never touched.
+ */
+
+/** Numbers of one page: 4 KiB. */
+const PAGE_NUMBERS = 32 * 1024;
+
+export class NumberSet {
+  readonly #pages = new Map<number, Uint8Array>();
+  readonly #pagesMax: number;
+
+  /** Keeps up to `numbersMax` numbers if they are dense; more are not remembered. */
+  constructor(numbersMax = Number.POSITIVE_INFINITY) {
+    this.#pagesMax = Math.ceil(numbersMax / PAGE_NUMBERS);
+  }
+
+  /** Adds `number`, a whole number from 0 on; false when it was known to be in the set. */
+  add(number: number): boolean {
+    const index = Math.floor(number / PAGE_NUMBERS);
+    const bit = number % PAGE_NUMBERS;
+    const page = this.#pages.get(index) ?? this.#make(index);
+    if (page === undefined) return true;
+    const mask = 1 << (bit & 7);
+    const bits = page[bit >>> 3] as number;
+    page[bit >>> 3] = bits | mask;
+    return (bits & mask) === 0;
+  }
+
+  clear(): void {
+    this.#pages.clear();
+  }
+
+  #make(index: number): Uint8Array | undefined {
+    if (this.#pages.size >= this.#pagesMax) return undefined;
+    const page = new Uint8Array(PAGE_NUMBERS / 8);
+    this.#pages.set(index, page);
+    return page;
+  }
+}
