@@ -1,0 +1,130 @@
+/** `holdfast attr ls|get|set|rm`: attributes of objects and collections. */
+
+import {
+  type Store,
+  type StoredCollection,
+  type StoredObject,
+  StoreError,
+  Transaction,
+} from '../../index.js';
+import { type Call, type Command, HASH_OPTION } from '../command.js';
+import { withStore } from '../open-store.js';
+import { writeJson, writeList } from '../output.js';
+import { jsonBytes, printable } from '../text.js';
+import { argumentValue, writeValue } from '../value.js';
+
+const options = { hash: HASH_OPTION };
+const details = ['Without OBJECT the attributes are those of the collection.'];
+
+export const ATTR_COMMANDS: readonly Command[] = [
+  {
+    name: 'attr ls',
+    arguments: 'STORE COLLECTION [OBJECT]',
+    summary: 'Lists names and values of attributes.',
+    details,
+    options,
+    run: list,
+  },
+  {
+    name: 'attr get',
+    arguments: 'STORE COLLECTION [OBJECT] NAME',
+    summary: 'Writes the value of an attribute, its bytes as they are.',
+    details,
+    options,
+    run: get,
+  },
+  {
+    name: 'attr set',
+    arguments: 'STORE COLLECTION [OBJECT] NAME VALUE',
+    summary: 'Sets an attribute; VALUE is read from stdin when it is -.',
+    details,
+    options,
+    run: set,
+  },
+  {
+    name: 'attr rm',
+    arguments: 'STORE COLLECTION [OBJECT] NAME',
+    summary: 'Removes an attribute.',
+    details,
+    options,
+    run: remove,
+  },
+];
+
+/** Where an attribute is. */
+type Owner = (store: Store) => StoredCollection | StoredObject;
+
+/** By the number of arguments: with OBJECT there are `full` of them, without it one less. */
+function ownerOf(call: Call, full: number): Owner {
+  const collection = call.name(1, 'COLLECTION');
+  if (call.count < full) return (store) => store.collection(collection);
+  const object = call.object(2);
+  return (store) => store.collection(collection).object(object);
+}
+
+async function list(call: Call): Promise<undefined> {
+  const owner = ownerOf(call, 3);
+  await withStore(call, 'read', async (store) => {
+    await writeList(attributePages(owner(store)), {
+      json: call.json,
+      line: ([name, value]) => `${printable(name)}\t${printable(value)}`,
+      value: ([name, value]) => ({ ...jsonBytes('name', name), ...jsonBytes('value', value) }),
+    });
+  });
+  return undefined;
+}
+
+async function* attributePages(
+  owner: StoredCollection | StoredObject,
+): AsyncGenerator<(readonly [Uint8Array, Uint8Array])[]> {
+  if ('attributes' in owner) {
+    yield await owner.attributes();
+    return;
+  }
+  for (const name of await owner.attributeNames()) {
+    const value = await owner.getAttribute(name);
+    if (value !== undefined) yield [[name, value]];
+  }
+}
+
+async function get(call: Call): Promise<undefined> {
+  const name = call.name(call.count - 1, 'NAME');
+  const owner = ownerOf(call, 4);
+  const value = await withStore(call, 'read', (store) => owner(store).getAttribute(name));
+  if (value === undefined) throw missing(name);
+  await writeValue(call, name, value);
+  return undefined;
+}
+
+async function set(call: Call): Promise<undefined> {
+  const name = call.name(call.count - 2, 'NAME');
+  const value = await argumentValue(call.argument(call.count - 1));
+  const collection = call.name(1, 'COLLECTION');
+  const transaction = new Transaction();
+  if (call.count > 4) transaction.setAttribute(collection, call.object(2), name, value);
+  else transaction.setCollectionAttribute(collection, name, value);
+  await withStore(call, 'write', (store) => store.commit(transaction));
+  if (call.json) await writeJson({ ...jsonBytes('name', name), size: value.length });
+  return undefined;
+}
+
+async function remove(call: Call): Promise<undefined> {
+  const name = call.name(call.count - 1, 'NAME');
+  const collection = call.name(1, 'COLLECTION');
+  const transaction = new Transaction();
+  if (call.count > 3) transaction.removeAttribute(collection, call.object(2), name);
+  else transaction.removeCollectionAttribute(collection, name);
+  await withStore(call, 'write', async (store) => {
+    if ((await ownerOf(call, 4)(store).getAttribute(name)) === undefined) throw missing(name);
+    await store.commit(transaction);
+  });
+  if (call.json) await writeJson({ ...jsonBytes('name', name), removed: 1 });
+  return undefined;
+}
+
+function missing(name: Uint8Array): StoreError {
+  return new StoreError(
+    'E_NOT_FOUND',
+    `Cannot find attribute "${printable(name)}"; attr ls shows which there are`,
+  );
+}

@@ -1,0 +1,29 @@
+/** `holdfast df`: where the space is. */
+
+import type { Call, Command } from '../command.js';
+import { withStore } from '../open-store.js';
+import { writeFacts, writeJson } from '../output.js';
+import { formatSize } from '../size.js';
+
+export const DF: Command = {
+  name: 'df',
+  arguments: 'STORE',
+  summary: 'Prints where the space of a store is.',
+  details: [
+    'total: the limit; allocated: in use on the device; stored: sum of the sizes of all objects;',
+    'reserved: held back by reservations; pending: becomes free by itself;',
+    'available: free in what is there now, a file may grow beyond it up to total.',
+  ],
+  run,
+};
+
+async function run(call: Call): Promise<undefined> {
+  const space = await withStore(call, 'read', async (store) => store.statfs());
+  if (call.json) await writeJson(space);
+  else {
+    const { objects, ...sizes } = space;
+    const facts = Object.entries(sizes).map(([name, bytes]) => [name, formatSize(bytes)] as const);
+    await writeFacts([...facts, ['objects', `${objects}`]]);
+  }
+  return undefined;
+}

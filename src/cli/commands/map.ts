@@ -1,0 +1,99 @@
+/** `holdfast map ls|get|set|rm`: the map stream of an object. */
+
+import { type Store, type StoredObject, StoreError, Transaction } from '../../index.js';
+import { type Call, type Command, HASH_OPTION } from '../command.js';
+import { withStore } from '../open-store.js';
+import { writeJson, writeList } from '../output.js';
+import { mapPages } from '../pages.js';
+import { jsonBytes, printable } from '../text.js';
+import { argumentValue, writeValue } from '../value.js';
+
+const options = { hash: HASH_OPTION };
+
+export const MAP_COMMANDS: readonly Command[] = [
+  {
+    name: 'map ls',
+    arguments: 'STORE COLLECTION OBJECT',
+    summary: "Lists keys and values of an object's map stream, in the map's order.",
+    options,
+    run: list,
+  },
+  {
+    name: 'map get',
+    arguments: 'STORE COLLECTION OBJECT KEY',
+    summary: 'Writes the value of a key, its bytes as they are.',
+    options,
+    run: get,
+  },
+  {
+    name: 'map set',
+    arguments: 'STORE COLLECTION OBJECT KEY VALUE',
+    summary: 'Sets a key; VALUE is read from stdin when it is -.',
+    options,
+    run: set,
+  },
+  {
+    name: 'map rm',
+    arguments: 'STORE COLLECTION OBJECT KEY',
+    summary: 'Removes a key.',
+    options,
+    run: remove,
+  },
+];
+
+/** The object that a call names. */
+function objectOf(call: Call): (store: Store) => StoredObject {
+  const collection = call.name(1, 'COLLECTION');
+  const object = call.object(2);
+  return (store) => store.collection(collection).object(object);
+}
+
+async function list(call: Call): Promise<undefined> {
+  const object = objectOf(call);
+  await withStore(call, 'read', async (store) => {
+    await writeList(mapPages(object(store)), {
+      json: call.json,
+      line: ([key, value]) => `${printable(key)}\t${printable(value)}`,
+      value: ([key, value]) => ({ ...jsonBytes('key', key), ...jsonBytes('value', value) }),
+    });
+  });
+  return undefined;
+}
+
+async function get(call: Call): Promise<undefined> {
+  const key = call.bytes(3, 'KEY');
+  const object = objectOf(call);
+  const value = await withStore(call, 'read', (store) => object(store).mapGet(key));
+  if (value === undefined) throw missing(key);
+  await writeValue(call, key, value);
+  return undefined;
+}
+
+async function set(call: Call): Promise<undefined> {
+  const key = call.bytes(3, 'KEY');
+  const value = await argumentValue(call.argument(4));
+  const transaction = new Transaction();
+  transaction.mapSet(call.name(1, 'COLLECTION'), call.object(2), [[key, value]]);
+  await withStore(call, 'write', (store) => store.commit(transaction));
+  if (call.json) await writeJson({ ...jsonBytes('key', key), size: value.length });
+  return undefined;
+}
+
+async function remove(call: Call): Promise<undefined> {
+  const key = call.bytes(3, 'KEY');
+  const collection = call.name(1, 'COLLECTION');
+  const transaction = new Transaction().mapRemove(collection, call.object(2), [key]);
+  await withStore(call, 'write', async (store) => {
+    if ((await objectOf(call)(store).mapGet(key)) === undefined) throw missing(key);
+    await store.commit(transaction);
+  });
+  if (call.json) await writeJson({ ...jsonBytes('key', key), removed: 1 });
+  return undefined;
+}
+
+function missing(key: Uint8Array): StoreError {
+  return new StoreError(
+    'E_NOT_FOUND',
+    `Cannot find key "${printable(key)}"; map ls shows which there are`,
+  );
+}
