@@ -1,0 +1,220 @@
+/**
+ * The engine's own figures, each beside the plain file system's in the same run:
+ * `npm run bench -- [--quick] [--only NAME]`.
+ */
+
+import { spawnSync } from 'node:child_process';
+import { constants, fdatasyncSync, openSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { mkfsSync, Store } from '../src/index.js';
+import { alternate, inTemporaryDirectory, machine, secondsOf, show } from './measure.js';
+
+const { values } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } },
+});
+
+const ROUNDS = values.quick ? 3 : 5;
+const RECORDS = values.quick ? 100_000 : 1_000_000;
+const GIB = 1024 ** 3;
+
+/** 16 bytes in an order that has nothing to do with `index`. */
+function keyOf(index: number): Uint8Array {
+  const key = new Uint8Array(16);
+  const view = new DataView(key.buffer);
+  view.setUint32(0, Math.imul(index, 2_654_435_761) >>> 0);
+  view.setUint32(4, index);
+  return key;
+}
+
+function openNew(directory: string, cacheBytes: number): Store {
+  const path = join(directory, 'bench.hf');
+  mkfsSync(path, { size: 16 * GIB });
+  return Store.openSync(path, { cacheBytes });
+}
+
+async function mapGet(directory: string): Promise<void> {
+  const store = openNew(directory, GIB);
+  store.commitSync(store.transaction().createCollection('c').touch('c', 'm'));
+  const load = await secondsOf(() => {
+    for (let at = 0; at < RECORDS; at += 1000) {
+      const entries: [Uint8Array, Uint8Array][] = [];
+      for (let i = at; i < at + 1000; i++) entries.push([keyOf(i), new Uint8Array(100).fill(i)]);
+      store.commitSync(store.transaction().mapSet('c', 'm', entries));
+    }
+  });
+  const object = store.collection('c').object('m');
+  const keys = Array.from({ length: RECORDS }, (_, i) => keyOf((i * 7919) % RECORDS));
+  let sink = 0;
+  const figures = await alternate(ROUNDS, {
+    get: async () => {
+      const seconds = await secondsOf(() => {
+        for (const key of keys) sink += object.mapGetSync(key)?.length ?? 0;
+      });
+      return keys.length / seconds;
+    },
+  });
+  if (sink !== ROUNDS * RECORDS * 100) throw new Error('Cannot trust figures: values are missing');
+  console.log(
+    `load ${RECORDS} x 100 B, batches of 1000, each durable: ${Math.round(RECORDS / load)}/s`,
+  );
+  console.log(`get 100 B out of ${RECORDS}, resident: ${show(figures.get, '/s')}`);
+  store.closeSync();
+}
+
+async function durablePut(directory: string): Promise<void> {
+  const store = openNew(directory, 64 * 1024 ** 2);
+  store.commitSync(store.transaction().createCollection('c'));
+  const count = values.quick ? 500 : 2000;
+  const raw = openSync(join(directory, 'raw'), constants.O_RDWR | constants.O_CREAT);
+  for (let i = 0; i < 64; i++)
+    writeSync(raw, new Uint8Array(1024 ** 2), 0, 1024 ** 2, i * 1024 ** 2);
+  fdatasyncSync(raw);
+  const data = new Uint8Array(4096);
+  const view = new DataView(data.buffer);
+  let next = 0;
+  const figures = await alternate(ROUNDS, {
+    raw: async () => {
+      const seconds = await secondsOf(() => {
+        for (let i = 0; i < count; i++) {
+          view.setUint32(0, i);
+          writeSync(raw, data, 0, data.length, i * data.length);
+          fdatasyncSync(raw);
+        }
+      });
+      return count / seconds;
+    },
+    commitSync: async () => {
+      const seconds = await secondsOf(() => {
+        for (let i = 0; i < count; i++) {
+          view.setUint32(0, next);
+          store.commitSync(store.transaction().write('c', `o${next++}`, 0, data));
+        }
+      });
+      return count / seconds;
+    },
+    inFlight: async () => {
+      const total = count * 10;
+      const seconds = await secondsOf(() => inFlight(store, total, 64, () => next++));
+      return total / seconds;
+    },
+  });
+  const ratio = (a: number, b: number): string => (a / b).toFixed(2);
+  console.log(`raw 4 KiB write + fdatasync: ${show(figures.raw, '/s')}`);
+  console.log(
+    `put 4 KiB, commitSync: ${show(figures.commitSync, '/s')}, ${ratio(figures.commitSync.median, figures.raw.median)} of raw`,
+  );
+  console.log(
+    `put 4 KiB, 64 in flight: ${show(figures.inFlight, '/s')}, ${ratio(figures.inFlight.median, figures.commitSync.median)} of commitSync`,
+  );
+  await store.close();
+}
+
+/** Puts `total` objects of 4 KiB, `depth` at a time. */
+function inFlight(store: Store, total: number, depth: number, name: () => number): Promise<void> {
+  let started = 0;
+  let ended = 0;
+  return new Promise((resolve, reject) => {
+    const one = (): void => {
+      if (started === total) return;
+      started++;
+      const index = name();
+      const data = new Uint8Array(4096).fill(index);
+      store.commit(store.transaction().write('c', `o${index}`, 0, data)).then(() => {
+        ended++;
+        if (ended === total) resolve();
+        else one();
+      }, reject);
+    };
+    for (let i = 0; i < depth; i++) one();
+  });
+}
+
+/** Writes `objects` in a process of its own, which then closes the store or dies. */
+function writeApart(path: string, objects: number, end: 'close' | 'die'): void {
+  const script = `
+    import { mkfsSync, Store } from ${JSON.stringify(new URL('../src/index.js', import.meta.url).href)};
+    mkfsSync(${JSON.stringify(path)}, { size: 16 * 1024 ** 3 });
+    const store = Store.openSync(${JSON.stringify(path)});
+    store.commitSync(store.transaction().createCollection('c'));
+    for (let at = 0; at < ${objects}; at += 500) {
+      const transaction = store.transaction();
+      for (let i = at; i < at + 500; i++) {
+        transaction.write('c', String(Math.imul(i, 2654435761) >>> 0).padStart(16, '0'), 0, new Uint8Array(100).fill(i));
+      }
+      store.commitSync(transaction);
+    }
+    if (${end === 'die'}) process.kill(process.pid, 'SIGKILL');
+    store.closeSync();`;
+  spawnSync(process.execPath, ['--input-type=module', '-e', script], { stdio: 'inherit' });
+}
+
+async function openAfterKill(directory: string): Promise<void> {
+  for (const objects of [10_000, RECORDS]) {
+    const path = join(directory, `killed-${objects}.hf`);
+    writeApart(path, objects, 'die');
+    const begin = performance.now();
+    const store = Store.openSync(path);
+    const seconds = (performance.now() - begin) / 1000;
+    const { replayed } = store.recovery;
+    console.log(
+      `open after kill, ${objects} objects: ${seconds.toFixed(3)} s, ${replayed} transactions replayed`,
+    );
+    store.closeSync();
+  }
+}
+
+async function memory(directory: string): Promise<void> {
+  const path = join(directory, 'memory.hf');
+  writeApart(path, RECORDS, 'close');
+  const script = `
+    import { Store } from ${JSON.stringify(new URL('../src/index.js', import.meta.url).href)};
+    const store = Store.openSync(${JSON.stringify(path)}, { cacheBytes: 32 * 1024 ** 2 });
+    const collection = store.collection('c');
+    let peak = 0;
+    for (let n = 0; n < ${RECORDS}; n++) {
+      const i = (n * 7919) % ${RECORDS};
+      const bytes = collection.object(String(Math.imul(i, 2654435761) >>> 0).padStart(16, '0')).readSync();
+      if (bytes.length !== 100 || bytes[0] !== (i & 255)) throw new Error('wrong bytes');
+      if (n % 1000 === 0) peak = Math.max(peak, process.memoryUsage.rss());
+    }
+    console.log('RSS while reading ${RECORDS} objects at random, 32 MiB cache: ' + Math.round(peak / 1e6) + ' MB');
+    store.closeSync();`;
+  spawnSync(process.execPath, ['--input-type=module', '-e', script], { stdio: 'inherit' });
+}
+
+async function emptyObjects(directory: string): Promise<void> {
+  const store = openNew(directory, 256 * 1024 ** 2);
+  store.commitSync(store.transaction().createCollection('c'));
+  store.checkpointSync();
+  store.checkpointSync();
+  const before = store.statfs().allocated;
+  const seconds = await secondsOf(() => {
+    for (let at = 0; at < RECORDS; at += 1000) {
+      const transaction = store.transaction();
+      for (let i = at; i < at + 1000; i++) transaction.create('c', keyOf(i));
+      store.commitSync(transaction);
+    }
+  });
+  for (let i = 0; i < 3; i++) store.checkpointSync();
+  const bytes = (store.statfs().allocated - before) / RECORDS;
+  console.log(
+    `${RECORDS} empty objects, random order: ${bytes.toFixed(1)} B each, ${Math.round(RECORDS / seconds)}/s`,
+  );
+  store.closeSync();
+}
+
+const SUITES: Readonly<Record<string, (directory: string) => Promise<void>>> = {
+  'map-get': mapGet,
+  'durable-put': durablePut,
+  'open-after-kill': openAfterKill,
+  memory,
+  'empty-objects': emptyObjects,
+};
+
+console.log(machine());
+for (const [name, suite] of Object.entries(SUITES)) {
+  if (values.only !== undefined && values.only !== name) continue;
+  console.log(`\n${name}`);
+  await inTemporaryDirectory(suite);
+}
