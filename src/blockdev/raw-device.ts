@@ -79,17 +79,30 @@ export function openRawDevice(path: string, { readOnly }: { readOnly: boolean })
   }
 }
 
+/**
+ * How long a device that is in use is tried again. While a process starts a child, the child has
+ * copies of its descriptors for a moment: a device that was just closed is still held.
+ */
+const HELD_MS = 200;
+
 function openExclusively(path: string, flags: number): number {
-  try {
-    return openSync(path, flags | constants.O_EXCL);
-  } catch (cause) {
-    if (systemCode(cause) !== 'EBUSY') throw cause;
-    const pid = holderOf(resolvePath(path) ?? path);
-    const user = pid === undefined ? 'it is mounted or part of an array' : `process ${pid} has it`;
-    throw new StoreError('E_BUSY', `Cannot open ${path}: ${user}; free the device first`, {
-      cause,
-    });
+  const until = performance.now() + HELD_MS;
+  for (;;) {
+    try {
+      return openSync(path, flags | constants.O_EXCL);
+    } catch (cause) {
+      if (systemCode(cause) !== 'EBUSY') throw cause;
+      if (performance.now() > until) throw inUse(path, cause);
+    }
   }
+}
+
+function inUse(path: string, cause: unknown): StoreError {
+  const pid = holderOf(resolvePath(path) ?? path);
+  const user = pid === undefined ? 'it is mounted or part of an array' : `process ${pid} has it`;
+  return new StoreError('E_BUSY', `Cannot open ${path}: ${user}; free the device first`, {
+    cause,
+  });
 }
 
 function factsOf(path: string, fd: number): BlockDeviceFacts {

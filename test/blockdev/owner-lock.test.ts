@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import test, { type ExecutionContext } from 'ava';
 import { openDeviceSync } from '../../src/blockdev/open-device.js';
 import { socketName } from '../../src/blockdev/owner-lock.js';
@@ -17,6 +16,7 @@ import {
   writeOwner,
 } from '../../src/blockdev/owner-record.js';
 import { abstractSocketInode, holderOf, startTimeOf } from '../../src/blockdev/system.js';
+import { startChildren } from '../support/child-starter.js';
 import { temporaryPath } from '../support/temp-directory.js';
 
 const OPEN_DEVICE_URL = new URL('../../src/blockdev/open-device.js', import.meta.url).href;
@@ -69,14 +69,8 @@ test('a lock given back can be taken at once, many times', (t) => {
 });
 
 test('a lock given back can be taken at once while the process starts children', async (t) => {
-  // A child has copies of the process's sockets until it has become another program.
-  const script = `
-    const { spawn } = require('node:child_process');
-    const next = () => spawn('true').on('close', next);
-    for (let i = 0; i < 3; i++) next();`;
-  const worker = new Worker(script, { eval: true });
+  const worker = await startChildren();
   t.teardown(() => worker.terminate());
-  await once(worker, 'online');
   const path = makeFile(t);
   for (let i = 0; i < 500; i++) openDeviceSync(path).closeSync();
   t.pass();

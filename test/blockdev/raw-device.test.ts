@@ -1,6 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { openDeviceSync } from '../../src/blockdev/open-device.js';
 import { RawDevice } from '../../src/blockdev/raw-device.js';
+import { startChildren } from '../support/child-starter.js';
 import { Prng } from '../support/prng.js';
 import { makeLoopDevice } from '../support/temp-loop-device.js';
 import { CONTRACT_SIZE, checkSecondOpener, testContract } from './contract.js';
@@ -52,6 +53,21 @@ test.serial('a second opener of a raw device is refused and told the pid', (t) =
   checkSecondOpener(t, () => openDeviceSync(path));
   checkSecondOpener(t, () => openDeviceSync(path, { readOnly: true, force: true }));
 });
+
+test.serial(
+  'a device given back can be opened at once while the process starts children',
+  async (t) => {
+    const path = loopPath(t);
+    if (path === undefined) {
+      t.pass();
+      return;
+    }
+    const worker = await startChildren();
+    t.teardown(() => worker.terminate());
+    for (let i = 0; i < 200; i++) openDeviceSync(path).closeSync();
+    t.pass();
+  },
+);
 
 test.serial('a raw device that is read may still be read by others', (t) => {
   const path = loopPath(t);
