@@ -115,18 +115,20 @@ function inFlight(store: Store, total: number, depth: number, name: () => number
   let started = 0;
   let ended = 0;
   return new Promise((resolve, reject) => {
-    const one = (): void => {
+    // Data of this size is the caller's again when the operation was added.
+    const one = (data: DataView): void => {
       if (started === total) return;
       started++;
       const index = name();
-      const data = new Uint8Array(4096).fill(index);
-      store.commit(store.transaction().write('c', `o${index}`, 0, data)).then(() => {
+      data.setUint32(0, index);
+      const bytes = new Uint8Array(data.buffer);
+      store.commit(store.transaction().write('c', `o${index}`, 0, bytes)).then(() => {
         ended++;
         if (ended === total) resolve();
-        else one();
+        else one(data);
       }, reject);
     };
-    for (let i = 0; i < depth; i++) one();
+    for (let i = 0; i < depth; i++) one(new DataView(new ArrayBuffer(4096)));
   });
 }
 

@@ -141,6 +141,14 @@ export class Forest {
     return this.#loader.run(fn);
   }
 
+  /**
+   * Calls `fn` once in asynchronous mode; false when a node was missing, or it failed in another
+   * way. It must leave nothing behind then.
+   */
+  attempt(fn: () => void): boolean {
+    return this.#loader.attempt(fn);
+  }
+
   /** Evicts clean nodes down to `cacheBytes`. Only between operations: views of pages end here. */
   trim(): void {
     this.#cache.trim(this.cacheBytes);
@@ -206,16 +214,29 @@ export class Forest {
     return loaded;
   }
 
+  /** True when `node` may be changed in place. */
+  isOwn(node: Node): boolean {
+    return node.state === NODE_STATE.dirty && node.birth === this.#generation && node.refs === 1;
+  }
+
   /**
    * `node`, or a copy of it, that may be changed now; its pre-image is in the savepoint. The
    * caller points the parent to a copy.
    */
   writable(node: Node): Node {
-    if (node.state === NODE_STATE.dirty && node.birth === this.#generation && node.refs === 1) {
-      this.#undo.touch(node);
-      return node;
-    }
-    return this.#shadow(node);
+    const own = this.own(node);
+    this.#undo.touch(own);
+    return own;
+  }
+
+  /** As `writable`, but its pre-image is taken only by `touch`, before it is changed. */
+  own(node: Node): Node {
+    return this.isOwn(node) ? node : this.#shadow(node);
+  }
+
+  /** Takes the pre-image of a node that `own` gave. */
+  touch(node: Node): void {
+    this.#undo.touch(node);
   }
 
   #shadow(node: Node): Node {

@@ -44,6 +44,9 @@ class Run {
   readonly failures = new Map<number, unknown>();
 }
 
+/** A run that waits for nothing. */
+const HASTY = new Run();
+
 export class NodeLoader {
   readonly #reader: NodeReader;
   readonly #cache: NodeCache;
@@ -64,6 +67,21 @@ export class NodeLoader {
     this.#run = null;
     try {
       return fn();
+    } finally {
+      this.#run = before;
+    }
+  }
+
+  /** Calls `fn` once; false when a node was missing, or it failed in another way. */
+  attempt(fn: () => void): boolean {
+    const before = this.#run;
+    this.#run = HASTY;
+    try {
+      fn();
+      return true;
+    } catch {
+      this.#missing = null;
+      return false;
     } finally {
       this.#run = before;
     }

@@ -12,7 +12,7 @@ import { checksum } from '../format/checksum.js';
 import { isPlain, isProvisional, pointerRecords, putPointer } from '../format/pointer.js';
 import { NODE_STATE, type Node } from './node.js';
 import { repack } from './node-editor.js';
-import { pointerAt } from './node-view.js';
+import { entry, pointerAt, readEntry } from './node-view.js';
 import type { RecordSchemas, ReferenceSink } from './record-schema.js';
 import { leafStoredBytes, nodeReferences, pointerStoredBytes } from './root-record.js';
 
@@ -31,6 +31,7 @@ export function packingOrder(
   const visited = ++lastMark;
   const order: Node[] = [];
   const markBelow: ReferenceSink = {
+    nodesOnly: true,
     node(bytes, at) {
       if (isProvisional(bytes, at)) lookup(bytes, at).mark = below;
     },
@@ -46,6 +47,7 @@ export function packingOrder(
     order.push(node);
   };
   const descend: ReferenceSink = {
+    nodesOnly: true,
     node(bytes, at) {
       if (isProvisional(bytes, at)) visit(lookup(bytes, at));
     },
@@ -58,8 +60,7 @@ export function packingOrder(
 
 /** Rewrites provisional pointers to sealed nodes; leaves all others. */
 export class PointerSealer implements ReferenceSink {
-  /** Set when the walked node refers to data, or to a node, from inside its records. */
-  refers = false;
+  readonly nodesOnly = true;
   /** Set when a pointer stays provisional because its node isn't sealed yet. */
   pending = false;
   readonly #lookup: NumberLookup;
@@ -69,7 +70,6 @@ export class PointerSealer implements ReferenceSink {
   }
 
   node(bytes: Uint8Array, at: number): void {
-    this.refers = true;
     if (!isProvisional(bytes, at)) return;
     const node = this.#lookup(bytes, at);
     if (node.sealed) putPointer(bytes, at, node);
@@ -77,8 +77,33 @@ export class PointerSealer implements ReferenceSink {
   }
 
   data(): void {
-    this.refers = true;
+    // Data has its place already.
   }
+}
+
+/** Finds out whether a record refers to anything. */
+class ReferenceFinder implements ReferenceSink {
+  found = false;
+
+  node(): void {
+    this.found = true;
+  }
+
+  data(): void {
+    this.found = true;
+  }
+}
+
+/** True when no record of a leaf refers to a node or to data. */
+function isPlainLeaf(node: Node, schemas: RecordSchemas): boolean {
+  const schema = schemas[node.role];
+  if (schema === undefined) return true;
+  const finder = new ReferenceFinder();
+  for (let i = 0; i < node.count && !finder.found; i++) {
+    readEntry(node, i);
+    schema.references(node.page, entry.valueStart, entry.valueEnd, finder);
+  }
+  return !finder.found;
 }
 
 /** Resolves, packs, counts and seals a node whose children are sealed. */
@@ -88,17 +113,15 @@ export function sealNode(
   sealer: PointerSealer,
   store: number,
 ): void {
-  sealer.refers = false;
   sealer.pending = false;
-  nodeReferences(node, schemas, sealer);
+  if (node.level > 0 || node.unresolved) nodeReferences(node, schemas, sealer);
   assert(!sealer.pending, 'children are sealed before their parent');
-  const refers = sealer.refers;
   node.unresolved = false;
   repack(node);
   if (node.level === 0) {
     node.records = node.count;
     node.bytes = leafStoredBytes(node, schemas);
-    node.plain = !refers;
+    node.plain = isPlainLeaf(node, schemas);
   } else sumChildren(node);
   sealBlock(node.page, {
     type: BLOCK_TYPE.node,

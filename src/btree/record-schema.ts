@@ -5,6 +5,8 @@
 
 /** Receives every reference of a record, in place. */
 export interface ReferenceSink {
+  /** It cares for nodes only: records that can't refer to any need not be shown to it. */
+  readonly nodesOnly?: true;
   /** A POINTER to a node of a tree of `role` stands at `bytes[at]`. The sink may rewrite it. */
   node(bytes: Uint8Array, at: number, role: number): void;
   /** The record refers to the run of blocks `[address, address + length)`. */
@@ -16,6 +18,8 @@ export interface ReferenceSink {
  * place in a page; it may come from the device, but from behind a matching checksum.
  */
 export interface RecordSchema {
+  /** False when no record of the role refers to a node. */
+  readonly mayReferToNodes: boolean;
   /**
    * Calls `sink` for each reference; embedded roots through `rootReferences`.
    * @throws CorruptError when the record can't be decoded.

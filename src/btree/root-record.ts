@@ -18,7 +18,7 @@ import { BYTES, type Comparator, type ComparatorRegistry, REVERSE, U64 } from '.
 import { NODE_STATE, Node } from './node.js';
 import { adoptBody } from './node-check.js';
 import { entry, readEntry } from './node-view.js';
-import type { RecordSchemas, ReferenceSink } from './record-schema.js';
+import type { RecordSchema, RecordSchemas, ReferenceSink } from './record-schema.js';
 import { specFault, type TreeSpec } from './tree-spec.js';
 
 /** Where the root node is. */
@@ -314,6 +314,7 @@ export function rootReferences(
   const parts = decodeRoot(bytes, at, end);
   if (parts.pointer >= 0) sink.node(bytes, parts.pointer, role);
   else if (parts.form === ROOT_FORM.embedded) {
+    if (parts.level === 0 && isNothingFor(sink, schemas[role])) return;
     nodeReferences(embeddedNode(bytes, parts, role), schemas, sink);
   }
 }
@@ -321,12 +322,17 @@ export function rootReferences(
 /** Calls `sink` for every reference of a node: its children, or those of its records. */
 export function nodeReferences(node: Node, schemas: RecordSchemas, sink: ReferenceSink): void {
   const schema = schemas[node.role];
-  if (node.level === 0 && schema === undefined) return;
+  if (node.level === 0 && isNothingFor(sink, schema)) return;
   for (let i = 0; i < node.count; i++) {
     readEntry(node, i);
     if (node.level > 0) sink.node(node.page, entry.valueStart, node.role);
     else schema?.references(node.page, entry.valueStart, entry.valueEnd, sink);
   }
+}
+
+/** True when no record of the schema has anything to show to `sink`. */
+function isNothingFor(sink: ReferenceSink, schema: RecordSchema | undefined): boolean {
+  return schema === undefined || (sink.nodesOnly === true && !schema.mayReferToNodes);
 }
 
 /**

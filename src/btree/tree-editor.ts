@@ -2,7 +2,8 @@
  * TreeEditor: the path of an edit through one tree, and what keeps the tree balanced along it.
  *
  * - The path is indexed by level: `nodes[0]` is the leaf, `indexes[n]` the entry of `nodes[n]`
- *   that leads to `nodes[n - 1]`. Every node on it is writable.
+ *   that leads to `nodes[n - 1]`. Every node on it is this tree's own; the leaf is writable, and
+ *   branches are once `#touchPath` has taken their pre-images: most edits change the leaf alone.
  * - A node splits in the middle, but where inserts run along one of its edges it splits there,
  *   so that sequential filling leaves full nodes behind.
  * - A node below a third merges with a sibling when both fit into nine tenths of one, else evens
@@ -100,17 +101,34 @@ export class TreeEditor {
     return own;
   }
 
-  /** Makes the path to `key` writable; gives the search result in the leaf. */
+  /** Makes the path to `key` its own and the leaf writable; gives the search result there. */
   descend(key: Uint8Array): number {
-    let node = this.ownRoot();
+    const { forest } = this;
+    const root = this.holder.root;
+    const isPathRoot = root !== null && root.level > 0 && forest.isOwn(root);
+    let node = isPathRoot ? root : this.ownRoot();
     while (node.level > 0) {
       const index = childIndex(node, this.order, key, 0, key.length);
       this.nodes[node.level] = node;
       this.indexes[node.level] = index;
-      node = this.ownChild(node, index);
+      const child = forest.child(node, index, this.spec);
+      const own = child.level > 0 ? forest.own(child) : forest.writable(child);
+      if (own !== child) {
+        forest.touch(node);
+        setChild(node, index, own);
+      }
+      node = own;
     }
     this.nodes[0] = node;
     return search(node, this.order, key, 0, key.length);
+  }
+
+  /** Takes the pre-images of the path from `level` up: branches may be changed afterwards. */
+  #touchPath(level: number): void {
+    for (let at = level; ; at++) {
+      this.forest.touch(this.#node(at));
+      if (this.#isTop(at)) return;
+    }
   }
 
   /** Makes the path along an edge writable, down to `level`. */
@@ -166,6 +184,7 @@ export class TreeEditor {
 
   /** Splits `nodes[level]`, into which an entry at `index` doesn't fit. */
   #split(level: number, index: number): number {
+    this.#touchPath(level);
     const left = this.#node(level);
     const at = this.#splitPoint(left, index);
     if (this.#isTop(level)) this.#raiseRoot(left);
@@ -263,6 +282,7 @@ export class TreeEditor {
    * `nodes[level]` is it.
    */
   mergeOrRotate(level: number): boolean {
+    this.#touchPath(level);
     const parent = this.#node(level + 1);
     if (parent.count < 2) return false;
     const at = Math.max(this.#index(level + 1) - 1, 0);
@@ -366,6 +386,7 @@ export class TreeEditor {
   cut(key: Uint8Array): Node | null {
     if (this.holder.root === null) return null;
     const found = this.descend(key);
+    this.#touchPath(0);
     const top = (this.holder.root as Node).level;
     const leaf = this.#node(0);
     const at = found >= 0 ? found : ~found;

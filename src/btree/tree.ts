@@ -85,6 +85,9 @@ export class Tree implements RootHolder {
   hitStart = 0;
   hitEnd = 0;
   #editor: TreeEditor | null = null;
+  /** The record that the embedded root `#recordRoot` is a view of, where the tree made it. */
+  #record: Uint8Array = EMPTY;
+  #recordRoot: Node | null = null;
 
   /**
    * Opens the tree that `record` is the root of, or an empty one.
@@ -260,8 +263,16 @@ export class Tree implements RootHolder {
     const bytes = startEmbeddedRoot(this.spec, 0, length);
     writeSingleBody(this.spec, key, value, bytes, bytes.length - length);
     this.forest.noteRoot(this);
-    this.root = embeddedNode(bytes, decodeRoot(bytes, 0, bytes.length), this.spec.role);
+    this.root = this.#viewOf(bytes);
     return true;
+  }
+
+  /** The embedded root of a record that this tree has made. */
+  #viewOf(record: Uint8Array): Node {
+    const view = embeddedNode(record, decodeRoot(record, 0, record.length), this.spec.role);
+    this.#record = record;
+    this.#recordRoot = view;
+    return view;
   }
 
   /**
@@ -435,12 +446,17 @@ export class Tree implements RootHolder {
 
   // Root record
 
+  /** True when the root is a node that may be changed in place. */
+  get hasOwnRoot(): boolean {
+    return this.root !== null && this.forest.isOwn(this.root);
+  }
+
   /**
-   * The root record. A root node that was changed is embedded when the record then has at most
-   * `limit` bytes, otherwise it stays a node and the record points to it.
+   * The root record. A root that is embedded stays so up to `limit` bytes of record; a root node
+   * that was changed is embedded up to `changedMax` bytes, otherwise the record points to it.
    * @returns bytes that the tree goes on reading: the caller copies them, or leaves them alone.
    */
-  encodeRoot(limit: number): Uint8Array {
+  encodeRoot(limit: number, changedMax = limit): Uint8Array {
     const root = this.root;
     if (root === null) return emptyRoot(this.spec);
     const size = embeddedRootSize(this.spec, usedBytes(root));
@@ -448,9 +464,7 @@ export class Tree implements RootHolder {
       if (size <= limit) return this.#embed(root);
       return this.#external(this.#edit().ownRoot());
     }
-    const own =
-      root.state === NODE_STATE.dirty && root.birth === this.forest.generation && root.refs === 1;
-    return own && size <= limit ? this.#embed(root) : this.#external(root);
+    return this.hasOwnRoot && size <= changedMax ? this.#embed(root) : this.#external(root);
   }
 
   #external(root: Node): Uint8Array {
@@ -460,12 +474,16 @@ export class Tree implements RootHolder {
   }
 
   #embed(root: Node): Uint8Array {
+    if (root === this.#recordRoot) {
+      this.forest.resolveReferences(this.#record, 0, this.#record.length, this.spec.role);
+      return this.#record;
+    }
     const length = usedBytes(root);
     const bytes = startEmbeddedRoot(this.spec, root.level, length);
     writeBody(root, bytes, bytes.length - length, length);
     this.forest.resolveReferences(bytes, 0, bytes.length, this.spec.role);
     if (root.state === NODE_STATE.embedded) return bytes;
-    const view = embeddedNode(bytes, decodeRoot(bytes, 0, bytes.length), this.spec.role);
+    const view = this.#viewOf(bytes);
     view.children = root.children.slice();
     this.forest.noteRoot(this);
     this.root = view;

@@ -188,6 +188,13 @@ export class ByteReader {
   lengthPrefixed(): Uint8Array {
     return this.take(this.varint());
   }
+
+  /** The same as a copy. */
+  copyPrefixed(): Uint8Array {
+    const length = this.varint();
+    const from = this.#take(length);
+    return from < 0 ? EMPTY : copyOut(this.bytes, from, from + length);
+  }
 }
 
 export const EMPTY = new Uint8Array(0);
@@ -271,6 +278,16 @@ export class ByteWriter {
     this.raw(bytes);
   }
 
+  /** Text with one character for each byte, behind its length. */
+  text(text: string): void {
+    const { length } = text;
+    this.varint(length);
+    this.reserve(length);
+    const { bytes, at } = this;
+    for (let i = 0; i < length; i++) bytes[at + i] = text.charCodeAt(i);
+    this.at = at + length;
+  }
+
   /** What was written, as a view that the next write may detach. */
   done(): Uint8Array {
     return this.bytes.subarray(0, this.at);
@@ -308,6 +325,11 @@ export function copyOut(bytes: Uint8Array, start: number, end: number): Uint8Arr
   slabAt += length;
   for (let i = 0; i < length; i++) copy[i] = bytes[start + i] as number;
   return copy;
+}
+
+/** Bytes as text that is equal exactly when they are: one character for each byte. */
+export function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }
 
 /** Bytewise lexicographic order: negative, zero or positive. */

@@ -10,6 +10,7 @@ import type { Io } from '../blockdev/io.js';
 import type { Node } from '../btree/node.js';
 import { entry, readEntry } from '../btree/node-view.js';
 import type { TreeSpec } from '../btree/tree-spec.js';
+import { textOf } from '../format/bytes.js';
 import { ROLE } from '../format/role.js';
 import {
   type CnodeRecord,
@@ -23,7 +24,6 @@ import { decodeOnode, ONODE_FLAG, type OnodeRecord } from '../onode/onode.js';
 import { ATTRIBUTES_SPEC, COLLECTIONS_SPEC, OBJECTS_SPEC } from '../onode/tree-specs.js';
 import { decodeValue, VALUE_KIND } from '../onode/value-record.js';
 import { printable } from '../txn/store-state.js';
-import { textOf } from '../txn/transaction.js';
 import { checkBlob } from './blob-tree.js';
 import type { CheckContext } from './context.js';
 import { decoded, type FindingCode, type Place } from './finding.js';

@@ -81,6 +81,15 @@ function readHead(reader: ByteReader): number {
   return flags;
 }
 
+/** Size in bytes of the object of a record. */
+export function onodeSize(bytes: Uint8Array, start: number, end: number): number {
+  const reader = new ByteReader(bytes, start, end);
+  for (let i = 0; i < 3; i++) reader.varint(); // flags, id, version
+  const size = reader.varint();
+  if (reader.failed) throw new CorruptError('Cannot decode onode: cut short');
+  return size;
+}
+
 /**
  * Decodes the record `bytes[start, end)`; roots are views into it.
  *

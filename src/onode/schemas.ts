@@ -9,7 +9,7 @@ import { ByteReader } from '../format/bytes.js';
 import { ROLE } from '../format/role.js';
 import { forEachCnodeRoot } from './cnode.js';
 import { decodeEntry, ENTRY_KIND } from './extent-entry.js';
-import { decodeOnode, forEachRoot } from './onode.js';
+import { forEachRoot, onodeSize } from './onode.js';
 import { decodeValue, VALUE_KIND } from './value-record.js';
 
 type Roots = typeof forEachRoot;
@@ -19,6 +19,7 @@ type Measure = RecordSchema['storedBytes'];
 /** Schema of records that hold root records. */
 function rooted(forEach: Roots, storedBytes: Measure): RecordSchema {
   return {
+    mayReferToNodes: true,
     references(bytes: Uint8Array, start: number, end: number, sink: ReferenceSink): void {
       forEach(bytes, start, end, (role, at, rootEnd) => {
         rootReferences(bytes, at, rootEnd, role, SCHEMAS, sink);
@@ -31,7 +32,7 @@ function rooted(forEach: Roots, storedBytes: Measure): RecordSchema {
 const nothing: Measure = () => 0;
 
 /** An object accounts for its size in bytes. */
-const objectBytes: Measure = (bytes, start, end) => decodeOnode(bytes, start, end).size;
+const objectBytes: Measure = onodeSize;
 
 /** A value accounts for its length. */
 const valueBytes: Measure = (bytes, start, end) => {
@@ -50,6 +51,7 @@ const forEachValueRoot: Roots = (bytes, start, end, visit) => {
 const VALUES = rooted(forEachValueRoot, valueBytes);
 
 const EXTENTS: RecordSchema = {
+  mayReferToNodes: false,
   references(bytes: Uint8Array, start: number, end: number, sink: ReferenceSink): void {
     if (bytes[start] !== ENTRY_KIND.extent) return;
     const entry = decodeEntry(bytes, start, end);
@@ -63,6 +65,7 @@ const EXTENTS: RecordSchema = {
 
 /** A drop record: the role of a tree, then the POINTER that was its root's. */
 const DROPS: RecordSchema = {
+  mayReferToNodes: true,
   references(bytes: Uint8Array, start: number, _end: number, sink: ReferenceSink): void {
     sink.node(bytes, start + 1, bytes[start] as number);
   },

@@ -11,18 +11,13 @@ import { type Io, runAsync, runSync } from '../blockdev/io.js';
 import { openDevice, openDeviceSync } from '../blockdev/open-device.js';
 import { type Comparator, ComparatorRegistry } from '../btree/comparator.js';
 import { StoreError } from '../errors.js';
+import { textOf } from '../format/bytes.js';
 import type { Engine } from '../txn/engine.js';
 import { type MakeStoreOptions, makeStore, planStore } from '../txn/make-store.js';
 import { type OpenedEngine, openEngine, type RecoveryReport } from '../txn/recovery.js';
 import { decodeReservation, heldBlocks } from '../txn/reservation.js';
 import type { Submission } from '../txn/submission.js';
-import {
-  type Bytes,
-  type ReservationUnits,
-  Transaction,
-  textOf,
-  toBytes,
-} from '../txn/transaction.js';
+import { type Bytes, type ReservationUnits, Transaction, toBytes } from '../txn/transaction.js';
 import { findSignature } from './signature.js';
 import { StoredCollection } from './stored-collection.js';
 import { PresentView, SnapshotView, type View } from './view.js';

@@ -7,13 +7,14 @@
 
 import type { Io } from '../blockdev/io.js';
 import { StoreError } from '../errors.js';
+import { textOf } from '../format/bytes.js';
 import { COLLECTION_KIND } from '../onode/cnode.js';
 import { hashOf, nameOf, objectKey } from '../onode/object-key.js';
 import { decodeOnode } from '../onode/onode.js';
 import { attributeKey, attributeName, FIRST_ATTRIBUTE_KEY } from '../txn/attribute-key.js';
 import type { OpenCollection } from '../txn/open-collection.js';
 import { printable } from '../txn/store-state.js';
-import { type Bytes, type ObjectName, textOf, toBytes } from '../txn/transaction.js';
+import { type Bytes, type ObjectName, toBytes } from '../txn/transaction.js';
 import { type FoundValue, findValue, readValue } from './found-value.js';
 import { StoredObject } from './stored-object.js';
 import type { View } from './view.js';

@@ -10,7 +10,7 @@
 import type { Io } from '../blockdev/io.js';
 import type { Tree } from '../btree/tree.js';
 import { StoreError } from '../errors.js';
-import { compareBytes } from '../format/bytes.js';
+import { compareBytes, textOf } from '../format/bytes.js';
 import type { PlacedEntry } from '../onode/blob-stream.js';
 import { ENTRY_KIND } from '../onode/extent-entry.js';
 import { objectKey } from '../onode/object-key.js';
@@ -23,7 +23,7 @@ import {
 } from '../txn/attribute-key.js';
 import { readEntries } from '../txn/data-reader.js';
 import { printable } from '../txn/store-state.js';
-import { type Bytes, type ObjectName, textOf, toBytes } from '../txn/transaction.js';
+import { type Bytes, type ObjectName, toBytes } from '../txn/transaction.js';
 import { type FoundValue, findValue, readValue } from './found-value.js';
 import type { View } from './view.js';
 

@@ -75,14 +75,6 @@ export class CollectionOperations {
     }
   }
 
-  /** Writes the records of all collections that the transaction touched. */
-  writeBack(): void {
-    for (const name of this.#names) {
-      const collection = this.#state.collection(name);
-      if (collection !== undefined) this.#state.writeBack(collection);
-    }
-  }
-
   #name(): string {
     return this.#names[this.#reader.varint()] ?? '';
   }

@@ -7,7 +7,7 @@
  */
 
 import { CorruptError, StoreError } from '../errors.js';
-import { ByteReader } from '../format/bytes.js';
+import { ByteReader, textOf } from '../format/bytes.js';
 import type { Role } from '../format/role.js';
 import { STORED_BYTES_MAX } from '../onode/limits.js';
 import type { Onode } from '../onode/onode.js';
@@ -19,7 +19,6 @@ import { missing, type NamedObject, ObjectTable } from './object-table.js';
 import { DATA_KIND, OPERATION } from './operation.js';
 import { decodeReservation, encodeReservation, heldBlocks } from './reservation.js';
 import { printable, type StoreState } from './store-state.js';
-import { textOf } from './transaction.js';
 import type { AheadData } from './transaction-record.js';
 
 /** What a transaction took from reservations, for the decision whether it fits. */
@@ -49,9 +48,10 @@ class Application {
   readonly #reader: ByteReader;
   readonly #ahead: readonly AheadData[];
   readonly #replay: boolean;
+  readonly #names: readonly string[];
   readonly #objects: ObjectTable;
-  readonly #collections: CollectionOperations;
-  readonly #maps: MapOperations;
+  #collectionOperations: CollectionOperations | undefined;
+  #mapOperations: MapOperations | undefined;
   readonly #count: number;
   #redeemedBlocks = 0;
 
@@ -73,22 +73,38 @@ class Application {
     for (let left = reader.varint(); left > 0 && !reader.failed; left--) {
       const collection = names[reader.varint()] ?? '';
       const hash = reader.varint();
-      const name = reader.lengthPrefixed().slice();
+      const name = reader.copyPrefixed();
       objects.push({ collection, name, hash: hash === 0 ? undefined : hash - 1 });
     }
     this.#count = reader.varint();
     reader.varint();
     this.#reader = reader;
+    this.#names = names;
     this.#objects = new ObjectTable(state, objects);
-    this.#collections = new CollectionOperations(state, this.#objects, names, reader);
-    this.#maps = new MapOperations(state, this.#objects, reader, () => this.#value());
+  }
+
+  get #collections(): CollectionOperations {
+    this.#collectionOperations ??= new CollectionOperations(
+      this.#state,
+      this.#objects,
+      this.#names,
+      this.#reader,
+    );
+    return this.#collectionOperations;
+  }
+
+  get #maps(): MapOperations {
+    this.#mapOperations ??= new MapOperations(this.#state, this.#objects, this.#reader, () =>
+      this.#value(),
+    );
+    return this.#mapOperations;
   }
 
   run(): Applied {
     for (let i = 0; i < this.#count; i++) this.#one(this.#reader.u8());
     if (this.#reader.failed) throw new CorruptError('Cannot apply transaction: cut short');
     this.#objects.writeBack();
-    this.#collections.writeBack();
+    this.#writeBackCollections();
     if (this.#state.counters.storedBytes > STORED_BYTES_MAX) {
       throw new StoreError(
         'E_TOO_BIG',
@@ -98,9 +114,15 @@ class Application {
     return { redeemedBlocks: this.#redeemedBlocks, operationCount: this.#count };
   }
 
+  /** Writes the records of all collections that the transaction touched. */
+  #writeBackCollections(): void {
+    for (const name of this.#names) {
+      const collection = this.#state.collection(name);
+      if (collection !== undefined) this.#state.writeBack(collection);
+    }
+  }
+
   #one(operation: number): void {
-    if (this.#collections.apply(operation, () => this.#value())) return;
-    if (this.#maps.apply(operation)) return;
     const reader = this.#reader;
     switch (operation) {
       case OPERATION.create:
@@ -164,8 +186,14 @@ class Application {
         this.#guard(reader.varint(), false);
         break;
       default:
-        throw new CorruptError(`Cannot apply transaction: unknown operation ${operation}`);
+        this.#other(operation);
     }
+  }
+
+  #other(operation: number): void {
+    if (this.#collections.apply(operation, () => this.#value())) return;
+    if (this.#maps.apply(operation)) return;
+    throw new CorruptError(`Cannot apply transaction: unknown operation ${operation}`);
   }
 
   // Data

@@ -76,6 +76,7 @@ export function freezeState(options: FreezeOptions): FrozenState {
   };
 
   forest.begin();
+  state.settleCollections();
   forest.assignShared((length) => (allocate(length, true)[0] as BlockRun).start);
   const roots = {} as Record<RootRole, Uint8Array>;
   for (const role of ROOT_ROLES) {
@@ -238,6 +239,15 @@ function* writeRuns(device: BlockDevice, runs: readonly PendingRun[], blockSize:
   if (steps.length > 0) yield { kind: 'together', steps };
 }
 
+/** Adds a source, to the one before it where it lies right behind that in memory too. */
+function append(sources: Uint8Array[], bytes: Uint8Array): void {
+  const last = sources.at(-1);
+  if (last?.buffer === bytes.buffer && last.byteOffset + last.length === bytes.byteOffset) {
+    const joined = new Uint8Array(last.buffer, last.byteOffset, last.length + bytes.length);
+    sources[sources.length - 1] = joined;
+  } else sources.push(bytes);
+}
+
 interface Piece {
   readonly address: number;
   readonly sources: Uint8Array[];
@@ -249,7 +259,7 @@ function* piecesOf(runs: readonly PendingRun[], blockSize: number): Generator<Pi
   for (const run of runs) {
     const follows = piece !== undefined && piece.address + bytes / blockSize === run.address;
     if (piece !== undefined && follows && bytes + run.bytes.length <= PIECE_BYTES) {
-      piece.sources.push(run.bytes);
+      append(piece.sources, run.bytes);
       bytes += run.bytes.length;
       continue;
     }

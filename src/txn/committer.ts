@@ -11,6 +11,7 @@
  */
 
 import type { BlockRun } from '../alloc/block-run.js';
+import { assert } from '../assert.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
 import type { IoStep } from '../blockdev/io.js';
 import { stepAsync, stepSync } from '../blockdev/io.js';
@@ -22,14 +23,15 @@ import type { AppendedRecord, Journal } from './journal.js';
 /** A record takes no more transactions once its body has this many bytes. */
 export const GROUP_BYTES_MAX = 1024 * 1024;
 
+/** Buffers of bodies that are kept for later records. */
+const SPARE_BODIES_MAX = 2;
+
 /** Idle time after which a mark follows the last record. */
 const MARK_DELAY_MS = 10;
 
 /** A transaction that was applied, as its record takes it. */
 export interface AppliedTransaction {
   readonly sequence: number;
-  /** Copied when it is added. */
-  readonly encoded: Uint8Array;
   /** Data was written ahead for it. */
   readonly flush: boolean;
   /** Blocks for the record's body, when it is large. */
@@ -70,6 +72,9 @@ export class Committer {
   readonly #options: CommitterOptions;
   readonly #journal: Journal;
   #body = new ByteWriter();
+  /** Where the transaction that is being encoded begins in the body. */
+  #openAt = 0;
+  readonly #spareBodies: ByteWriter[] = [];
   #waiters: Waiter[] = [];
   #flush = false;
   #bodyRun: BlockRun | undefined;
@@ -113,13 +118,28 @@ export class Committer {
     return bytes > this.#journal.inlineBytesMax;
   }
 
-  /** Takes an applied transaction; a large one brings the run for its record's body. */
-  add(transaction: AppliedTransaction, waiter: Waiter): void {
-    const { sequence, encoded, flush, bodyRun } = transaction;
+  /** Gives what a transaction of at most `bytes` is encoded to; then `add` or `abandon`. */
+  open(bytes: number): ByteWriter {
     const most = Math.min(GROUP_BYTES_MAX, this.#journal.inlineBytesMax);
-    if (bodyRun !== undefined || this.#body.at + encoded.length > most) this.close();
+    if (this.#body.at + bytes > most) this.close();
+    this.#openAt = this.#body.at;
+    return this.#body;
+  }
+
+  /** Bytes encoded since `open`. */
+  get openBytes(): number {
+    return this.#body.at - this.#openAt;
+  }
+
+  /** Forgets what was encoded since `open`. */
+  abandon(): void {
+    this.#body.at = this.#openAt;
+  }
+
+  /** Takes what was encoded since `open`; a large one brings the run for its record's body. */
+  add({ sequence, flush, bodyRun }: AppliedTransaction, waiter: Waiter): void {
+    assert(bodyRun === undefined || this.#openAt === 0, 'a large body is one transaction');
     if (this.#count === 0) this.#first = sequence;
-    this.#body.raw(encoded);
     this.#bodyRun = bodyRun;
     this.#count++;
     this.#flush ||= flush;
@@ -158,7 +178,7 @@ export class Committer {
       waiters,
       last,
     });
-    this.#body = new ByteWriter();
+    this.#body = this.#spareBodies.pop() ?? new ByteWriter();
     this.#waiters = [];
     this.#flush = false;
     this.#count = 0;
@@ -218,7 +238,7 @@ export class Committer {
         this.#underWay = undefined;
         queued.underWay = false;
         if (this.#queue[0] === queued) this.#done(queued);
-        else queued.writer?.release();
+        else this.#giveBack(queued.writer);
       }
     } catch (error) {
       if (!this.#stopped) this.#options.failed(error);
@@ -251,10 +271,21 @@ export class Committer {
   #done(queued: QueuedRecord): void {
     this.#queue.splice(this.#queue.indexOf(queued), 1);
     this.#journal.noteDurable(queued.record.sequence);
-    if (!queued.underWay) queued.writer?.release();
+    if (!queued.underWay) this.#giveBack(queued.writer);
     if (queued.waiters.length > 0) this.durableTransaction = queued.last;
     for (const waiter of queued.waiters) waiter.resolve();
     if (!this.isBusy) for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** Keeps the buffer of a body that nothing is written from any more for another record. */
+  #giveBack(writer: ByteWriter | undefined): void {
+    if (writer === undefined) return;
+    const isSpare = this.#spareBodies.length < SPARE_BODIES_MAX;
+    if (!isSpare || writer.bytes.length > 2 * GROUP_BYTES_MAX) writer.release();
+    else {
+      writer.at = 0;
+      this.#spareBodies.push(writer);
+    }
   }
 
   /** A body that is too large for the ring, sealed for the run that its transaction brought. */

@@ -22,7 +22,6 @@ import { Drive, waitFor } from '../blockdev/drive.js';
 import { type Io, runSync } from '../blockdev/io.js';
 import { Overtaken } from '../blockdev/overtaken.js';
 import { hasCode, StoreError } from '../errors.js';
-import type { ByteWriter } from '../format/bytes.js';
 import { bodyRunBlocks } from '../format/journal-record.js';
 import type { Superblock } from '../format/superblock.js';
 import { applyTransaction } from './apply.js';
@@ -34,16 +33,12 @@ import { Overdue, untilLanded } from './overdue.js';
 import { fillRuns } from './placement.js';
 import { type Reader, Readers } from './readers.js';
 import { heldBlocks } from './reservation.js';
+import type { SealedTransaction } from './sealed-transaction.js';
 import { SpaceKeeper } from './space-keeper.js';
 import { SpacePolicy } from './space-policy.js';
 import type { Placer, StoreState } from './store-state.js';
 import { Entry, noRuns, noSpace, Shortage, type Submission } from './submission.js';
-import type { SealedTransaction } from './transaction.js';
-import {
-  encodeTransactionRecord,
-  type PlacedRun,
-  RECORD_OVERHEAD_MAX,
-} from './transaction-record.js';
+import { encodeChoices, type PlacedRun, RECORD_OVERHEAD_MAX } from './transaction-record.js';
 
 export interface EngineOptions {
   readonly device: BlockDevice;
@@ -201,7 +196,7 @@ export class Engine {
     this.#queue.push(entry);
     if (!entry.ready) this.#writeAhead(entry);
     this.#pump();
-    return { applied: entry.applied.promise, committed: entry.committed.promise };
+    return entry;
   }
 
   /** Applies a transaction and makes it durable before it returns its sequence number. */
@@ -341,7 +336,9 @@ export class Engine {
   }
 
   async #pumpAll(): Promise<void> {
+    let before = Math.ceil(this.#queue.length / 2);
     for (let entry = this.#next(); entry !== undefined; entry = this.#next()) {
+      if (before-- === 0) this.#committer.start();
       if (this.#tryFast(entry)) continue;
       const drive = new Drive(this.#processIo(entry), this.#overtaken);
       this.#current = drive;
@@ -378,9 +375,7 @@ export class Engine {
   /** Applies a transaction at once if nothing has to be waited for. */
   #tryFast(entry: Entry): boolean {
     if (this.#mustWait(entry)) return false;
-    const attempt = this.state.forest.run(() => this.#attempt(entry));
-    attempt.catch(() => undefined); // what failed here is tried again, and fails there
-    return entry.settled;
+    return this.state.forest.attempt(() => this.#attempt(entry)); // what failed is tried again
   }
 
   /** Applies one transaction, waiting for what it needs; refuses it when it can't be. */
@@ -453,15 +448,17 @@ export class Engine {
         return runs;
       },
     };
-    let encoded: ByteWriter;
     let bodyRun: BlockRun | undefined;
+    const record = this.#committer.open(this.#recordBytesMax(entry));
     state.begin(placer);
     try {
       for (const run of claims) state.allocator.adopt(run);
-      applyTransaction(state, sealed.bytes, ahead, { replay: false });
-      const choices = { firstObject, firstCollection, placements };
-      encoded = encodeTransactionRecord({ bytes: sealed.bytes, ahead, choices });
-      bodyRun = this.#placeBody(encoded.at);
+      record.varint(sealed.length);
+      const from = record.at;
+      sealed.writeTo(record);
+      applyTransaction(state, record.bytes.subarray(from, record.at), ahead, { replay: false });
+      encodeChoices(record, ahead, { firstObject, firstCollection, placements });
+      bodyRun = this.#placeBody(this.#committer.openBytes);
       this.#countPrepaid(entry);
       const missing = this.space.missing(sealed.deleting);
       const isCrowded = this.space.isCrowded(sealed.deleting);
@@ -469,28 +466,25 @@ export class Engine {
       if (!this.#keeper.coverGeneration(sealed.deleting || sealed.redeems)) throw new Shortage(0);
     } catch (error) {
       state.rollback();
+      this.#committer.abandon();
       this.#countPrepaid(undefined);
       throw error;
     }
     state.commit();
     state.allocator.keep();
-    entry.sequence = ++this.#transaction;
-    entry.settled = true;
+    entry.accept(++this.#transaction);
     this.#redeeming.delete(entry);
     const { sequence } = entry;
     const flush = ahead.length > 0;
     // Data written ahead is the caller's again when it has committed: nothing may read it then.
-    const committed = (): void => entry.committed.resolve(sequence);
     this.#committer.add(
-      { sequence, encoded: encoded.done(), flush, bodyRun },
+      { sequence, flush, bodyRun },
       {
-        resolve: () => (flush ? this.#overtaken.after(committed) : committed()),
-        reject: (error) => entry.committed.reject(error),
+        resolve: () => (flush ? this.#overtaken.after(() => entry.commit()) : entry.commit()),
+        reject: (error) => entry.lose(error),
       },
     );
-    encoded.release();
     sealed.release();
-    entry.applied.resolve();
   }
 
   /** Blocks for the body of a record of `bytes`, if it needs any; they are free again in time. */
@@ -529,9 +523,13 @@ export class Engine {
 
   /** True when the journal has room for the transaction's record. */
   #hasRecordRoom(entry: Entry): boolean {
-    const built = entry.sealed.bytes.length;
-    const bytes = built + Math.ceil(built / 8) + this.#aheadBytes(entry) + RECORD_OVERHEAD_MAX;
-    return this.#committer.hasRoom(bytes);
+    return this.#committer.hasRoom(this.#recordBytesMax(entry));
+  }
+
+  /** Upper bound of what the transaction takes in a record. */
+  #recordBytesMax(entry: Entry): number {
+    const built = entry.sealed.length;
+    return built + Math.ceil(built / 8) + this.#aheadBytes(entry) + RECORD_OVERHEAD_MAX;
   }
 
   /** Upper bound of what the extents of data written ahead take in a record. */
@@ -653,7 +651,7 @@ export class Engine {
     while (this.#queue.length > 0 && this.#poison === undefined) {
       const entry = this.#queue[0] as Entry;
       if (entry.settled) this.#queue.shift();
-      else await entry.applied.promise.catch(() => undefined);
+      else await entry.applied.catch(() => undefined);
     }
   }
 }

@@ -7,12 +7,12 @@
  */
 
 import { StoreError } from '../errors.js';
+import { textOf } from '../format/bytes.js';
 import { COLLECTION_KIND } from '../onode/cnode.js';
 import { objectKey } from '../onode/object-key.js';
 import { forEachRoot, Onode } from '../onode/onode.js';
 import type { OpenCollection } from './open-collection.js';
 import { printable, type StoreState } from './store-state.js';
-import { textOf } from './transaction.js';
 
 /** An object of the transaction's table, as the builder wrote it. */
 export interface NamedObject {
@@ -60,7 +60,9 @@ export class ObjectTable {
   readonly #state: StoreState;
   readonly #named: readonly NamedObject[];
   #byIndex: (ObjectSlot | undefined)[] = [];
-  readonly #byKey = new Map<string, ObjectSlot>();
+  readonly #slots: ObjectSlot[] = [];
+  /** The slots by collection and key, where there may be several. */
+  #byKey: Map<string, ObjectSlot> | undefined;
 
   constructor(state: StoreState, named: readonly NamedObject[]) {
     this.#state = state;
@@ -75,13 +77,28 @@ export class ObjectTable {
     if (named === undefined) throw new StoreError('E_CORRUPT', 'Cannot find object in transaction');
     const collection = this.#state.changing(named.collection);
     const key = objectKey(collection.kind, named.name, named.hash);
+    const slot =
+      this.#named.length === 1
+        ? this.#open(collection, key, named.name)
+        : this.#shared(collection, key, named.name);
+    this.#byIndex[index] = slot;
+    return slot;
+  }
+
+  #shared(collection: OpenCollection, key: Uint8Array, name: Uint8Array): ObjectSlot {
+    this.#byKey ??= new Map();
     const id = `${collection.id} ${textOf(key)}`;
     let slot = this.#byKey.get(id);
     if (slot === undefined) {
-      slot = new ObjectSlot(collection, key, named.name, this.#load(collection, key));
+      slot = this.#open(collection, key, name);
       this.#byKey.set(id, slot);
     }
-    this.#byIndex[index] = slot;
+    return slot;
+  }
+
+  #open(collection: OpenCollection, key: Uint8Array, name: Uint8Array): ObjectSlot {
+    const slot = new ObjectSlot(collection, key, name, this.#load(collection, key));
+    this.#slots.push(slot);
     return slot;
   }
 
@@ -148,7 +165,7 @@ export class ObjectTable {
 
   /** Writes every changed object to its collection's tree. */
   writeBack(): void {
-    for (const slot of this.#byKey.values()) {
+    for (const slot of this.#slots) {
       if (!slot.changed) continue;
       slot.changed = false;
       const { onode, collection, key } = slot;
@@ -165,7 +182,8 @@ export class ObjectTable {
   /** Forgets all slots: they are opened again when they are named again. */
   forget(): void {
     this.#byIndex = [];
-    this.#byKey.clear();
+    this.#slots.length = 0;
+    this.#byKey = undefined;
   }
 
   #load(collection: OpenCollection, key: Uint8Array): Onode | undefined {

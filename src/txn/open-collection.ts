@@ -75,11 +75,27 @@ export class OpenCollection {
     return new OpenCollection(context, name, record, id);
   }
 
-  /** Brings `record` up to date; true when it changed. Roots up to `limit` bytes are embedded. */
+  /**
+   * Brings `record` up to date; true when it changed. Roots up to `limit` bytes are embedded, but
+   * for a branch that was changed: it stays a node, so that the record still holds when the next
+   * transaction changes it too, until `settle`.
+   */
   encode(limit: number): boolean {
+    const { root } = this.objects;
+    return this.#encode(limit, root !== null && root.level > 0 ? 0 : limit);
+  }
+
+  /** As `encode`, before a checkpoint: every root that may be embedded is. */
+  settle(limit: number): boolean {
+    if (!this.objects.hasOwnRoot) return false;
+    this.#encoded = undefined;
+    return this.#encode(limit, limit);
+  }
+
+  #encode(limit: number, changedMax: number): boolean {
     if (this.#isEncoded()) return false;
     const attributes = this.attributes.encodeRoot(limit);
-    const objects = this.objects.encodeRoot(limit);
+    const objects = this.objects.encodeRoot(limit, changedMax);
     const { id, kind, bits } = this;
     const birth = this.#context.generation;
     const record = encodeCnode({ id, kind, bits, birth, attributes, objects });

@@ -37,6 +37,10 @@ export class PendingData {
   put(address: number, bytes: Uint8Array): void {
     this.#runs.push({ address, bytes });
     this.#bytes += bytes.length;
+    if (bytes.length === this.#blockSize) {
+      this.#blocks.set(address, bytes);
+      return;
+    }
     for (let at = 0; at < bytes.length; at += this.#blockSize) {
       this.#blocks.set(address + at / this.#blockSize, bytes.subarray(at, at + this.#blockSize));
     }
@@ -72,7 +76,10 @@ export class PendingData {
     this.#bytes -= run.bytes.length;
     for (let at = 0; at < run.bytes.length; at += this.#blockSize) {
       const block = run.address + at / this.#blockSize;
-      if (this.#blocks.get(block)?.buffer === run.bytes.buffer) this.#blocks.delete(block);
+      const held = this.#blocks.get(block);
+      const isOfRun =
+        held?.buffer === run.bytes.buffer && held.byteOffset === run.bytes.byteOffset + at;
+      if (isOfRun) this.#blocks.delete(block);
     }
   }
 }

@@ -42,6 +42,23 @@ export function fillRuns(
   return filled;
 }
 
+/** Bytes of the slab that small copies are cut from; it lives as long as one of them does. */
+const SLAB_SIZE = 256 * 1024;
+
+let slab = new ArrayBuffer(0);
+let slabAt = 0;
+
+/** `size` bytes of zeros. */
+function pageFor(size: number): Uint8Array {
+  if (size > SLAB_SIZE / 8) return new Uint8Array(size);
+  if (slabAt + size > slab.byteLength) {
+    slab = new ArrayBuffer(SLAB_SIZE);
+    slabAt = 0;
+  }
+  slabAt += size;
+  return new Uint8Array(slab, slabAt - size, size);
+}
+
 function fillExtent(
   data: Uint8Array,
   address: number,
@@ -53,7 +70,7 @@ function fillExtent(
   const size = blocks * blockSize;
   let bytes = data;
   if (own || size !== data.length) {
-    bytes = new Uint8Array(size);
+    bytes = pageFor(size);
     bytes.set(data);
   }
   const checksums = new Uint8Array(Math.ceil(size / chunk) * 8);

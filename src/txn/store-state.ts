@@ -22,7 +22,7 @@ import {
 import type { Tree } from '../btree/tree.js';
 import { treeSpec } from '../btree/tree-spec.js';
 import { StoreError } from '../errors.js';
-import { getU64BigEndian, setU64BigEndian } from '../format/bytes.js';
+import { getU64BigEndian, setU64BigEndian, textOf } from '../format/bytes.js';
 import { POINTER, pointerLength } from '../format/pointer.js';
 import { ROLE, type Role } from '../format/role.js';
 import type { ObjectContext, PlacedExtent } from '../onode/context.js';
@@ -33,7 +33,6 @@ import { OpenCollection } from './open-collection.js';
 import { PendingData } from './pending-data.js';
 import { fillRuns } from './placement.js';
 import { REFERENCE, ReferenceTable } from './reference-table.js';
-import { textOf } from './transaction.js';
 import type { PlacedRun } from './transaction-record.js';
 
 /** Trees whose roots stand in the superblock. */
@@ -191,6 +190,14 @@ export class StoreState implements ObjectContext {
     this.#saved = null;
     this.#placer = undefined;
     this.version++;
+  }
+
+  /** Embeds the roots of open collections that have become or stayed small, in their records. */
+  settleCollections(): void {
+    const limit = embedMax(this.nodeSize);
+    for (const collection of this.#collections.values()) {
+      if (collection.settle(limit)) this.trees.collections.put(collection.name, collection.record);
+    }
   }
 
   /** Forgets what is kept beside the records: after a checkpoint, roots have other pointers. */

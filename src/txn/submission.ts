@@ -4,7 +4,7 @@
 
 import type { Drive } from '../blockdev/drive.js';
 import { StoreError } from '../errors.js';
-import type { SealedTransaction } from './transaction.js';
+import type { SealedTransaction } from './sealed-transaction.js';
 import type { AheadData, PlacedRun } from './transaction-record.js';
 
 /** What a caller gets for a submitted transaction. */
@@ -27,7 +27,7 @@ export class Shortage extends Error {
 }
 
 /** A submitted transaction on its way. */
-export class Entry {
+export class Entry implements Submission {
   readonly sealed: SealedTransaction;
   ahead: AheadData[] = [];
   claims: PlacedRun[] = [];
@@ -39,14 +39,20 @@ export class Entry {
   /** Why it was refused. */
   failure: unknown;
   sequence = 0;
-  readonly applied: PromiseWithHandles<void>;
-  readonly committed: PromiseWithHandles<number>;
+  readonly #applied = new Outcome<void>();
+  readonly #committed = new Outcome<number>();
 
   constructor(sealed: SealedTransaction) {
     this.sealed = sealed;
     this.ready = sealed.ahead.length === 0;
-    this.applied = handles();
-    this.committed = handles();
+  }
+
+  get applied(): Promise<void> {
+    return this.#applied.promise;
+  }
+
+  get committed(): Promise<number> {
+    return this.#committed.promise;
   }
 
   /** Blocks claimed for its data. */
@@ -54,30 +60,69 @@ export class Entry {
     return this.claims.reduce((sum, { length }) => sum + length, 0);
   }
 
+  /** It happened, as the transaction `sequence`. */
+  accept(sequence: number): void {
+    this.settled = true;
+    this.sequence = sequence;
+    this.#applied.resolve();
+  }
+
   /** It was refused: nothing of it happened. */
   refuse(error: unknown): void {
     this.settled = true;
     this.failure = error;
-    this.applied.reject(error);
-    this.committed.reject(error);
+    this.#applied.reject(error);
+    this.#committed.reject(error);
+  }
+
+  /** It is durable. */
+  commit(): void {
+    this.#committed.resolve(this.sequence);
+  }
+
+  /** It was accepted, and it will never be known whether it is durable. */
+  lose(error: unknown): void {
+    this.#committed.reject(error);
   }
 }
 
-interface PromiseWithHandles<T> {
-  readonly promise: Promise<T>;
-  resolve(value: T): void;
-  reject(error: unknown): void;
-}
+/** How something ends: a promise of it is made when somebody asks for one. */
+class Outcome<T> {
+  #ended: { readonly value: T } | { readonly error: unknown } | undefined;
+  #promise: Promise<T> | undefined;
+  #resolve: ((value: T) => void) | undefined;
+  #reject: ((error: unknown) => void) | undefined;
 
-function handles<T>(): PromiseWithHandles<T> {
-  let resolve: (value: T) => void = () => undefined;
-  let reject: (error: unknown) => void = () => undefined;
-  const promise = new Promise<T>((onValue, onError) => {
-    resolve = onValue;
-    reject = onError;
-  });
-  promise.catch(() => undefined); // a caller may care for one of the two promises only
-  return { promise, resolve, reject };
+  get promise(): Promise<T> {
+    if (this.#promise !== undefined) return this.#promise;
+    const promise = new Promise<T>((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    promise.catch(() => undefined); // a caller may care for one of several only
+    this.#promise = promise;
+    if (this.#ended !== undefined) this.#tell(this.#ended);
+    return promise;
+  }
+
+  resolve(value: T): void {
+    this.#end({ value });
+  }
+
+  reject(error: unknown): void {
+    this.#end({ error });
+  }
+
+  #end(ended: { readonly value: T } | { readonly error: unknown }): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = ended;
+    this.#tell(ended);
+  }
+
+  #tell(ended: { readonly value: T } | { readonly error: unknown }): void {
+    if ('error' in ended) this.#reject?.(ended.error);
+    else this.#resolve?.(ended.value);
+  }
 }
 
 /** What is free can't take the metadata. */

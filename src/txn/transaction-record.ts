@@ -13,7 +13,7 @@
  */
 
 import { CorruptError } from '../errors.js';
-import { ByteReader, ByteWriter } from '../format/bytes.js';
+import { ByteReader, type ByteWriter } from '../format/bytes.js';
 import type { BodyRun } from '../format/journal-record.js';
 import type { PlacedExtent } from '../onode/context.js';
 
@@ -46,11 +46,12 @@ export interface TransactionRecord {
   readonly choices: Choices;
 }
 
-/** A transaction as the body of a record takes it; the writer is the caller's to release. */
-export function encodeTransactionRecord(record: TransactionRecord): ByteWriter {
-  const { bytes, ahead, choices } = record;
-  const writer = new ByteWriter(bytes.length + RECORD_OVERHEAD_MAX);
-  writer.lengthPrefixed(bytes);
+/** Writes what follows a transaction, as built and behind its length, in a record's body. */
+export function encodeChoices(
+  writer: ByteWriter,
+  ahead: readonly AheadData[],
+  choices: Choices,
+): void {
   writer.varint(ahead.length);
   for (const data of ahead) {
     writer.varint(data.length);
@@ -73,7 +74,6 @@ export function encodeTransactionRecord(record: TransactionRecord): ByteWriter {
       writer.varint(run.length);
     }
   }
-  return writer;
 }
 
 /**

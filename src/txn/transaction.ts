@@ -9,7 +9,7 @@
  */
 
 import { StoreError } from '../errors.js';
-import { ByteWriter } from '../format/bytes.js';
+import { ByteWriter, textOf } from '../format/bytes.js';
 import { BITS_MAX, COLLECTION_KIND } from '../onode/cnode.js';
 import {
   MAP_KEY_SIZE_MAX,
@@ -17,7 +17,9 @@ import {
   OBJECT_SIZE_MAX,
   VALUE_SIZE_MAX,
 } from '../onode/limits.js';
+import { NameTable } from './name-table.js';
 import { DATA_KIND, DELETING, OPERATION, type Operation } from './operation.js';
+import { SealedTransaction } from './sealed-transaction.js';
 
 /** Text stands for its UTF-8 bytes. */
 export type Bytes = string | Uint8Array;
@@ -82,21 +84,37 @@ function checkSize(bytes: Uint8Array, what: string, max: number): Uint8Array {
   throw new StoreError('E_TOO_BIG', `Cannot use ${what}: ${bytes.length} bytes exceed ${max}`);
 }
 
+/** The bytes that a name stands for, as text: one character for each. */
+function nameText(name: Bytes, what: string): string {
+  const text = typeof name === 'string' && isAscii(name) ? name : textOf(toBytes(name));
+  if (text.length <= NAME_SIZE_MAX) return text;
+  throw new StoreError(
+    'E_TOO_BIG',
+    `Cannot use ${what}: ${text.length} bytes exceed ${NAME_SIZE_MAX}`,
+  );
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return false;
+  return true;
+}
+
 /** A name has at least one byte; an object that a hash tells from others may do without. */
-function checkName(bytes: Uint8Array, what: string): Uint8Array {
-  if (bytes.length > 0) return checkSize(bytes, what, NAME_SIZE_MAX);
+function checkName(text: string, what: string): string {
+  if (text.length > 0) return text;
   throw new StoreError('E_INVALID', `Cannot use ${what}: it is empty; give it at least one byte`);
 }
 
 export class Transaction {
   readonly #operations = new ByteWriter(256);
-  readonly #collections = new Map<string, number>();
-  readonly #reservations = new Set<string>();
-  readonly #objects = new Map<string, number>();
-  readonly #tables = { collections: new ByteWriter(64), objects: new ByteWriter(128) };
+  readonly #names = new NameTable();
+  /** Reservations that it names, as `ordered` of a sealed transaction takes them. */
+  readonly #reservations: string[] = [];
   readonly #ahead: Uint8Array[] = [];
   #count = 0;
-  #unfinished: { readonly at: number; readonly ahead: number } | undefined;
+  /** Where the operation that is being added begins; -1 between operations. */
+  #unfinishedAt = -1;
+  #unfinishedAhead = 0;
   #deleting = true;
   readonly #redeemed = { bytes: 0, operations: 0, keys: 0 };
   #redeems = false;
@@ -443,56 +461,47 @@ export class Transaction {
     if (this.#sealed) throw new TypeError('Cannot submit transaction: it was submitted before');
     this.#sealed = true;
     this.#takeBack();
-    const { collections, objects } = this.#tables;
-    const operations = this.#operations.done();
-    const writer = new ByteWriter(operations.length + collections.at + objects.at + 32);
-    writer.varint(this.#collections.size);
-    writer.raw(collections.done());
-    writer.varint(this.#objects.size);
-    writer.raw(objects.done());
-    writer.varint(this.#count);
-    writer.lengthPrefixed(operations);
-    if (writer.at > TRANSACTION_SIZE_MAX) {
-      throw new StoreError(
-        'E_TOO_BIG',
-        `Cannot submit transaction: ${writer.at} bytes exceed ${TRANSACTION_SIZE_MAX}`,
-      );
-    }
-    this.#operations.release();
-    collections.release();
-    objects.release();
-    return {
-      bytes: writer.done(),
-      release: () => writer.release(),
-      ordered: [...this.#collections.keys(), ...this.#reservations],
+    const sealed = new SealedTransaction({
+      names: this.#names,
+      count: this.#count,
+      operations: this.#operations,
+      reservations: this.#reservations,
       ahead: this.#ahead,
       deleting: this.#deleting,
       redeems: this.#redeems,
       redeemed: this.#redeemed,
-    };
+    });
+    if (sealed.length > TRANSACTION_SIZE_MAX) {
+      throw new StoreError(
+        'E_TOO_BIG',
+        `Cannot submit transaction: ${sealed.length} bytes exceed ${TRANSACTION_SIZE_MAX}`,
+      );
+    }
+    return sealed;
   }
 
   /** Begins an operation; one before it that threw on the way is taken back. */
   #begin(operation: Operation): void {
     if (this.#sealed) throw new TypeError('Cannot add operation: the transaction was submitted');
     this.#takeBack();
-    this.#unfinished = { at: this.#operations.at, ahead: this.#ahead.length };
+    this.#unfinishedAt = this.#operations.at;
+    this.#unfinishedAhead = this.#ahead.length;
     this.#operations.u8(operation);
     if (!DELETING.has(operation)) this.#deleting = false;
   }
 
   /** All arguments of an operation were good: it counts. */
   #end(): this {
-    this.#unfinished = undefined;
+    this.#unfinishedAt = -1;
     this.#count++;
     return this;
   }
 
   #takeBack(): void {
-    if (this.#unfinished === undefined) return;
-    this.#operations.at = this.#unfinished.at;
-    this.#ahead.length = this.#unfinished.ahead;
-    this.#unfinished = undefined;
+    if (this.#unfinishedAt < 0) return;
+    this.#operations.at = this.#unfinishedAt;
+    this.#ahead.length = this.#unfinishedAhead;
+    this.#unfinishedAt = -1;
   }
 
   #onCollection(operation: Operation, collection: Bytes): this {
@@ -512,35 +521,16 @@ export class Transaction {
   }
 
   #collectionIndex(collection: Bytes): number {
-    const name = checkName(toBytes(collection), 'collection name');
-    const id = textOf(name);
-    const known = this.#collections.get(id);
-    if (known !== undefined) return known;
-    const index = this.#collections.size;
-    this.#collections.set(id, index);
-    this.#tables.collections.lengthPrefixed(name);
-    return index;
+    const name = nameText(collection, 'collection name');
+    return this.#names.collection(checkName(name, 'collection name'));
   }
 
   #object(collection: Bytes, object: ObjectName): void {
     const hashed = typeof object === 'object' && !(object instanceof Uint8Array);
-    const bytes = toBytes(hashed ? object.name : object);
-    const name = hashed
-      ? checkSize(bytes, 'object name', NAME_SIZE_MAX)
-      : checkName(bytes, 'object name');
-    const hash = hashed ? checkCount(object.hash, 'hash', 2 ** 32 - 1) : -1;
-    const owner = this.#collectionIndex(collection);
-    const id = `${owner} ${hash} ${textOf(name)}`;
-    let index = this.#objects.get(id);
-    if (index === undefined) {
-      index = this.#objects.size;
-      this.#objects.set(id, index);
-      const table = this.#tables.objects;
-      table.varint(owner);
-      table.varint(hash + 1);
-      table.lengthPrefixed(name);
-    }
-    this.#number(index);
+    const name = nameText(hashed ? object.name : object, 'object name');
+    if (!hashed) checkName(name, 'object name');
+    const hash = hashed ? checkCount(object.hash, 'hash', 2 ** 32 - 1) : undefined;
+    this.#number(this.#names.object(this.#collectionIndex(collection), hash, name));
   }
 
   #number(value: number): void {
@@ -553,7 +543,7 @@ export class Transaction {
 
   #reservation(name: Bytes): void {
     this.#name(name, 'reservation name');
-    this.#reservations.add(`reservation ${textOf(toBytes(name))}`);
+    this.#reservations.push(`reservation ${textOf(toBytes(name))}`);
   }
 
   #value(value: Bytes): void {
@@ -577,27 +567,4 @@ export class Transaction {
     this.#number(checkCount(units.keys, 'keys'));
     return this;
   }
-}
-
-/** A transaction as the engine takes it. */
-export interface SealedTransaction {
-  /** Tables and operations; data written ahead is not in it. */
-  readonly bytes: Uint8Array;
-  /** Gives the buffer of `bytes` back: nobody looks at them any more. */
-  release(): void;
-  /** Identity of each collection and reservation it names: these order it behind others. */
-  readonly ordered: readonly string[];
-  /** Data to write ahead, in order of index. */
-  readonly ahead: readonly Uint8Array[];
-  /** True when every operation gives space back. */
-  readonly deleting: boolean;
-  /** True when it redeems from a reservation. */
-  readonly redeems: boolean;
-  /** What it redeems, of all reservations together. */
-  readonly redeemed: ReservationUnits;
-}
-
-/** Bytes as text that is equal exactly when they are: a key for maps. */
-export function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
 }

@@ -1,0 +1,63 @@
+/**
+ * A transaction as the engine takes it: built, checked, and not to be changed any more.
+ */
+
+import { type ByteWriter, varintSize } from '../format/bytes.js';
+import type { NameTable } from './name-table.js';
+import type { ReservationUnits } from './transaction.js';
+
+/** What a builder hands over. */
+export interface TransactionParts {
+  readonly names: NameTable;
+  /** Operations, guards included. */
+  readonly count: number;
+  readonly operations: ByteWriter;
+  /** Identities of the reservations that it names. */
+  readonly reservations: readonly string[];
+  /** Data to write ahead, in order of index. */
+  readonly ahead: readonly Uint8Array[];
+  /** True when every operation gives space back. */
+  readonly deleting: boolean;
+  /** True when it redeems from a reservation. */
+  readonly redeems: boolean;
+  /** What it redeems, of all reservations together. */
+  readonly redeemed: ReservationUnits;
+}
+
+export class SealedTransaction {
+  readonly #parts: TransactionParts;
+  /** Bytes of its encoding: tables and operations, without data that is written ahead. */
+  readonly length: number;
+  /** Identity of each collection and reservation it names: these order it behind others. */
+  readonly ordered: readonly string[];
+  readonly ahead: readonly Uint8Array[];
+  readonly deleting: boolean;
+  readonly redeems: boolean;
+  readonly redeemed: ReservationUnits;
+
+  constructor(parts: TransactionParts) {
+    const { names, count, operations, reservations } = parts;
+    this.#parts = parts;
+    this.length = names.length + varintSize(count) + varintSize(operations.at) + operations.at;
+    this.ordered =
+      reservations.length === 0 ? names.collections : [...names.collections, ...reservations];
+    this.ahead = parts.ahead;
+    this.deleting = parts.deleting;
+    this.redeems = parts.redeems;
+    this.redeemed = parts.redeemed;
+  }
+
+  /** Writes the encoding: `length` bytes. */
+  writeTo(writer: ByteWriter): void {
+    const { names, count, operations } = this.#parts;
+    writer.reserve(this.length);
+    names.writeTo(writer);
+    writer.varint(count);
+    writer.lengthPrefixed(operations.done());
+  }
+
+  /** Gives the buffer of the encoding back: it is not written any more. */
+  release(): void {
+    this.#parts.operations.release();
+  }
+}
