@@ -7,6 +7,7 @@
  *   byte on the way does not match its checksum. Results are the caller's.
  */
 
+import type { BlockRun } from '../alloc/block-run.js';
 import type { Io } from '../blockdev/io.js';
 import type { Tree } from '../btree/tree.js';
 import { StoreError } from '../errors.js';
@@ -41,7 +42,7 @@ export interface ObjectStat {
   readonly size: number;
   /** Runs of blocks that its bytes lie in. */
   readonly extents: number;
-  /** Bytes on the device that its bytes take, shared ones included. */
+  /** Bytes of the blocks that its bytes lie in, each block once, those shared with others too. */
   readonly allocatedBytes: number;
 }
 
@@ -265,14 +266,13 @@ export class StoredObject {
   #stat(): ObjectStat {
     const { id, version, size, blob } = this.#existing();
     const { blockSize } = this.#view.engine.state;
-    let extents = 0;
-    let allocatedBytes = 0;
+    const runs: BlockRun[] = [];
     for (const { entry } of blob.entries(0, size)) {
       if (entry.kind !== ENTRY_KIND.extent) continue;
-      extents++;
-      allocatedBytes += entry.blocks * blockSize;
+      runs.push({ start: entry.address, length: entry.blocks });
     }
-    return { id, version, size, extents, allocatedBytes };
+    const allocatedBytes = distinctBlocks(runs) * blockSize;
+    return { id, version, size, extents: runs.length, allocatedBytes };
   }
 
   #extents(from: number, length: number): ObjectExtent[] {
@@ -395,6 +395,18 @@ export class StoredObject {
 export function nameKey(kind: Parameters<typeof objectKey>[0], name: ObjectName): Uint8Array {
   if (typeof name === 'string' || name instanceof Uint8Array) return objectKey(kind, toBytes(name));
   return objectKey(kind, toBytes(name.name), name.hash);
+}
+
+/** Blocks that lie in any of the runs, which may overlap: pieces of one chunk share its blocks. */
+function distinctBlocks(runs: readonly BlockRun[]): number {
+  let blocks = 0;
+  let counted = 0; // end of the blocks that were counted
+  for (const { start, length } of runs.toSorted((a, b) => a.start - b.start)) {
+    const end = Math.max(counted, start + length);
+    blocks += end - Math.max(counted, start);
+    counted = end;
+  }
+  return blocks;
 }
 
 function checkRanges(ranges: readonly ByteRange[]): void {
