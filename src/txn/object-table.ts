@@ -61,6 +61,8 @@ export class ObjectTable {
   readonly #named: readonly NamedObject[];
   #byIndex: (ObjectSlot | undefined)[] = [];
   readonly #byKey = new Map<string, ObjectSlot>();
+  /** Ids of the collections that got an object, bits or another's objects: to be checked. */
+  readonly grown = new Set<number>();
 
   constructor(state: StoreState, named: readonly NamedObject[]) {
     this.#state = state;
@@ -155,6 +157,7 @@ export class ObjectTable {
       if (onode !== undefined) {
         onode.version++;
         collection.objects.put(key, onode.encode());
+        if (!slot.stored) this.grown.add(collection.id);
       } else if (slot.stored) {
         collection.objects.delete(key);
       }

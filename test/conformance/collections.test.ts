@@ -1,6 +1,7 @@
 /** Conformance, 2: collections. */
 
 import test, { type ExecutionContext } from 'ava';
+import type { Transaction } from '../../src/txn/transaction.js';
 import type { StoreBed } from '../support/store-fixture.js';
 import {
   C,
@@ -162,4 +163,58 @@ test('TwoHash', scenario, (t, bed) => {
     for (let i = 0; i < 360; i++) b.remove('c', b1(i)).remove('c', a1(i));
     b.removeCollection('c');
   });
+});
+
+test(
+  'an object whose hash does not fit the bits of its collection is refused',
+  scenario,
+  (t, bed) => {
+    const at = (hash: number) => ({ name: 'o', hash });
+    bed.commit((b) => b.createCollection('1.3', { order: 'hash', bits: 4 }).touch('1.3', at(0x13)));
+    bed.commit((b) => b.createCollection('any', { order: 'hash' }).touch('any', at(0x14)));
+    const refused: ((b: Transaction) => Transaction)[] = [
+      (b) => b.create('1.3', at(0x14)),
+      (b) => b.touch('1.3', at(0x14)),
+      (b) => b.write('1.3', at(0x14), 0, 'data'),
+      (b) => b.clone('1.3', at(0x13), at(0x12)),
+      (b) => b.cloneRange('1.3', at(0x13), at(0x12), 0, 0, 0),
+      (b) => b.moveRename('any', at(0x14), '1.3', at(0x14)),
+      (b) => b.moveRename('1.3', at(0x13), '1.3', at(0x23)).touch('1.3', at(0x14)),
+      (b) => b.mergeCollection('any', '1.3', 4),
+      (b) => b.mergeCollection('any', '1.3', 1),
+      (b) => b.touch('any', at(0x13)).setCollectionBits('any', 1),
+      (b) => b.touch('any', at(0x13)).cloneCollection('any', 'x').setCollectionBits('x', 32),
+      (b) =>
+        b
+          .touch('any', at(0x13))
+          .touch('any', at(0x15))
+          .createCollection('x', { order: 'hash' })
+          .splitCollection('any', 'x', 2, 1),
+    ];
+    for (const build of refused) t.throws(() => bed.commit(build), { code: 'E_INVALID' });
+    t.deepEqual(listAll(bed.store.collection('1.3')).map(listedText), ['19:o']);
+    t.deepEqual(listAll(bed.store.collection('any')).map(listedText), ['20:o']);
+    // What counts is how the transaction leaves it.
+    bed.commit((b) => b.touch('1.3', at(0x14)).remove('1.3', at(0x13)));
+    bed.commit((b) => b.remove('any', at(0x14)).touch('any', at(3)).mergeCollection('any', '1.3', 0));
+    t.is(bed.store.collection('1.3').statSync().objects, 2);
+  },
+);
+
+test('a collection is split in four by one transaction', scenario, (t, bed) => {
+  bed.commit((b) => {
+    b.createCollection('1.0', { order: 'hash', bits: 3 });
+    for (let i = 0; i < 64; i++) b.touch('1.0', { name: '', hash: i << 3 });
+  });
+  bed.commit((b) => {
+    for (const child of [8, 16, 24]) {
+      b.createCollection(`1.${child}`, { order: 'hash', bits: 5 });
+      b.splitCollection('1.0', `1.${child}`, 5, child);
+    }
+  });
+  for (const child of [0, 8, 16, 24]) {
+    const listed = listAll(bed.store.collection(`1.${child}`));
+    t.is(listed.length, 16);
+    t.true(listed.every(({ hash = 0 }) => hash % 32 === child));
+  }
 });

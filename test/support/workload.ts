@@ -203,13 +203,18 @@ export class Workload {
       ([, { objects, order }]) => objects.size === 0 && order === 'hash',
     );
     const hashed = [...state.collections].filter(([, { order }]) => order === 'hash');
-    const bits = prng.below(4);
+    const source = hashed.length > 0 && prng.chance(0.9) ? prng.pick(hashed)[0] : c;
+    const { bits: has = 0, objects } = state.collections.get(source) ?? {};
+    const [some] = objects?.values() ?? [];
+    const low = (some?.hash ?? 0) % 2 ** has;
+    const exact = has < 32 && prng.chance(0.8);
+    const bits = exact ? has + 1 : prng.below(4);
     return {
       op: 'splitCollection',
-      c: hashed.length > 0 && prng.chance(0.9) ? prng.pick(hashed)[0] : c,
+      c: source,
       to: empty !== undefined && prng.chance(0.9) ? empty[0] : to,
       bits,
-      remainder: prng.below(2 ** bits),
+      remainder: exact ? low + prng.below(2) * 2 ** has : prng.below(2 ** bits),
     };
   }
 
