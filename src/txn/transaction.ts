@@ -552,7 +552,7 @@ export class Transaction {
   }
 
   #reservation(name: Bytes): void {
-    this.#name(name, 'reservation name');
+    this.#operations.lengthPrefixed(checkName(toBytes(name), 'reservation name'));
     this.#reservations.add(`reservation ${textOf(toBytes(name))}`);
   }
 

@@ -196,7 +196,9 @@ test(
     t.deepEqual(listAll(bed.store.collection('any')).map(listedText), ['20:o']);
     // What counts is how the transaction leaves it.
     bed.commit((b) => b.touch('1.3', at(0x14)).remove('1.3', at(0x13)));
-    bed.commit((b) => b.remove('any', at(0x14)).touch('any', at(3)).mergeCollection('any', '1.3', 0));
+    bed.commit((b) =>
+      b.remove('any', at(0x14)).touch('any', at(3)).mergeCollection('any', '1.3', 0),
+    );
     t.is(bed.store.collection('1.3').statSync().objects, 2);
   },
 );

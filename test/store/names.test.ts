@@ -92,6 +92,8 @@ test('an empty name is E_INVALID, except beside a hash', (t) => {
   t.throws(() => transaction.touch('c', ''), empty);
   t.throws(() => transaction.renameCollection('c', ''), empty);
   t.throws(() => transaction.clone('c', 'o', new Uint8Array(0)), empty);
+  t.throws(() => transaction.reserve('', { bytes: 0, operations: 0, keys: 0 }), empty);
+  t.throws(() => transaction.cancelReservation(''), empty);
   t.is(transaction.operationCount, 0);
   const bed = storeBed(t);
   bed.commit((b) => b.createCollection('h', { order: 'hash' }).touch('h', { name: '', hash: 7 }));

@@ -60,7 +60,13 @@ const ON_OBJECT: readonly ObjectOperation[] = [
   'mustNotExist',
 ];
 
-export class Workload {
+/** Where a model run has its transactions from. */
+export interface TransactionSource {
+  /** A transaction for a store that holds about what `state` says. */
+  transaction(state: ModelState): ModelOperation[];
+}
+
+export class Workload implements TransactionSource {
   readonly #prng: Prng;
   readonly #options: WorkloadOptions;
   readonly #registry = new ComparatorRegistry();
@@ -71,7 +77,6 @@ export class Workload {
     for (const comparator of options.comparators) this.#registry.register(comparator);
   }
 
-  /** A transaction for a store that holds about what `state` says. */
   transaction(state: ModelState): ModelOperation[] {
     const count = 1 + this.#prng.below(this.#options.operationsMax);
     return Array.from({ length: count }, () => this.#mostlyGood(state));
