@@ -13,6 +13,7 @@ import type { Tree } from '../btree/tree.js';
 import { StoreError } from '../errors.js';
 import { compareBytes } from '../format/bytes.js';
 import type { PlacedEntry } from '../onode/blob-stream.js';
+import type { CollectionKind } from '../onode/cnode.js';
 import { ENTRY_KIND } from '../onode/extent-entry.js';
 import { objectKey } from '../onode/object-key.js';
 import { Onode } from '../onode/onode.js';
@@ -391,10 +392,16 @@ export class StoredObject {
   }
 }
 
-/** Key of a name in a collection of this kind. */
-export function nameKey(kind: Parameters<typeof objectKey>[0], name: ObjectName): Uint8Array {
-  if (typeof name === 'string' || name instanceof Uint8Array) return objectKey(kind, toBytes(name));
-  return objectKey(kind, toBytes(name.name), name.hash);
+/** Key of a name in a collection of this kind. RangeError for a hash that is no u32. */
+export function nameKey(kind: CollectionKind, name: ObjectName): Uint8Array {
+  if (typeof name !== 'object' || name === null || name instanceof Uint8Array) {
+    return objectKey(kind, toBytes(name));
+  }
+  const { hash } = name;
+  if (!Number.isInteger(hash) || hash < 0 || hash >= 2 ** 32) {
+    throw new RangeError(`Cannot use hash ${hash}: expected a whole number in [0, ${2 ** 32 - 1}]`);
+  }
+  return objectKey(kind, toBytes(name.name), hash);
 }
 
 /** Blocks that lie in any of the runs, which may overlap: pieces of one chunk share its blocks. */

@@ -112,6 +112,9 @@ export class Transaction {
   /** Makes a collection. E_EXISTS when there is one of this name. */
   createCollection(collection: Bytes, options: CollectionOptions = {}): this {
     const { order = 'name', bits = 0 } = options;
+    if (order !== 'name' && order !== 'hash') {
+      throw new RangeError(`Cannot use order ${order}: expected name or hash`);
+    }
     checkCount(bits, 'bits', order === 'hash' ? BITS_MAX : 0);
     this.#begin(OPERATION.createCollection);
     this.#collection(collection);
