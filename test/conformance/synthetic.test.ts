@@ -26,7 +26,7 @@ const M = K * K;
 
 const SMALL: SyntheticOptions = {
   mix: SYNTHETIC,
-  objects: 60,
+  objects: scaled(300, 60),
   sizeMax: 400 * K,
   writeMax: 40 * K,
   alignment: 0,
@@ -81,18 +81,18 @@ const RUNS: Readonly<Record<string, Setting>> = {
   },
   'SyntheticMatrix: blocks of 64 KiB, no cache': {
     writes: WRITES['of 64 KiB, unaligned'],
-    bed: { ...TINY, blockSize: 64 * K, size: 512 * M },
+    bed: { ...TINY, blockSize: 64 * K, size: 1024 * M },
   },
   'SyntheticMatrix: blocks of 64 KiB, stripes, ample cache': {
     writes: WRITES['of 1 MiB, by 64 KiB'],
-    bed: { ...LARGE, ...STRIPED, blockSize: 64 * K, size: 512 * M },
+    bed: { ...LARGE, ...STRIPED, blockSize: 64 * K, size: 1024 * M },
   },
 };
 
 Object.entries(RUNS).forEach(([title, { writes, bed }], index) => {
   test.serial(title, async (t) => {
     const options: ModelRunOptions = {
-      bed: { size: 256 * M, journalBytes: 4 * M, ...bed },
+      bed: { size: scaled(1024, 256) * M, journalBytes: 4 * M, ...bed },
       workload: (prng) => new Synthetic(prng, writes),
       every: 50,
       audits: 20,

@@ -51,6 +51,8 @@ export const SYNTHETIC_LIMITED: Mix = {
 
 export const SYNTHETIC_ATTRIBUTES: Mix = {
   ...SYNTHETIC,
+  touch: 200,
+  stash: 60,
   write: 0,
   zero: 0,
   truncate: 0,
