@@ -166,12 +166,9 @@ test(
         b.clone(C, 'head', `snapshot ${round + 1}`);
       });
     }
-    const written = rounds * places * 256;
+    const most = rounds * places * 16 * K + 16 * M; // two nodes a write; the field allows 72 KiB
     const { allocated } = bed.store.statfs();
-    t.true(
-      allocated < 24 * written + 16 * M,
-      `${allocated} bytes hold ${written} in ${rounds} clones`,
-    );
+    t.true(allocated < most, `${allocated} bytes in ${rounds} clones`);
     for (const round of [0, Math.floor(rounds / 2), rounds - 1]) {
       const snapshot = object(bed, `snapshot ${round + 1}`);
       for (const k of [0, 1, places - 1]) {
@@ -180,7 +177,7 @@ test(
       }
     }
   },
-  { size: 512 * M },
+  { size: scaled(4096, 512) * M },
 );
 
 test('BlueStoreUnshareBlobSimple', inCollection, (t, bed) => {
