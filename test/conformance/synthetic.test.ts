@@ -19,7 +19,7 @@ import {
 import { scaled } from './fixture.js';
 
 const SEED = seedFromEnvironment();
-const OPS = Number(process.env['OPS'] ?? scaled(10_000, 500));
+const OPS = Number(process.env['OPS'] ?? scaled(10_000, 400));
 
 const K = 1024;
 const M = K * K;
