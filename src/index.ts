@@ -24,6 +24,7 @@ export type {
   StoredCollection,
 } from './store/stored-collection.js';
 export type {
+  ByteRange,
   MapEntry,
   MapRange,
   ObjectExtent,

@@ -67,6 +67,11 @@ export function hashOf(key: Uint8Array): number {
   return reverseBits(((a << 24) | (b << 16) | (c << 8) | d) >>> 0);
 }
 
+/** True when the hashes of two hash-ordered keys agree in their low `bits` bits. */
+export function sharesBits(a: Uint8Array, b: Uint8Array, bits: number): boolean {
+  return bits === 0 || (hashOf(a) ^ hashOf(b)) << (32 - bits) === 0;
+}
+
 /** Keys [from, to) of the objects whose low `bits` hash bits are `remainder`; `to` may be open. */
 export function hashRange(
   bits: number,

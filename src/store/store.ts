@@ -18,6 +18,7 @@ import { type OpenedEngine, openEngine, type RecoveryReport } from '../txn/recov
 import { decodeReservation, heldBlocks } from '../txn/reservation.js';
 import type { Submission } from '../txn/submission.js';
 import { type Bytes, type ReservationUnits, Transaction, toBytes } from '../txn/transaction.js';
+import { pageLimit } from './page.js';
 import { findSignature } from './signature.js';
 import { StoredCollection } from './stored-collection.js';
 import { PresentView, SnapshotView, type View } from './view.js';
@@ -395,7 +396,8 @@ function engineOptions(device: BlockDevice, options: OpenOptions) {
 }
 
 function listNames(view: View, options: NamePage): Uint8Array[] {
-  const { after, limit = 1000 } = options;
+  const { after } = options;
+  const limit = pageLimit(options.limit);
   const names: Uint8Array[] = [];
   const cursor = view.collections.cursor();
   const first = after === undefined ? undefined : toBytes(after);

@@ -7,16 +7,17 @@
 
 import type { Io } from '../blockdev/io.js';
 import { StoreError } from '../errors.js';
-import { textOf } from '../format/bytes.js';
+import { compareBytes, textOf } from '../format/bytes.js';
 import { COLLECTION_KIND } from '../onode/cnode.js';
-import { hashOf, nameOf, objectKey } from '../onode/object-key.js';
+import { hashOf, nameOf } from '../onode/object-key.js';
 import { decodeOnode } from '../onode/onode.js';
 import { attributeKey, attributeName, FIRST_ATTRIBUTE_KEY } from '../txn/attribute-key.js';
 import type { OpenCollection } from '../txn/open-collection.js';
 import { printable } from '../txn/store-state.js';
 import { type Bytes, type ObjectName, toBytes } from '../txn/transaction.js';
 import { type FoundValue, findValue, readValue } from './found-value.js';
-import { StoredObject } from './stored-object.js';
+import { pageLimit } from './page.js';
+import { nameKey, StoredObject } from './stored-object.js';
 import type { View } from './view.js';
 
 /** Figures of a collection. */
@@ -43,11 +44,11 @@ export interface ListOptions {
   readonly from?: ObjectName;
   /** The objects behind this one: for paging. */
   readonly after?: ObjectName;
+  /** The objects before this one. */
+  readonly to?: ObjectName;
   /** Most objects; 1000 by default. */
   readonly limit?: number;
 }
-
-const LIMIT_DEFAULT = 1000;
 
 export class StoredCollection {
   readonly #view: View;
@@ -135,20 +136,19 @@ export class StoredCollection {
   }
 
   #list(options: ListOptions): ListedObject[] {
-    const { limit = LIMIT_DEFAULT, from, after } = options;
+    const { from, after, to } = options;
+    const limit = pageLimit(options.limit);
     const { objects, kind } = this.#open();
-    const key = (name: ObjectName): Uint8Array =>
-      typeof name === 'string' || name instanceof Uint8Array
-        ? objectKey(kind, toBytes(name))
-        : objectKey(kind, toBytes(name.name), name.hash);
     const cursor = objects.cursor();
     const first = after ?? from;
     if (first === undefined) cursor.seekFirst();
-    else cursor.seek(key(first));
-    const skipped = after === undefined ? undefined : textOf(key(after));
+    else cursor.seek(nameKey(kind, first));
+    const skipped = after === undefined ? undefined : textOf(nameKey(kind, after));
+    const end = to === undefined ? undefined : nameKey(kind, to);
     const listed: ListedObject[] = [];
     for (; cursor.valid && listed.length < limit; cursor.next()) {
       const found = cursor.key();
+      if (end !== undefined && compareBytes(found, end) >= 0) break;
       if (skipped !== undefined && listed.length === 0 && textOf(found) === skipped) continue;
       const { size, version } = decodeOnode(cursor.valueBytes, cursor.valueStart, cursor.valueEnd);
       const hash = kind === COLLECTION_KIND.hash ? hashOf(found) : undefined;

@@ -7,11 +7,13 @@
  *   byte on the way does not match its checksum. Results are the caller's.
  */
 
+import type { BlockRun } from '../alloc/block-run.js';
 import type { Io } from '../blockdev/io.js';
 import type { Tree } from '../btree/tree.js';
 import { StoreError } from '../errors.js';
 import { compareBytes, textOf } from '../format/bytes.js';
 import type { PlacedEntry } from '../onode/blob-stream.js';
+import type { CollectionKind } from '../onode/cnode.js';
 import { ENTRY_KIND } from '../onode/extent-entry.js';
 import { objectKey } from '../onode/object-key.js';
 import { Onode } from '../onode/onode.js';
@@ -25,6 +27,7 @@ import { readEntries } from '../txn/data-reader.js';
 import { printable } from '../txn/store-state.js';
 import { type Bytes, type ObjectName, toBytes } from '../txn/transaction.js';
 import { type FoundValue, findValue, readValue } from './found-value.js';
+import { pageLimit } from './page.js';
 import type { View } from './view.js';
 
 /** Figures of an object. */
@@ -40,7 +43,7 @@ export interface ObjectStat {
   readonly size: number;
   /** Runs of blocks that its bytes lie in. */
   readonly extents: number;
-  /** Bytes on the device that its bytes take, shared ones included. */
+  /** Bytes of the blocks that its bytes lie in, each block once, those shared with others too. */
   readonly allocatedBytes: number;
 }
 
@@ -69,7 +72,15 @@ export interface MapRange {
 
 export type MapEntry = readonly [key: Uint8Array, value: Uint8Array];
 
-const LIMIT_DEFAULT = 1000;
+/** Bytes [offset, offset + length) of an object. */
+export type ByteRange = readonly [offset: number, length: number];
+
+/** A read whose look-up is done. */
+interface PlannedRead {
+  readonly entries: readonly PlacedEntry[];
+  readonly from: number; // bytes
+  readonly to: number; // bytes
+}
 
 export class StoredObject {
   readonly #view: View;
@@ -122,13 +133,33 @@ export class StoredObject {
     );
   }
 
-  /** What lies where, in order of offset. */
-  extentsSync(): ObjectExtent[] {
-    return this.#view.sync(() => this.#extents());
+  /** The bytes of each range, as far as the object goes; all of one state of the object. */
+  readRangesSync(ranges: readonly ByteRange[]): Uint8Array[] {
+    checkRanges(ranges);
+    return this.#view.readSync(
+      () => ranges.map(([offset, length]) => this.#planRead(offset, length)),
+      (plans) => this.#readEach(plans),
+    );
   }
 
-  extents(): Promise<ObjectExtent[]> {
-    return this.#view.run(() => this.#extents());
+  /** As `readRangesSync`. */
+  readRanges(ranges: readonly ByteRange[]): Promise<Uint8Array[]> {
+    checkRanges(ranges);
+    return this.#view.read(
+      () => ranges.map(([offset, length]) => this.#planRead(offset, length)),
+      (plans) => this.#readEach(plans),
+    );
+  }
+
+  /** What lies where in [offset, offset + length), in order of offset; cut to the range. */
+  extentsSync(offset = 0, length = Number.POSITIVE_INFINITY): ObjectExtent[] {
+    checkRange(offset, length);
+    return this.#view.sync(() => this.#extents(offset, length));
+  }
+
+  extents(offset = 0, length = Number.POSITIVE_INFINITY): Promise<ObjectExtent[]> {
+    checkRange(offset, length);
+    return this.#view.run(() => this.#extents(offset, length));
   }
 
   // Attributes
@@ -236,20 +267,19 @@ export class StoredObject {
   #stat(): ObjectStat {
     const { id, version, size, blob } = this.#existing();
     const { blockSize } = this.#view.engine.state;
-    let extents = 0;
-    let allocatedBytes = 0;
+    const runs: BlockRun[] = [];
     for (const { entry } of blob.entries(0, size)) {
       if (entry.kind !== ENTRY_KIND.extent) continue;
-      extents++;
-      allocatedBytes += entry.blocks * blockSize;
+      runs.push({ start: entry.address, length: entry.blocks });
     }
-    return { id, version, size, extents, allocatedBytes };
+    const allocatedBytes = distinctBlocks(runs) * blockSize;
+    return { id, version, size, extents: runs.length, allocatedBytes };
   }
 
-  #extents(): ObjectExtent[] {
+  #extents(from: number, length: number): ObjectExtent[] {
     const { size, blob } = this.#existing();
     const { blockSize } = this.#view.engine.state;
-    return [...blob.entries(0, size)].map(({ offset, entry }) => ({
+    return [...blob.entries(from, Math.min(size, from + length))].map(({ offset, entry }) => ({
       offset,
       length: entry.length,
       kind:
@@ -262,16 +292,23 @@ export class StoredObject {
     }));
   }
 
-  #planRead(offset: number, length: number): { entries: PlacedEntry[]; from: number; to: number } {
+  #planRead(offset: number, length: number): PlannedRead {
     const { size, blob } = this.#existing();
     const from = Math.min(offset, size);
     const to = Math.min(size, offset + length);
     return { entries: [...blob.entries(from, to)], from, to };
   }
 
-  *#readData(plan: { entries: PlacedEntry[]; from: number; to: number }): Io<Uint8Array> {
+  *#readData(plan: PlannedRead): Io<Uint8Array> {
     const { state, device } = this.#view.engine;
     return yield* readEntries(state, device, plan.entries, plan.from, plan.to);
+  }
+
+  /** One after the other: whole chunks of all of them at once would be too much memory. */
+  *#readEach(plans: readonly PlannedRead[]): Io<Uint8Array[]> {
+    const pieces: Uint8Array[] = [];
+    for (const plan of plans) pieces.push(yield* this.#readData(plan));
+    return pieces;
   }
 
   #found(tree: Tree, key: Uint8Array): FoundValue | undefined {
@@ -308,7 +345,8 @@ export class StoredObject {
   }
 
   #plannedMap(range: MapRange): [Uint8Array, FoundValue][] {
-    const { limit = LIMIT_DEFAULT, reverse = false } = range;
+    const { reverse = false } = range;
+    const limit = pageLimit(range.limit);
     const planned: [Uint8Array, FoundValue][] = [];
     const { map } = this.#existing();
     const order = (a: Uint8Array, b: Uint8Array): number =>
@@ -354,10 +392,32 @@ export class StoredObject {
   }
 }
 
-/** Key of a name in a collection of this kind. */
-function nameKey(kind: Parameters<typeof objectKey>[0], name: ObjectName): Uint8Array {
-  if (typeof name === 'string' || name instanceof Uint8Array) return objectKey(kind, toBytes(name));
-  return objectKey(kind, toBytes(name.name), name.hash);
+/** Key of a name in a collection of this kind. RangeError for a hash that is no u32. */
+export function nameKey(kind: CollectionKind, name: ObjectName): Uint8Array {
+  if (typeof name !== 'object' || name === null || name instanceof Uint8Array) {
+    return objectKey(kind, toBytes(name));
+  }
+  const { hash } = name;
+  if (!Number.isInteger(hash) || hash < 0 || hash >= 2 ** 32) {
+    throw new RangeError(`Cannot use hash ${hash}: expected a whole number in [0, ${2 ** 32 - 1}]`);
+  }
+  return objectKey(kind, toBytes(name.name), hash);
+}
+
+/** Blocks that lie in any of the runs, which may overlap: pieces of one chunk share its blocks. */
+function distinctBlocks(runs: readonly BlockRun[]): number {
+  let blocks = 0;
+  let counted = 0; // end of the blocks that were counted
+  for (const { start, length } of runs.toSorted((a, b) => a.start - b.start)) {
+    const end = Math.max(counted, start + length);
+    blocks += end - Math.max(counted, start);
+    counted = end;
+  }
+  return blocks;
+}
+
+function checkRanges(ranges: readonly ByteRange[]): void {
+  for (const [offset, length] of ranges) checkRange(offset, length);
 }
 
 function checkRange(offset: number, length: number): void {

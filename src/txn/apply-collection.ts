@@ -8,7 +8,7 @@ import { type ByteReader, compareBytes } from '../format/bytes.js';
 import { ROLE } from '../format/role.js';
 import { COLLECTION_KIND, forEachCnodeRoot } from '../onode/cnode.js';
 import { embedMax } from '../onode/limits.js';
-import { hashRange } from '../onode/object-key.js';
+import { hashRange, sharesBits } from '../onode/object-key.js';
 import { encodeValue, type NewValue, releaseValue } from '../onode/value-record.js';
 import { attributeKey } from './attribute-key.js';
 import type { ObjectTable } from './object-table.js';
@@ -59,7 +59,7 @@ export class CollectionOperations {
         this.#removeAttribute(this.#open());
         return true;
       case OPERATION.setCollectionBits:
-        this.#open().bits = this.#reader.varint();
+        this.#setBits(this.#open(), this.#reader.varint());
         return true;
       case OPERATION.splitCollection:
         this.#split(this.#settled(), this.#open());
@@ -142,7 +142,9 @@ export class CollectionOperations {
     });
     const id = state.counters.nextCollection++;
     const bytes = Buffer.from(name, 'latin1');
-    state.addCollection(OpenCollection.copy(state, bytes, record, id));
+    const copy = OpenCollection.copy(state, bytes, record, id);
+    state.addCollection(copy);
+    this.#objects.noteGrown(copy);
     state.counters.objects += source.objects.count();
     state.counters.storedBytes += source.objects.storedBytes();
   }
@@ -165,6 +167,11 @@ export class CollectionOperations {
     if (record !== undefined) releaseValue(this.#state, record, 0, record.length);
   }
 
+  #setBits(collection: OpenCollection, bits: number): void {
+    collection.bits = bits;
+    this.#objects.noteGrown(collection);
+  }
+
   #split(source: OpenCollection, target: OpenCollection): void {
     const bits = this.#reader.varint();
     const remainder = this.#reader.varint();
@@ -179,8 +186,8 @@ export class CollectionOperations {
     const middle = source.objects.splitOff(from);
     if (above !== undefined) source.objects.join(above);
     target.objects = this.#adopt(middle, target);
-    source.bits = bits;
-    target.bits = bits;
+    this.#setBits(source, bits);
+    this.#setBits(target, bits);
   }
 
   #merge(source: OpenCollection, target: OpenCollection): void {
@@ -200,7 +207,7 @@ export class CollectionOperations {
       target.objects.join(source.objects);
       target.objects.join(above);
     }
-    target.bits = bits;
+    this.#setBits(target, bits);
     const limit = embedMax(this.#state.nodeSize);
     this.#state.dropTree(ROLE.attributes, source.attributes.encodeRoot(limit));
     this.#state.takeCollection(source);
@@ -212,6 +219,21 @@ export class CollectionOperations {
     empty.join(tree);
     return empty;
   }
+}
+
+/** The order is that of the reversed hash: what first and last agree in, all agree in. */
+/** @throws StoreError E_INVALID when objects of a hash-ordered collection differ in its bits */
+export function checkBits(collection: OpenCollection): void {
+  const { kind, bits, objects } = collection;
+  if (kind !== COLLECTION_KIND.hash || bits === 0) return;
+  const first = objects.firstKey();
+  const last = objects.lastKey();
+  if (first === undefined || last === undefined || sharesBits(first, last, bits)) return;
+  const name = printable(Buffer.from(collection.name).toString('latin1'));
+  throw new StoreError(
+    'E_INVALID',
+    `Cannot change collection ${name}: the hashes of its objects differ in their low ${bits} bits`,
+  );
 }
 
 function checkDistinct(source: OpenCollection, target: OpenCollection): void {

@@ -12,7 +12,7 @@ import type { Role } from '../format/role.js';
 import { STORED_BYTES_MAX } from '../onode/limits.js';
 import type { Onode } from '../onode/onode.js';
 import type { NewValue } from '../onode/value-record.js';
-import { CollectionOperations } from './apply-collection.js';
+import { CollectionOperations, checkBits } from './apply-collection.js';
 import { MapOperations } from './apply-map.js';
 import { attributeKey, FIRST_ATTRIBUTE_KEY } from './attribute-key.js';
 import { missing, type NamedObject, ObjectTable } from './object-table.js';
@@ -114,11 +114,13 @@ class Application {
     return { redeemedBlocks: this.#redeemedBlocks, operationCount: this.#count };
   }
 
-  /** Writes the records of all collections that the transaction touched. */
+  /** Writes the records of all collections that the transaction touched. E_INVALID: bits. */
   #writeBackCollections(): void {
     for (const name of this.#names) {
       const collection = this.#state.collection(name);
-      if (collection !== undefined) this.#state.writeBack(collection);
+      if (collection === undefined) continue;
+      if (this.#objects.hasGrown(collection)) checkBits(collection);
+      this.#state.writeBack(collection);
     }
   }
 

@@ -63,6 +63,8 @@ export class ObjectTable {
   readonly #slots: ObjectSlot[] = [];
   /** The slots by collection and key, where there may be several. */
   #byKey: Map<string, ObjectSlot> | undefined;
+  /** Ids of hash-ordered collections that got an object, bits or another's objects. */
+  #grown: Set<number> | undefined;
 
   constructor(state: StoreState, named: readonly NamedObject[]) {
     this.#state = state;
@@ -172,11 +174,23 @@ export class ObjectTable {
       if (onode !== undefined) {
         onode.version++;
         collection.objects.put(key, onode.encode());
+        if (!slot.stored) this.noteGrown(collection);
       } else if (slot.stored) {
         collection.objects.delete(key);
       }
       slot.stored = onode !== undefined;
     }
+  }
+
+  /** The hashes of the collection's objects are to be checked when the transaction ends. */
+  noteGrown(collection: OpenCollection): void {
+    if (!isHashed(collection)) return;
+    this.#grown ??= new Set();
+    this.#grown.add(collection.id);
+  }
+
+  hasGrown(collection: OpenCollection): boolean {
+    return this.#grown?.has(collection.id) === true;
   }
 
   /** Forgets all slots: they are opened again when they are named again. */

@@ -130,6 +130,9 @@ export class Transaction {
   /** Makes a collection. E_EXISTS when there is one of this name. */
   createCollection(collection: Bytes, options: CollectionOptions = {}): this {
     const { order = 'name', bits = 0 } = options;
+    if (order !== 'name' && order !== 'hash') {
+      throw new RangeError(`Cannot use order ${order}: expected name or hash`);
+    }
     checkCount(bits, 'bits', order === 'hash' ? BITS_MAX : 0);
     this.#begin(OPERATION.createCollection);
     this.#collection(collection);
@@ -542,8 +545,9 @@ export class Transaction {
   }
 
   #reservation(name: Bytes): void {
-    this.#name(name, 'reservation name');
-    this.#reservations.push(`reservation ${textOf(toBytes(name))}`);
+    const text = checkName(nameText(name, 'reservation name'), 'reservation name');
+    this.#operations.text(text);
+    this.#reservations.push(`reservation ${text}`);
   }
 
   #value(value: Bytes): void {

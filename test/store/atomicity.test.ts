@@ -50,7 +50,7 @@ const CHANGES: readonly Build[] = [
   (t) => t.touch('h', 'one').touch('h', 'two'),
   (t) => t.splitCollection('h', 'i', 1, 1),
   (t) => t.mergeCollection('i', 'h', 0),
-  (t) => t.setCollectionBits('h', 3),
+  (t) => t.createCollection('g', { order: 'hash' }).setCollectionBits('g', 3),
 ];
 
 function fill(bed: StoreBed): void {

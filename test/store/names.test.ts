@@ -1,7 +1,7 @@
 /** Names, keys and values at their limits, and with every byte there is. */
 
 import test from 'ava';
-import { Transaction } from '../../src/txn/transaction.js';
+import { type CollectionOptions, Transaction } from '../../src/txn/transaction.js';
 import { type StoreBed, storeBed } from '../support/store-fixture.js';
 
 const NAME_MAX = 4096;
@@ -92,6 +92,8 @@ test('an empty name is E_INVALID, except beside a hash', (t) => {
   t.throws(() => transaction.touch('c', ''), empty);
   t.throws(() => transaction.renameCollection('c', ''), empty);
   t.throws(() => transaction.clone('c', 'o', new Uint8Array(0)), empty);
+  t.throws(() => transaction.reserve('', { bytes: 0, operations: 0, keys: 0 }), empty);
+  t.throws(() => transaction.cancelReservation(''), empty);
   t.is(transaction.operationCount, 0);
   const bed = storeBed(t);
   bed.commit((b) => b.createCollection('h', { order: 'hash' }).touch('h', { name: '', hash: 7 }));
@@ -153,4 +155,25 @@ test('names that are neither text nor bytes are a TypeError', (t) => {
   t.throws(() => transaction.createCollection(wrong), { instanceOf: TypeError });
   t.throws(() => transaction.write('c', 'o', 0, wrong), { instanceOf: TypeError });
   t.throws(() => transaction.mapSet('c', 'o', [['k', wrong]]), { instanceOf: TypeError });
+});
+
+test('an unknown order of a collection is a RangeError', (t) => {
+  const wrong = { order: 'hashed' } as unknown as CollectionOptions;
+  const range = { instanceOf: RangeError };
+  t.throws(() => new Transaction().createCollection('c', wrong), range);
+  t.throws(() => new Transaction().createCollection('c', { bits: 1 }), range);
+  t.throws(() => new Transaction().createCollection('c', { order: 'hash', bits: 33 }), range);
+});
+
+test('a hash that is no u32 is a RangeError, in transactions and in reads', (t) => {
+  const bed = storeBed(t);
+  bed.commit((b) => b.createCollection('h', { order: 'hash' }).touch('h', { name: 'o', hash: 7 }));
+  const collection = bed.store.collection('h');
+  for (const hash of [-1, 2 ** 32, 0.5, Number.NaN]) {
+    const name = { name: 'o', hash };
+    t.throws(() => new Transaction().touch('h', name), { instanceOf: RangeError });
+    t.throws(() => collection.object(name).existsSync(), { instanceOf: RangeError });
+    t.throws(() => collection.listSync({ from: name }), { instanceOf: RangeError });
+  }
+  t.throws(() => collection.object(7 as unknown as string).readSync(), { instanceOf: TypeError });
 });

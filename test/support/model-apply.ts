@@ -41,6 +41,7 @@ export function applyToModel(
   const model = new Model(state, comparators);
   try {
     for (const operation of operations) model.apply(operation);
+    model.checkBits(state);
     return { state: model.draft.done() };
   } catch (error) {
     if (error instanceof Refusal) return { code: error.code };
@@ -80,6 +81,16 @@ class Model {
       default:
         if ('o' in one) this.#object(one);
         else this.#collection(one);
+    }
+  }
+
+  /** The objects of a changed hash-ordered collection agree in their low bits. */
+  checkBits(before: ModelState): void {
+    for (const [name, { order, bits, objects }] of this.draft.collections) {
+      const old = before.collections.get(name);
+      if (order !== 'hash' || bits === 0 || old?.objects === objects) continue;
+      const low = new Set([...objects.values()].map(({ hash = 0 }) => hash % 2 ** bits));
+      if (low.size > 1) refuse('E_INVALID');
     }
   }
 

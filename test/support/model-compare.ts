@@ -13,12 +13,15 @@ import {
   bytesOf,
   latin1,
   type ModelCollection,
+  type ModelName,
   type ModelObject,
   type ModelState,
+  modelKey,
   sortedMap,
   sortedText,
   totals,
 } from './model.js';
+import type { ModelOperation } from './model-operation.js';
 import type { Prng } from './prng.js';
 
 /** How thorough a comparison is. */
@@ -46,6 +49,34 @@ export function compareStore(store: Store, state: ModelState, options: CompareOp
   );
   const held = reservations.reduce((sum, { heldBytes }) => sum + heldBytes, 0);
   strictEqual(statfs.reserved, held, 'reserved bytes of statfs');
+}
+
+/** Compares every object that the operations name, whether it is there or not. */
+export function compareNamed(
+  store: Store,
+  state: ModelState,
+  operations: readonly ModelOperation[],
+  prng: Prng,
+): void {
+  for (const [c, o] of operations.flatMap(namedObjects)) {
+    const collection = state.collections.get(c);
+    if (collection === undefined) continue;
+    const { name, hash } = o;
+    const own = bytesOf(name);
+    const stored = store
+      .collection(bytesOf(c))
+      .object(hash === undefined ? own : { name: own, hash });
+    const model = collection.objects.get(modelKey(collection.order, o));
+    strictEqual(stored.existsSync(), model !== undefined, `existence of ${c}/${name}`);
+    if (model !== undefined) compareObject(stored, `${c}/${name}`, model, prng);
+  }
+}
+
+function namedObjects(one: ModelOperation): [c: string, o: ModelName][] {
+  if (!('o' in one)) return [];
+  const named: [string, ModelName][] = [[one.c, one.o]];
+  if ('toO' in one) named.push(['toC' in one ? one.toC : one.c, one.toO]);
+  return named;
 }
 
 /** Compares the collections that a store or snapshot shows. */

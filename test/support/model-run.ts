@@ -13,15 +13,15 @@ import { type ErrorCode, hasCode, StoreError } from '../../src/errors.js';
 import type { Snapshot, Store } from '../../src/store/store.js';
 import { EMPTY_MODEL, type ModelState } from './model.js';
 import { applyToModel } from './model-apply.js';
-import { compareStore, compareView, compareViewAsync } from './model-compare.js';
+import { compareNamed, compareStore, compareView, compareViewAsync } from './model-compare.js';
 import { buildTransaction, type ModelOperation } from './model-operation.js';
 import type { Prng } from './prng.js';
 import { type BedOptions, StoreBed } from './store-fixture.js';
-import { Workload, type WorkloadOptions } from './workload.js';
+import { type TransactionSource, Workload, type WorkloadOptions } from './workload.js';
 
 export interface ModelRunOptions {
   readonly bed: BedOptions;
-  readonly workload: WorkloadOptions;
+  readonly workload: WorkloadOptions | ((prng: Prng) => TransactionSource);
   /** Transactions between two comparisons. */
   readonly every: number;
   /** Comparisons between two audits. */
@@ -30,6 +30,8 @@ export interface ModelRunOptions {
   readonly inFlight: number;
   /** The store is so small that a transaction may find it full. */
   readonly mayBeFull?: boolean;
+  /** Compares all of what a transaction named, when it was committed synchronously. */
+  readonly readsBack?: boolean;
 }
 
 /** States that may come back after a kill: the first is the last acknowledged one or older. */
@@ -42,7 +44,7 @@ export class ModelRun {
   readonly bed: StoreBed;
   readonly #prng: Prng;
   readonly #options: ModelRunOptions;
-  readonly #workload: Workload;
+  readonly #workload: TransactionSource;
   readonly #comparators = new ComparatorRegistry();
   #past: PastState[] = [{ sequence: 0, state: EMPTY_MODEL }];
   #acknowledged = 0;
@@ -59,7 +61,9 @@ export class ModelRun {
   constructor(prng: Prng, options: ModelRunOptions) {
     this.#prng = prng;
     this.#options = options;
-    this.#workload = new Workload(prng.fork(), options.workload);
+    const { workload } = options;
+    this.#workload =
+      typeof workload === 'function' ? workload(prng.fork()) : new Workload(prng.fork(), workload);
     for (const one of options.bed.comparators ?? []) this.#comparators.register(one as Comparator);
     this.bed = new StoreBed(options.bed);
   }
@@ -150,6 +154,9 @@ export class ModelRun {
     if (failure === undefined) {
       strictEqual(sequence, this.#past.at(-1)?.sequence, 'sequence number');
       this.#acknowledge(this.#life, sequence);
+    }
+    if (this.#options.readsBack === true) {
+      compareNamed(this.#store, this.#state, operations, this.#prng);
     }
   }
 

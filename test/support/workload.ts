@@ -60,7 +60,13 @@ const ON_OBJECT: readonly ObjectOperation[] = [
   'mustNotExist',
 ];
 
-export class Workload {
+/** Where a model run has its transactions from. */
+export interface TransactionSource {
+  /** A transaction for a store that holds about what `state` says. */
+  transaction(state: ModelState): ModelOperation[];
+}
+
+export class Workload implements TransactionSource {
   readonly #prng: Prng;
   readonly #options: WorkloadOptions;
   readonly #registry = new ComparatorRegistry();
@@ -71,7 +77,6 @@ export class Workload {
     for (const comparator of options.comparators) this.#registry.register(comparator);
   }
 
-  /** A transaction for a store that holds about what `state` says. */
   transaction(state: ModelState): ModelOperation[] {
     const count = 1 + this.#prng.below(this.#options.operationsMax);
     return Array.from({ length: count }, () => this.#mostlyGood(state));
@@ -203,13 +208,18 @@ export class Workload {
       ([, { objects, order }]) => objects.size === 0 && order === 'hash',
     );
     const hashed = [...state.collections].filter(([, { order }]) => order === 'hash');
-    const bits = prng.below(4);
+    const source = hashed.length > 0 && prng.chance(0.9) ? prng.pick(hashed)[0] : c;
+    const { bits: has = 0, objects } = state.collections.get(source) ?? {};
+    const [some] = objects?.values() ?? [];
+    const low = (some?.hash ?? 0) % 2 ** has;
+    const exact = has < 32 && prng.chance(0.8);
+    const bits = exact ? has + 1 : prng.below(4);
     return {
       op: 'splitCollection',
-      c: hashed.length > 0 && prng.chance(0.9) ? prng.pick(hashed)[0] : c,
+      c: source,
       to: empty !== undefined && prng.chance(0.9) ? empty[0] : to,
       bits,
-      remainder: prng.below(2 ** bits),
+      remainder: exact ? low + prng.below(2) * 2 ** has : prng.below(2 ** bits),
     };
   }
 
