@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { mkfsSync, Store } from '../src/index.js';
 import { alternate, inTemporaryDirectory, machine, secondsOf, show } from './measure.js';
+import { checkApart, scrubSuite } from './scrub.bench.js';
 
 const { values } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } },
@@ -206,12 +207,23 @@ async function emptyObjects(directory: string): Promise<void> {
   store.closeSync();
 }
 
+async function checkMany(directory: string): Promise<void> {
+  const path = join(directory, 'check.hf');
+  writeApart(path, RECORDS, 'close');
+  const { seconds, megabytes } = checkApart(path);
+  console.log(
+    `fsck of ${RECORDS} objects: ${seconds.toFixed(2)} s, ${Math.round(megabytes)} MB at most`,
+  );
+}
+
 const SUITES: Readonly<Record<string, (directory: string) => Promise<void>>> = {
   'map-get': mapGet,
   'durable-put': durablePut,
   'open-after-kill': openAfterKill,
   memory,
   'empty-objects': emptyObjects,
+  fsck: checkMany,
+  scrub: (directory) => scrubSuite(directory, { rounds: ROUNDS, quick: values.quick }),
 };
 
 console.log(machine());

@@ -4,6 +4,9 @@ export type { BlockDevice, StripeGeometry } from './blockdev/block-device.js';
 export { MemoryDevice } from './blockdev/memory-device.js';
 export type { Comparator } from './btree/comparator.js';
 export { CorruptError, type ErrorCode, hasCode, StoreError } from './errors.js';
+export type { Finding, FindingCode, Severity } from './fsck/finding.js';
+export type { ScrubOptions, ScrubProgress, ScrubReport } from './scrub/scrub.js';
+export type { Clock } from './scrub/throttle.js';
 export {
   type ListedReservation,
   type MkfsOptions,

@@ -21,6 +21,9 @@ declare const WebAssembly: {
   }) => { readonly buffer: ArrayBuffer };
 };
 
+/** The memories that begin at a page boundary. */
+const memories = new WeakSet<object>();
+
 export class AlignedMemory {
   readonly #bytes: Uint8Array;
   #used = 0;
@@ -29,6 +32,12 @@ export class AlignedMemory {
   constructor(size: number) {
     const pages = Math.ceil(size / WASM_PAGE_SIZE);
     this.#bytes = new Uint8Array(new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer);
+    memories.add(this.#bytes.buffer);
+  }
+
+  /** Whether `bytes` begin at a page boundary, as far as this class has given them out. */
+  static isAligned(bytes: Uint8Array): boolean {
+    return bytes.byteOffset % PAGE_SIZE === 0 && memories.has(bytes.buffer);
   }
 
   /** Bytes that can still be taken. */

@@ -2,9 +2,11 @@
  * Reads that come from the medium instead of the page cache, through O_DIRECT.
  *
  * - The kernel writes dirty pages of the range back before it reads, so nothing newer is missed.
- * - The kernel wants memory, offset and length aligned: reads go through aligned buffers in
- *   pieces, and a piece is widened to whole pages of `ALIGNMENT` bytes.
- * - One buffer serves the synchronous form, another the asynchronous one, whose calls queue up.
+ * - The kernel wants memory, offset and length aligned. A read whose target is (AlignedMemory)
+ *   goes straight there, any number at a time. Any other goes through an aligned buffer in pieces,
+ *   and a piece is widened to whole pages of `ALIGNMENT` bytes.
+ * - One buffer serves the synchronous form, a few others the asynchronous one, whose calls queue
+ *   up for them.
  * - Where the descriptor or a read is refused with EINVAL, it reads through the page cache.
  */
 
@@ -22,20 +24,25 @@ import {
 /** No sector is larger, and a multiple suits every smaller one. */
 const ALIGNMENT = 4096;
 
-/** Large enough that the medium streams, small enough that two buffers do not count. */
+/** Large enough that the medium streams, small enough that the buffers do not count. */
 const PIECE_SIZE = 256 * 1024;
+
+/** As many as there are threads for reads where nobody has set another number. */
+const BUFFERS = 4;
 
 interface Direct {
   readonly descriptor: Descriptor;
   readonly forSync: Uint8Array;
-  readonly forAsync: Uint8Array;
+  /** Those that no read has at the moment. */
+  readonly forAsync: Uint8Array[];
 }
 
 export class MediaReader {
   readonly #buffered: Descriptor;
   /** Undefined before the first use, null where direct reads are refused. */
   #direct: Direct | null | undefined;
-  #last: Promise<void> = Promise.resolve();
+  /** Reads that wait for a buffer, the longest waiting first. */
+  readonly #waiting: ((buffer: Uint8Array) => void)[] = [];
 
   constructor(buffered: Descriptor) {
     this.#buffered = buffered;
@@ -51,6 +58,10 @@ export class MediaReader {
       readFullySync(this.#buffered, offset, target);
       return;
     }
+    if (isAligned(offset, target)) {
+      readFullySync(direct.descriptor, offset, target);
+      return;
+    }
     for (const piece of pieces(offset, target, direct.forSync)) {
       readFullySync(direct.descriptor, piece.offset, piece.aligned, piece.least);
       piece.take();
@@ -60,9 +71,19 @@ export class MediaReader {
   async read(offset: number, target: Uint8Array): Promise<void> {
     const direct = this.#open();
     if (direct === null) return await readFully(this.#buffered, offset, target);
-    const mine = this.#last.then(() => readPieces(direct, offset, target));
-    this.#last = mine.catch(() => undefined); // the next one waits for its end, good or bad
-    await mine;
+    if (isAligned(offset, target)) return await readFully(direct.descriptor, offset, target);
+    const buffer = direct.forAsync.pop() ?? (await this.#nextBuffer());
+    try {
+      await readPieces(direct.descriptor, offset, target, buffer);
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) direct.forAsync.push(buffer);
+      else next(buffer);
+    }
+  }
+
+  #nextBuffer(): Promise<Uint8Array> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   close(): void {
@@ -76,14 +97,19 @@ export class MediaReader {
   }
 }
 
+function isAligned(offset: number, target: Uint8Array): boolean {
+  const isWhole = offset % ALIGNMENT === 0 && target.length % ALIGNMENT === 0;
+  return isWhole && AlignedMemory.isAligned(target);
+}
+
 /** Opens the direct descriptor and tries it: some systems refuse only the first read. */
 function openDirect(buffered: Descriptor): Direct | null {
   let fd: number | undefined;
   try {
     fd = openSync(`/proc/self/fd/${buffered.fd}`, constants.O_RDONLY | constants.O_DIRECT);
-    const memory = new AlignedMemory(2 * PIECE_SIZE);
+    const memory = new AlignedMemory((1 + BUFFERS) * PIECE_SIZE);
     const forSync = memory.take(PIECE_SIZE);
-    const forAsync = memory.take(PIECE_SIZE);
+    const forAsync = Array.from({ length: BUFFERS }, () => memory.take(PIECE_SIZE));
     readSync(fd, forSync, 0, ALIGNMENT, 0);
     return { descriptor: { fd, path: buffered.path }, forSync, forAsync };
   } catch (error) {
@@ -94,9 +120,14 @@ function openDirect(buffered: Descriptor): Direct | null {
   }
 }
 
-async function readPieces(direct: Direct, offset: number, target: Uint8Array): Promise<void> {
-  for (const piece of pieces(offset, target, direct.forAsync)) {
-    await readFully(direct.descriptor, piece.offset, piece.aligned, piece.least);
+async function readPieces(
+  descriptor: Descriptor,
+  offset: number,
+  target: Uint8Array,
+  buffer: Uint8Array,
+): Promise<void> {
+  for (const piece of pieces(offset, target, buffer)) {
+    await readFully(descriptor, piece.offset, piece.aligned, piece.least);
     piece.take();
   }
 }

@@ -49,7 +49,7 @@ const NAME_SIZE = 107;
  * a child, the child has copies of its sockets for a moment: one that was just closed is still
  * bound. The same is seen of an owner that has bound the socket and not yet written its record.
  */
-const OWNERLESS_MS = 200;
+const OWNERLESS_MS = 1000;
 
 /**
  * Takes the lock for the file at `path`.

@@ -83,7 +83,7 @@ export function openRawDevice(path: string, { readOnly }: { readOnly: boolean })
  * How long a device that is in use is tried again. While a process starts a child, the child has
  * copies of its descriptors for a moment: a device that was just closed is still held.
  */
-const HELD_MS = 200;
+const HELD_MS = 1000;
 
 function openExclusively(path: string, flags: number): number {
   const until = performance.now() + HELD_MS;

@@ -20,7 +20,7 @@ export interface CheckOptions {
 /** Checks a store that nobody has open for writing. */
 export async function checkStore(options: CheckOptions): Promise<FsckReport> {
   const { path, deep, force = false, onFinding, onProgress } = options;
-  return await withDevice(path, { force }, (device, comparators) =>
+  return await withDevice(path, { force, medium: deep }, (device, comparators) =>
     fsck(device, {
       deep,
       comparators,

@@ -14,6 +14,7 @@ import { MAP_COMMANDS } from './commands/map.js';
 import { MKFS } from './commands/mkfs.js';
 import { PUT } from './commands/put.js';
 import { RM } from './commands/rm.js';
+import { SCRUB } from './commands/scrub.js';
 import { STAT } from './commands/stat.js';
 
 export const COMMANDS: readonly Command[] = [
@@ -31,6 +32,7 @@ export const COMMANDS: readonly Command[] = [
   IMPORT,
   EXPORT,
   FSCK,
+  SCRUB,
 ];
 
 /** The help of `holdfast` itself. */
@@ -53,7 +55,7 @@ export function overallHelp(): string {
     'not, and for control characters; \\n, \\r, \\t and \\\\ as in C. Arguments take the same escapes.',
     'JSON has base64 (nameBase64, ...) beside what is not UTF-8.',
     '',
-    'Exit codes: 0 success, 1 failure, 2 usage; those of fsck are in its --help.',
+    'Exit codes: 0 success, 1 failure, 2 usage; those of fsck and scrub are in their --help.',
     '',
   ].join('\n');
 }

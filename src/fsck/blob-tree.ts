@@ -4,14 +4,13 @@
  * - Entries tile [0, size): each begins where its predecessor ended. A subtree that clones share
  *   is walked once; where it is met again, its first and last leaf tell what it covers.
  * - Behind a subtree or record that can't be read, tiling begins anew with the next entry.
- * - A deep check reads every chunk that an entry speaks of, whole, and compares its checksum.
+ * - A deep check hands every extent on, to be read and compared (data-check.ts).
  */
 
 import type { Io } from '../blockdev/io.js';
 import type { Node } from '../btree/node.js';
 import { entry, readEntry } from '../btree/node-view.js';
 import { getU64BigEndian } from '../format/bytes.js';
-import { matchesHash } from '../format/checksum.js';
 import { ROLE } from '../format/role.js';
 import {
   type BlobEntry,
@@ -23,9 +22,6 @@ import { BLOB_SPEC } from '../onode/tree-specs.js';
 import type { CheckContext } from './context.js';
 import { decoded, type FindingCode, type Place, type Where } from './finding.js';
 import { edgeLeaf, placeIn, type TreeVisitor, walkRoot } from './tree-walk.js';
-
-/** Bytes that a deep check reads at once, unless a chunk is larger. */
-const PIECE_BYTES = 1024 * 1024;
 
 /** An entry, or why it can't be decoded, at its byte offset in the object. */
 interface ReadEntry {
@@ -60,11 +56,12 @@ export class BlobVisitor implements TreeVisitor {
     this.#context = context;
     this.place = place;
     this.#extent = extent;
-    this.#next = extent === 'whole' ? 0 : undefined;
+    this.#next = extent === 'whole' && !context.isResuming ? 0 : undefined;
   }
 
-  *leaf(node: Node): Io<void> {
-    for (let i = 0; i < node.count; i++) {
+  *leaf(node: Node, first: number): Io<void> {
+    for (let i = first; i < node.count; i++) {
+      this.#context.at(node, i);
       const read = readBlobEntry(node, i);
       if ('fault' in read.entry) {
         this.#add('record-damaged', `Entry at ${read.offset}: ${read.entry.fault}`);
@@ -122,47 +119,11 @@ export class BlobVisitor implements TreeVisitor {
     }
     const fault = shapeFault(extent, blockSize);
     if (fault === undefined) {
-      if (context.isVerifying) yield* this.#verify(offset, extent);
+      if (context.isVerifying) yield* context.verify(extent, offset, this.#where);
       return;
     }
     const run = context.map.run(extent.address, extent.blocks);
     this.#add('extent-shape', `${what}: ${fault}`, run);
-  }
-
-  /** Reads the chunks of an extent and compares their checksums. */
-  *#verify(offset: number, extent: ExtentEntry): Io<void> {
-    const { map, findings } = this.#context;
-    const chunk = 2 ** extent.shift / map.blockSize;
-    const step = Math.max(chunk, Math.floor(PIECE_BYTES / map.blockSize / chunk) * chunk);
-    for (let at = 0; at < extent.blocks; at += step) {
-      const blocks = Math.min(step, extent.blocks - at);
-      const bytes = yield* map.read(extent.address + at, blocks);
-      if (typeof bytes === 'string') {
-        const run = map.run(extent.address + at, blocks);
-        findings.add('unreadable', `Cannot read data: ${bytes}`, { ...this.#where, ...run });
-        continue;
-      }
-      this.#compare(offset, extent, at, bytes);
-      this.#context.count('bytesVerified', bytes.length);
-    }
-  }
-
-  /** Compares `bytes`, read from block `from` of the extent on, chunk by chunk. */
-  #compare(offset: number, extent: ExtentEntry, from: number, bytes: Uint8Array): void {
-    const { map } = this.#context;
-    const chunk = 2 ** extent.shift;
-    const first = (from * map.blockSize) / chunk;
-    for (let at = 0, slot = first * 8; at < bytes.length; at += chunk, slot += 8) {
-      const end = Math.min(bytes.length, at + chunk);
-      if (matchesHash(extent.checksums, slot, bytes, at, end)) continue;
-      const start = from * map.blockSize + at - extent.skip;
-      const low = offset + Math.max(0, start);
-      const high = offset + Math.min(extent.length, start + end - at);
-      this.#add('data-damaged', `Bytes [${low}, ${high}) differ from their checksum`, {
-        offset: map.offsetOf(extent.address + from) + at,
-        length: end - at,
-      });
-    }
   }
 
   get #where(): Place {

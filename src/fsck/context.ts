@@ -8,11 +8,17 @@
 import type { BlockDevice } from '../blockdev/block-device.js';
 import type { Io } from '../blockdev/io.js';
 import type { ComparatorRegistry } from '../btree/comparator.js';
+import type { Node } from '../btree/node.js';
 import type { Superblock } from '../format/superblock.js';
+import type { ExtentEntry } from '../onode/extent-entry.js';
 import { BlockCounts } from './block-counts.js';
+import { DataCheck } from './data-check.js';
 import type { DeviceMap } from './device-map.js';
 import { Findings, type Where } from './finding.js';
 import { NumberSet } from './number-set.js';
+import { AHEAD_BYTES } from './read-ahead.js';
+import type { StoredPointer } from './stored-node.js';
+import type { Trail } from './trail.js';
 
 /** What was looked at. */
 export interface CheckCounts {
@@ -53,6 +59,42 @@ export interface ContextOptions {
   readonly deep: boolean;
   /** Called now and then with how far the check has come. */
   readonly progress: (counts: Readonly<CheckCounts>, pass: number) => void;
+  /** Where the walk is, for one that may stop and go on. */
+  readonly trail?: Trail;
+  /** What was walked before and is not walked again. */
+  readonly visited?: Visited;
+  /** Bytes of children that are read before they are asked for; AHEAD_BYTES unless given. */
+  readonly aheadBytes?: number;
+}
+
+/** A node or a chunk of data on the device. */
+export interface StoredRun {
+  readonly address: number; // block index
+  readonly birth: number; // epoch
+}
+
+/** What a walk remembers so as to do it once, however many clones share it. */
+export interface Visited {
+  /** False when a node was visited before: what is below it is not walked again. */
+  isNew(node: StoredRun): boolean;
+  /** All that is below a node was walked. */
+  walked?(node: StoredRun): void;
+  /** False when a chunk, by its first block and the epoch of its entry, need not be read again. */
+  isNewChunk?(chunk: StoredRun): boolean;
+}
+
+/** Nothing was looked at yet. */
+export function newCounts(): CheckCounts {
+  return { nodes: 0, collections: 0, objects: 0, extents: 0, bytesVerified: 0 };
+}
+
+/** Every node once; every extent as often as it is met. */
+class VisitedNodes implements Visited {
+  readonly #nodes = new NumberSet();
+
+  isNew({ address }: StoredRun): boolean {
+    return this.#nodes.add(address);
+  }
 }
 
 export class CheckContext {
@@ -61,13 +103,10 @@ export class CheckContext {
   readonly map: DeviceMap;
   readonly findings: Findings;
   readonly comparators: ComparatorRegistry;
-  readonly counted: CheckCounts = {
-    nodes: 0,
-    collections: 0,
-    objects: 0,
-    extents: 0,
-    bytesVerified: 0,
-  };
+  readonly counted: CheckCounts;
+  readonly trail: Trail | undefined;
+  /** Bytes of children that are read before they are asked for. */
+  readonly aheadBytes: number;
   /** References to the blocks of the window of this pass. */
   blocks = new BlockCounts(0, 0);
   /** Some tree could not be walked to its end: what is below it is not counted. */
@@ -77,7 +116,11 @@ export class CheckContext {
   readonly #deep: boolean;
   readonly #progress: ContextOptions['progress'];
   readonly #said = new Set<string>();
-  #visited = new NumberSet();
+  readonly #data: DataCheck;
+  /** Bytes that were read, or are to be read, since the context was made. */
+  bytesRead = 0;
+  /** What this pass has walked. */
+  visited: Visited;
   #nodesThisTurn = 0;
 
   constructor(options: ContextOptions) {
@@ -88,11 +131,49 @@ export class CheckContext {
     this.comparators = options.comparators;
     this.#deep = options.deep;
     this.#progress = options.progress;
+    this.counted = newCounts();
+    this.trail = options.trail;
+    this.aheadBytes = options.aheadBytes ?? AHEAD_BYTES;
+    this.findings.muted = this.isResuming;
+    this.visited = options.visited ?? new VisitedNodes();
+    const { device, map, findings } = options;
+    const verified = (bytes: number): void => this.count('bytesVerified', bytes);
+    this.#data = new DataCheck({ device, map, findings, verified });
+  }
+
+  /** On the way back to where an earlier walk has stopped: all of this was reported then. */
+  get isResuming(): boolean {
+    return this.trail?.isResuming ?? false;
+  }
+
+  /** What is met from here on is new. */
+  leaveTrail(): void {
+    if (!this.isResuming) return;
+    this.trail?.leave();
+    this.findings.muted = false;
+  }
+
+  /** The walk comes to a tree; false when all of it was walked before it was stopped. */
+  enter(role: number): boolean {
+    return this.#followTrail((trail) => trail.enter(role)) ?? true;
+  }
+
+  /** The walk comes to an entry of a leaf. @throws WalkPaused where it is to stop */
+  at(node: Node, index: number): void {
+    this.#followTrail((trail) => trail.at(node, index));
+  }
+
+  #followTrail<T>(step: (trail: Trail) => T): T | undefined {
+    if (this.trail === undefined) return undefined;
+    const { isResuming } = this;
+    const result = step(this.trail);
+    if (isResuming && !this.isResuming) this.findings.muted = false;
+    return result;
   }
 
   /** False in a pass that only counts references. */
   get isReporting(): boolean {
-    return this.pass <= 1;
+    return this.pass <= 1 && !this.isResuming;
   }
 
   /** Data is to be read and verified. */
@@ -105,7 +186,7 @@ export class CheckContext {
     this.pass++;
     this.findings.muted = !this.isReporting;
     this.blocks = new BlockCounts(start, end);
-    this.#visited = new NumberSet();
+    this.visited = new VisitedNodes();
     for (const run of this.map.fixed.within(0, this.map.blocks)) {
       this.blocks.add(run.start, run.length);
     }
@@ -158,9 +239,20 @@ export class CheckContext {
     return false;
   }
 
-  /** Notes a visit to the node at this block; false when it was visited before. */
-  visit(address: number): boolean {
-    return this.#visited.add(address);
+  /** Whether references to the block are counted in this pass, or in no pass at all. */
+  isInWindow(block: number): boolean {
+    return this.pass === 0 || (block >= this.blocks.start && block < this.blocks.end);
+  }
+
+  /** Has the data of an extent at byte `offset` of an object read and compared, in time. */
+  *verify(extent: ExtentEntry, offset: number, where: Where): Io<void> {
+    const bytes = yield* this.#data.add(extent, offset, where, this.visited);
+    this.bytesRead += bytes;
+  }
+
+  /** Reads and compares the data that is still waiting for it. */
+  flush(): Io<void> {
+    return this.#data.flush();
   }
 
   /** True when `message` was not said before: what thousands of trees share is said once. */
@@ -171,8 +263,9 @@ export class CheckContext {
   }
 
   /** A node was visited for the first time. */
-  *turn(): Io<void> {
+  *turn(node: StoredPointer): Io<void> {
     this.count('nodes');
+    this.bytesRead += node.blocks * this.map.blockSize;
     if (++this.#nodesThisTurn < NODES_A_TURN) return;
     this.#nodesThisTurn = 0;
     this.report();

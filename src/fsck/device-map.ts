@@ -14,6 +14,7 @@ import { hasCode } from '../errors.js';
 import type { Superblock } from '../format/superblock.js';
 import { fixedRuns } from '../txn/make-store.js';
 import type { FindingCode } from './finding.js';
+import { ReadAhead } from './read-ahead.js';
 
 export class DeviceMap {
   readonly blockSize: number;
@@ -22,6 +23,8 @@ export class DeviceMap {
   readonly groups: GroupGeometry;
   /** Blocks at fixed places: superblock slots and journal. */
   readonly fixed = new RunSet();
+  /** What was read before it is asked for. */
+  readonly ahead: ReadAhead;
   readonly #device: BlockDevice;
 
   /** @throws RangeError when a stripe is larger than a group */
@@ -32,6 +35,7 @@ export class DeviceMap {
     this.groups = new GroupGeometry(blockSize, deviceBlocks, stripeWidth / blockSize);
     for (const run of fixedRuns(superblock)) this.fixed.add(run.start, run.length);
     this.#device = device;
+    this.ahead = new ReadAhead(device, blockSize);
   }
 
   /** What is wrong with the place of a run that something refers to. */
@@ -52,6 +56,8 @@ export class DeviceMap {
 
   /** The bytes of a run inside the device, owned by the caller; or why they can't be read. */
   *read(start: number, length: number): Io<Uint8Array | string> {
+    const page = this.ahead.take(start, length);
+    if (page !== undefined) return page;
     return yield* readBytes(this.#device, start * this.blockSize, length * this.blockSize);
   }
 }

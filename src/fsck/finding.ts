@@ -115,6 +115,8 @@ export interface Place {
   readonly collection?: string;
   /** Name of the object, printable. */
   readonly object?: string;
+  /** Key of the attribute or map value that is too large for its record, printable. */
+  readonly value?: string;
 }
 
 export interface Finding extends Place {
@@ -126,10 +128,14 @@ export interface Finding extends Place {
   readonly offset?: number;
   /** Bytes of the device from `offset` on. */
   readonly length?: number;
+  /** Where the bytes are in the object, or in the value where one is named. */
+  readonly objectOffset?: number;
+  /** Bytes from `objectOffset` on. */
+  readonly objectLength?: number;
 }
 
-/** Where on the device, and in whose tree. */
-export type Where = Place & Pick<Finding, 'offset' | 'length'>;
+/** Where on the device, in whose tree, and where in the object. */
+export type Where = Omit<Finding, 'code' | 'severity' | 'message'>;
 
 /** Counts findings and hands them on. */
 export class Findings {

@@ -113,14 +113,18 @@ function reportOf(context: CheckContext, claims: PendingClaims): FsckReport {
   };
 }
 
-/**
- * Walks every tree of the superblock; gives the group summaries of this pass. The drop list comes
- * behind the collections: what a live tree shares with it is checked as part of the live tree.
- */
-function* walkAll(context: CheckContext): Io<GroupsVisitor> {
+/** Visitors of every tree of the superblock. */
+export interface StoreVisitors {
+  readonly collections: CollectionsVisitor;
+  readonly groups: GroupsVisitor;
+  /** All of them, in the order of the walk. */
+  readonly all: readonly TreeVisitor[];
+}
+
+export function storeVisitors(context: CheckContext): StoreVisitors {
   const collections = new CollectionsVisitor(context);
   const groups = new GroupsVisitor(context);
-  const visitors: readonly TreeVisitor[] = [
+  const all: readonly TreeVisitor[] = [
     collections,
     new DropsVisitor(context),
     new ReservationsVisitor(context),
@@ -129,7 +133,22 @@ function* walkAll(context: CheckContext): Io<GroupsVisitor> {
     new ReferencesVisitor(context, () => undefined),
     groups,
   ];
+  return { collections, groups, all };
+}
+
+/** Walks trees of the superblock. Data that is to be verified waits until it is flushed. */
+export function* walkTrees(context: CheckContext, visitors: readonly TreeVisitor[]): Io<void> {
   for (const visitor of visitors) yield* walkOne(context, visitor);
+}
+
+/**
+ * Walks every tree of the superblock; gives the group summaries of this pass. The drop list comes
+ * behind the collections: what a live tree shares with it is checked as part of the live tree.
+ */
+function* walkAll(context: CheckContext): Io<GroupsVisitor> {
+  const { collections, groups, all } = storeVisitors(context);
+  yield* walkTrees(context, all);
+  yield* context.flush();
   checkTotals(context, collections);
   if (context.isIncomplete) {
     context.findings.add(

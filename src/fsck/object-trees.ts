@@ -51,8 +51,9 @@ export class CollectionsVisitor implements TreeVisitor {
     this.#context = context;
   }
 
-  *leaf(node: Node): Io<void> {
-    for (let i = 0; i < node.count; i++) {
+  *leaf(node: Node, first: number): Io<void> {
+    for (let i = first; i < node.count; i++) {
+      this.#context.at(node, i);
       readEntry(node, i);
       const { keyStart, keyEnd, valueStart, valueEnd } = entry;
       const collection = printable(textOf(node.page.subarray(keyStart, keyEnd)));
@@ -114,8 +115,9 @@ export class ObjectsVisitor implements TreeVisitor {
     this.#kind = kind;
   }
 
-  *leaf(node: Node): Io<void> {
-    for (let i = 0; i < node.count; i++) {
+  *leaf(node: Node, first: number): Io<void> {
+    for (let i = first; i < node.count; i++) {
+      this.#context.at(node, i);
       readEntry(node, i);
       const { keyStart, keyEnd, valueStart, valueEnd } = entry;
       const place = this.#placeOf(node.page.subarray(keyStart, keyEnd));
@@ -193,8 +195,9 @@ export class ValuesVisitor implements TreeVisitor {
     this.place = place;
   }
 
-  *leaf(node: Node): Io<void> {
-    for (let i = 0; i < node.count; i++) {
+  *leaf(node: Node, first: number): Io<void> {
+    for (let i = first; i < node.count; i++) {
+      this.#context.at(node, i);
       readEntry(node, i);
       const { keyStart, keyEnd, valueStart, valueEnd } = entry;
       if (this.role === ROLE.attributes && !isAttributeKey(node.page, keyStart, keyEnd)) {
@@ -205,17 +208,23 @@ export class ValuesVisitor implements TreeVisitor {
         this.#add('record-damaged', value.fault);
         this.#context.isIncomplete = true;
       } else if (value.value.kind === VALUE_KIND.large) {
-        yield* this.#large(value.value.root, value.value.length, node.birth);
+        const key = printable(textOf(node.page.subarray(keyStart + this.#keySkip, keyEnd)));
+        yield* this.#large(key, value.value.root, value.value.length, node.birth);
       }
     }
   }
 
-  *#large(root: Uint8Array, length: number, birth: number): Io<void> {
+  /** Bytes in front of the name in a key: an attribute's says its kind. */
+  get #keySkip(): number {
+    return this.role === ROLE.attributes ? 1 : 0;
+  }
+
+  *#large(value: string, root: Uint8Array, length: number, birth: number): Io<void> {
     if (!this.largeValues) {
       this.#add('large-value-flag', `A value has ${length} bytes, the onode speaks of none`);
     }
     const context = this.#context;
-    if (root.length > 0) yield* checkBlob(context, this.place, root, length, birth);
+    if (root.length > 0) yield* checkBlob(context, { ...this.place, value }, root, length, birth);
     else {
       this.#add('record-damaged', 'A large value has no root record');
       context.isIncomplete = true;

@@ -35,8 +35,9 @@ abstract class ServiceVisitor implements TreeVisitor {
     this.spec = spec;
   }
 
-  *leaf(node: Node): Io<void> {
-    for (let i = 0; i < node.count; i++) {
+  *leaf(node: Node, first: number): Io<void> {
+    for (let i = first; i < node.count; i++) {
+      this.context.at(node, i);
       readEntry(node, i);
       const { keyStart, valueStart, valueEnd } = entry;
       const more = this.record(node, keyStart, valueStart, valueEnd);
@@ -140,9 +141,9 @@ export class GroupsVisitor extends ServiceVisitor {
     if (!(group < groups.groupCount) || summary.address === 0) return;
     const where = placeIn(this.role, this.place);
     const isThere = this.context.refer(summary.address, 1, `Bitmap of group ${group}`, where);
-    const { start, end } = this.context.blocks;
-    const first = groups.startOf(group);
-    if (isThere && first >= start && first < end) this.summaries.set(group, summary);
+    if (isThere && this.context.isInWindow(groups.startOf(group))) {
+      this.summaries.set(group, summary);
+    }
   }
 
   #fault(group: number, summary: GroupSummary, birth: number): string | undefined {

@@ -110,6 +110,16 @@ function referenceFinding(found: number, stated: number): BlockFinding | undefin
   return found === 0 ? 'reference-unused' : 'reference-high';
 }
 
+/** Reads the bitmap of a group and compares it with its summary. */
+export function* checkBitmap(
+  context: CheckContext,
+  group: number,
+  summary: GroupSummary,
+): Io<void> {
+  const bits = yield* readBitmap(context, group, summary);
+  if (bits !== undefined) checkSummary(context, group, summary, bits);
+}
+
 function* checkGroup(
   context: CheckContext,
   group: number,

@@ -42,8 +42,8 @@ export interface TreeVisitor {
   /** What the tree must be; undefined where its root record may say anything. */
   readonly spec: TreeSpec | undefined;
   readonly place: Place;
-  /** A leaf, met for the first time; in key order. Its page is the visitor's. */
-  leaf(node: Node): Io<void>;
+  /** A leaf, met for the first time, from entry `first` on; its page is the visitor's. */
+  leaf(node: Node, first: number): Io<void>;
   /** A node that was met before: nothing below it is walked now. */
   again?(node: Node): Io<void>;
   /** A subtree that can't be walked. */
@@ -91,12 +91,15 @@ export function* walkRoot(
   const tree = walk.open(bytes, parts);
   if (tree === undefined) return undefined;
   const bounds = { low: undefined, high: undefined, birth };
+  if (!context.enter(visitor.role)) return undefined;
+  let figures: Figures | undefined;
   if (parts.pointer >= 0) {
     const pointer = readPointer(bytes, parts.pointer, context.map.blockSize);
     yield* walk.pointer(pointer, tree, bounds);
-    return pointer;
-  }
-  return yield* walk.embedded(bytes, parts, tree, bounds);
+    figures = pointer;
+  } else figures = yield* walk.embedded(bytes, parts, tree, bounds);
+  context.trail?.exit();
+  return figures;
 }
 
 /** Walks what is below a POINTER that stands without a root record: a dropped tree. */
@@ -112,7 +115,9 @@ export function* walkDropped(
   const tree: OpenTree = { visitor, order, shape: spec };
   const pointer = readPointer(bytes, at, context.map.blockSize);
   const walk = new Walk(context, visitor);
+  if (!context.enter(visitor.role)) return;
   yield* walk.pointer(pointer, tree, { low: undefined, high: undefined, birth });
+  context.trail?.exit();
 }
 
 class Walk {
@@ -189,25 +194,49 @@ class Walk {
     if (!this.#hasShape(node, tree)) return;
     this.#checkKeys(node, tree, bounds);
     this.#checkTotals(node, pointer);
-    if (context.visit(pointer.address)) {
-      yield* context.turn();
+    const { isResuming } = context;
+    if (isResuming || context.visited.isNew(pointer)) {
+      yield* context.turn(pointer);
       yield* this.#below(node, tree, bounds);
+      if (!isResuming) context.visited.walked?.(pointer);
     } else if (this.#visitor.again !== undefined) yield* this.#visitor.again(node);
   }
 
   *#below(node: Node, tree: OpenTree, bounds: Bounds): Io<void> {
+    const { trail } = this.#context;
     if (node.level === 0) {
-      yield* this.#visitor.leaf(node);
+      yield* this.#visitor.leaf(node, trail?.first(node, tree.order) ?? 0);
       return;
     }
     const { blockSize } = this.#context.map;
+    let ahead = 0;
     for (let i = 0; i < node.count; i++) {
+      if (trail?.isBehind(node, i, tree.order) === true) continue;
+      if (i >= ahead) ahead = yield* this.#readAhead(node, i);
       readEntry(node, i);
       const child = readPointer(node.page, entry.valueStart, blockSize);
       const low = i > 0 ? copyKey(node, i) : bounds.low;
       const high = i + 1 < node.count ? copyKey(node, i + 1) : bounds.high;
       yield* this.pointer(child, tree, { low, high, birth: node.birth });
     }
+  }
+
+  /** Reads children from `first` on ahead; gives the index of the first that is not among them. */
+  *#readAhead(node: Node, first: number): Io<number> {
+    const { map, aheadBytes } = this.#context;
+    const runs: StoredPointer[] = [];
+    let bytes = 0;
+    let next = first;
+    for (; next < node.count && bytes < aheadBytes; next++) {
+      readEntry(node, next);
+      const child = readPointer(node.page, entry.valueStart, map.blockSize);
+      const { address, blocks, fault } = child;
+      if (fault !== undefined || map.placeFault(address, blocks) !== undefined) continue;
+      runs.push(child);
+      bytes += blocks * map.blockSize;
+    }
+    if (runs.length > 1) yield* map.ahead.read(runs);
+    return next;
   }
 
   /** Checks a pointer before it is followed, and counts its reference. */
@@ -285,6 +314,7 @@ class Walk {
   }
 
   #lose(code: FindingCode, message: string, run?: NodeRun): void {
+    this.#context.leaveTrail();
     this.#add(code, message, run);
     this.#lost();
   }

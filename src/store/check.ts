@@ -6,6 +6,7 @@
 
 import type { BlockDevice } from '../blockdev/block-device.js';
 import { type Io, runAsync } from '../blockdev/io.js';
+import { mediaOf } from '../blockdev/media-device.js';
 import { openDevice } from '../blockdev/open-device.js';
 import { type Comparator, ComparatorRegistry } from '../btree/comparator.js';
 
@@ -14,6 +15,8 @@ export interface CheckAccess {
   readonly comparators?: readonly Comparator[];
   /** Takes a file whose owner can't be judged. */
   readonly force?: boolean;
+  /** Reads past the page cache: what is checked is what the medium holds. */
+  readonly medium?: boolean;
 }
 
 /**
@@ -23,14 +26,14 @@ export interface CheckAccess {
  */
 export async function withDevice<T>(
   path: string,
-  { comparators = [], force = false }: CheckAccess,
+  { comparators = [], force = false, medium = false }: CheckAccess,
   check: (device: BlockDevice, comparators: ComparatorRegistry) => Io<T>,
 ): Promise<T> {
   const registry = new ComparatorRegistry();
   for (const comparator of comparators) registry.register(comparator);
   const device = await openDevice(path, { readOnly: true, force });
   try {
-    return await runAsync(check(device, registry));
+    return await runAsync(check(medium ? mediaOf(device) : device, registry));
   } finally {
     device.closeSync();
   }

@@ -12,6 +12,7 @@ import { openDevice, openDeviceSync } from '../blockdev/open-device.js';
 import { type Comparator, ComparatorRegistry } from '../btree/comparator.js';
 import { StoreError } from '../errors.js';
 import { textOf } from '../format/bytes.js';
+import { type ScrubOptions, type ScrubReport, scrub } from '../scrub/scrub.js';
 import type { Engine } from '../txn/engine.js';
 import { type MakeStoreOptions, makeStore, planStore } from '../txn/make-store.js';
 import { type OpenedEngine, openEngine, type RecoveryReport } from '../txn/recovery.js';
@@ -342,6 +343,16 @@ export class Store {
       createdMs: superblock.createdMs,
       recovery: this.recovery,
     };
+  }
+
+  /**
+   * Verifies everything that the store has on its medium while it is in use; docs/scrub.md.
+   * Damage is a finding in the report and nothing else: what can be read stays readable.
+   *
+   * @throws RangeError for options that make no sense; StoreError E_CLOSED, E_IO
+   */
+  scrub(options: ScrubOptions = {}): Promise<ScrubReport> {
+    return scrub(this.#engine, options);
   }
 
   // Ending

@@ -71,6 +71,11 @@ export class Checkpointer {
     return this.#superblock;
   }
 
+  /** Frees of this generation of the allocator and later ones may be of what it refers to. */
+  get superblockLimbo(): number {
+    return this.#settledLimbo + 1;
+  }
+
   /** The checkpoint under way. */
   get running(): Drive<void> | undefined {
     return this.#running;

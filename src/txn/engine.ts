@@ -619,6 +619,11 @@ export class Engine {
     return this.readers.begin(this.state.allocator.generation, -1);
   }
 
+  /** Begins a check of the newest durable checkpoint: it stays until the end, or expires. */
+  beginCheck(): Reader {
+    return this.readers.beginCheck(this.#checkpointer.superblockLimbo);
+  }
+
   // Ending
 
   /** Makes everything durable, then writes a last checkpoint that leaves no journal behind. */

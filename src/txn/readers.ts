@@ -4,6 +4,8 @@
  * - A reader holds what is freed from its beginning on, so that no block it may read is handed
  *   out again; a snapshot also sees nodes in memory that have been replaced.
  * - An expired snapshot holds nothing and answers E_SNAPSHOT_EXPIRED.
+ * - A check of what is durable holds the newest checkpoint while it reads a part of it. It gives
+ *   way like a snapshot, and then does that part again.
  */
 
 import type { Readers as SeenBy } from '../btree/forest.js';
@@ -13,6 +15,8 @@ export interface Reader {
   readonly limbo: number;
   /** Generation of nodes that a snapshot sees; -1 for a read of the present state. */
   readonly sees: number;
+  /** It ends when what it holds is needed. */
+  readonly yields: boolean;
   /** When it began, in milliseconds since 1970. */
   readonly beganMs: number;
   expired: boolean;
@@ -50,7 +54,16 @@ export class Readers implements SeenBy {
   }
 
   begin(limbo: number, sees: number): Reader {
-    const reader = { limbo, sees, beganMs: Date.now(), expired: false };
+    return this.#add(limbo, sees, sees >= 0);
+  }
+
+  /** Begins a check of what is durable. */
+  beginCheck(limbo: number): Reader {
+    return this.#add(limbo, -1, true);
+  }
+
+  #add(limbo: number, sees: number, yields: boolean): Reader {
+    const reader = { limbo, sees, yields, beganMs: Date.now(), expired: false };
     this.#active.add(reader);
     return reader;
   }
@@ -59,11 +72,11 @@ export class Readers implements SeenBy {
     if (this.#active.delete(reader)) this.#ended();
   }
 
-  /** Ends the snapshots that hold anything; false when there is none. */
+  /** Ends the snapshots and checks that hold anything; false when there is none. */
   expireSnapshots(): boolean {
     let any = false;
     for (const reader of this.#active) {
-      if (reader.sees < 0) continue;
+      if (!reader.yields) continue;
       reader.expired = true;
       this.#active.delete(reader);
       any = true;

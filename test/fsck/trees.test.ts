@@ -286,6 +286,8 @@ test('a finding names the collection and the object', (t) => {
       object: '"large"',
       offset: getU48(extent, 7) * blockSize,
       length: 3 * blockSize,
+      objectOffset: 93_000,
+      objectLength: 3000,
     },
   ]);
 });

@@ -11,7 +11,13 @@ import { Progress } from '../progress.js';
 import { formatSeconds, formatSize } from '../size.js';
 
 /** Exit codes of fsck(8). */
-const FSCK_EXIT = { clean: 0, corrected: 1, uncorrected: 4, operational: 8, usage: 16 } as const;
+export const FSCK_EXIT = {
+  clean: 0,
+  corrected: 1,
+  uncorrected: 4,
+  operational: 8,
+  usage: 16,
+} as const;
 
 /** With these there is nothing that could be checked: no store, or one of another version. */
 const UNCHECKABLE: ReadonlySet<string> = new Set(['no-superblock', 'newer-format']);
@@ -78,7 +84,15 @@ async function dataBytes(call: Call): Promise<number | undefined> {
 }
 
 /** `error node-damaged at 40960 in objects of "c": what is wrong` */
-function lineOf({ severity, code, message, offset, tree, collection, object }: Finding): string {
+export function lineOf({
+  severity,
+  code,
+  message,
+  offset,
+  tree,
+  collection,
+  object,
+}: Finding): string {
   let line = `${severity} ${code}`;
   if (offset !== undefined) line += ` at ${offset}`;
   if (tree !== undefined) line += ` in ${tree}`;
