@@ -5,6 +5,28 @@ export { MemoryDevice } from './blockdev/memory-device.js';
 export type { Comparator } from './btree/comparator.js';
 export { CorruptError, type ErrorCode, hasCode, StoreError } from './errors.js';
 export {
+  compareGhobjects,
+  formatGhobject,
+  type Ghobject,
+  type GhobjectParts,
+  ghobject,
+  NO_GENERATION,
+  NO_SHARD,
+  parseGhobject,
+  SNAP_DIR,
+  SNAP_HEAD,
+} from './osd/ghobject.js';
+export { ghobjectOf, type HashedName, hashedName } from './osd/ghobject-name.js';
+export {
+  type CollectionReader,
+  isTemporaryCollection,
+  type ObjectPlace,
+  PgCollection,
+  type PgListOptions,
+  type PgPage,
+} from './osd/pg-collection.js';
+export { hashPosition } from './store/hash-position.js';
+export {
   type ListedReservation,
   type MkfsOptions,
   mkfs,
