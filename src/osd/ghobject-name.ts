@@ -131,8 +131,9 @@ class NameReader {
       const byte = this.byte();
       value = (value << 8n) | BigInt(negative ? 0xff - byte : byte);
     }
-    if (value >= BigInt(Number.MAX_SAFE_INTEGER)) throw notAName();
-    return negative ? -1 - Number(value) : Number(value);
+    const pool = negative ? -1n - value : value;
+    if (!Number.isSafeInteger(Number(pool))) throw notAName();
+    return Number(pool);
   }
 
   text(): Uint8Array {

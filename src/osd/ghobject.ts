@@ -98,7 +98,7 @@ function bytesOf(text: string | Uint8Array): Uint8Array {
 }
 
 const FORM =
-  /^([0-9a-f]{0,2})#(-?\d{1,15}):([0-9a-f]{8}):([^:]*):([^:]*):([^:]*):(head|snapdir|[0-9a-f]{1,16})#([0-9a-f]{0,16})$/i;
+  /^([0-9a-f]{0,2})#(-?\d{1,16}):([0-9a-f]{8}):([^:]*):([^:]*):([^:]*):(head|snapdir|[0-9a-f]{1,16})#([0-9a-f]{0,16})$/i;
 
 /**
  * Reads the text form.
@@ -111,7 +111,7 @@ export function parseGhobject(text: string): Ghobject {
   const [, shard = '', pool, reversed = '', namespace = '', key = '', name = '', snap = ''] = match;
   const generation = match[8] ?? '';
   const shardNumber = shard === '' ? NO_SHARD : Number.parseInt(shard, 16);
-  if (shardNumber > SHARD_MAX) throw notAnObject(text);
+  if (shardNumber > SHARD_MAX || !Number.isSafeInteger(Number(pool))) throw notAnObject(text);
   return ghobject({
     shard: shardNumber,
     pool: Number(pool),

@@ -75,8 +75,9 @@ function readError(path: string, line: number, error: unknown): unknown {
 }
 
 async function* chunksOf(path: string): AsyncGenerator<Buffer> {
+  const packed = await isGzipped(path);
   const source = createReadStream(path, { highWaterMark: 256 * 1024 });
-  if (!(await isGzipped(path))) {
+  if (!packed) {
     yield* source as AsyncIterable<Buffer>;
     return;
   }

@@ -175,9 +175,11 @@ function operationsOf({ file, line }: LineContext, text: string): readonly unkno
   } catch (error) {
     throw badLine(file, line, 'it is no JSON; the file is damaged or cut short', error);
   }
-  if (typeof value !== 'object' || value === null) throw badLine(file, line, 'it is no object');
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw badLine(file, line, 'it is no object');
+  }
   const { n, ops, parts } = value as Readonly<Record<string, unknown>>;
-  if (n !== line) throw badLine(file, line, `its number is ${JSON.stringify(n)}`);
+  if (n !== line) throw badLine(file, line, `its number is ${JSON.stringify(n)?.slice(0, 40)}`);
   if (!Array.isArray(ops)) throw badLine(file, line, 'it has no list of operations');
   if (parts !== undefined && !areParts(parts, ops.length)) {
     throw badLine(file, line, 'its parts are not those of its operations');
