@@ -143,9 +143,8 @@ export class CephModel {
         break;
       case 'omap_rmkeyrange':
         for (const key of object.omap.keys()) {
-          const [at, from, to] = [key, x as string, y as string].map((one) => Buffer.from(one));
-          const inside = Buffer.compare(at!, from!) >= 0 && Buffer.compare(at!, to!) < 0;
-          if (inside) object.omap.delete(key);
+          const isBelow = compareKeys(key, x as string) < 0;
+          if (!isBelow && compareKeys(key, y as string) < 0) object.omap.delete(key);
         }
         break;
       case 'omap_clear':
@@ -248,6 +247,11 @@ function truncate(object: ModelObject, size: number): void {
 
 function copyOf({ size, data, attrs, omap, header }: ModelObject): ModelObject {
   return { size, data, attrs: new Map(attrs), omap: new Map(omap), header };
+}
+
+/** Bytewise. */
+function compareKeys(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
 
 function sha256(bytes: Uint8Array): string {

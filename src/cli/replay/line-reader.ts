@@ -11,10 +11,10 @@ import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { StoreError } from '../../errors.js';
 import { isSystemError, typedError } from '../system-error.js';
-import { badLine } from './trace-error.js';
+import { badLine } from './line-error.js';
 
-/** Longest line: the longest transaction of an OSD is far below, the largest map above the rest. */
-export const LINE_BYTES_MAX = 64 * 1024 * 1024;
+/** Longest line unless less is asked for: a state has an object with its whole map in one. */
+const LINE_BYTES_MAX = 64 * 1024 * 1024;
 
 const LINE_FEED = 0x0a;
 const GZIP_MAGIC = [0x1f, 0x8b] as const;

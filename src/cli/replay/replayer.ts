@@ -12,9 +12,9 @@ import { CorruptError, hasCode, StoreError } from '../../errors.js';
 import type { Store, Transaction } from '../../index.js';
 import { Cursor, type Position } from './cursor.js';
 import { decodeText } from './escaped-text.js';
+import { badLine, LineError } from './line-error.js';
 import { type Line, readLines } from './line-reader.js';
 import { type LineContext, PlaceCache } from './trace-call.js';
-import { badLine, LineError } from './trace-error.js';
 import { applyLine } from './trace-operations.js';
 
 /** Longest line of a trace; the longest that an OSD made had 100 KB. */

@@ -23,10 +23,10 @@ import { collectionPages, mapPages } from '../pages.js';
 import { printable } from '../text.js';
 import { CURSOR_COLLECTION } from './cursor.js';
 import { encodeText } from './escaped-text.js';
+import { badLine } from './line-error.js';
 import { readLines } from './line-reader.js';
 import { type StatedLength, type StatedObject, statedLine } from './state-line.js';
 import { hasSyntheticWord } from './synthetic-data.js';
-import { badLine } from './trace-error.js';
 
 /** Data that is read at once. */
 const PIECE_BYTES = 4 * 1024 * 1024;

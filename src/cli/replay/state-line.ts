@@ -3,7 +3,7 @@
  */
 
 import { decodeText } from './escaped-text.js';
-import { badLine } from './trace-error.js';
+import { badLine } from './line-error.js';
 
 /** Length of a value, or length and the first hexadecimal digits of its SHA-256. */
 export type StatedLength = number | readonly [length: number, sha256: string];

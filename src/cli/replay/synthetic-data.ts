@@ -75,7 +75,7 @@ function placeOf({ line, operation, key }: Origin, range: number): number {
   return (line * 1009 + operation * 31 + (hash >>> 0)) % range;
 }
 
-/** True when `bytes`, which stand at `offset` (a multiple of 8), have a whole synthetic word. */
+/** True when `bytes`, which begin at a multiple of 8, have a whole word of these. */
 export function hasSyntheticWord(bytes: Uint8Array): boolean {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   for (let at = 0; at + WORD_SIZE <= bytes.length; at += WORD_SIZE) {

@@ -8,9 +8,9 @@
 import { StoreError } from '../../errors.js';
 import { type ObjectPlace, PgCollection, parseGhobject, type Transaction } from '../../index.js';
 import { encodeText } from './escaped-text.js';
+import { badLine } from './line-error.js';
 import { seededData } from './seeded-data.js';
 import { syntheticData } from './synthetic-data.js';
-import { badLine } from './trace-error.js';
 
 /** Most bytes that one line may write: what is made up for it is in memory at once. */
 const LINE_DATA_MAX = 256 * 1024 * 1024;

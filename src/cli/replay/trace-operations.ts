@@ -8,8 +8,8 @@
  */
 
 import { encodeText } from './escaped-text.js';
+import { badLine } from './line-error.js';
 import { type LineContext, TraceCall } from './trace-call.js';
-import { badLine } from './trace-error.js';
 
 /** Largest object: what the store takes as offset plus length. */
 const OBJECT_SIZE_MAX = 2 ** 50;
