@@ -8,6 +8,28 @@ export type { Finding, FindingCode, Severity } from './fsck/finding.js';
 export type { ScrubOptions, ScrubProgress, ScrubReport } from './scrub/scrub.js';
 export type { Clock } from './scrub/throttle.js';
 export {
+  compareGhobjects,
+  formatGhobject,
+  type Ghobject,
+  type GhobjectParts,
+  ghobject,
+  NO_GENERATION,
+  NO_SHARD,
+  parseGhobject,
+  SNAP_DIR,
+  SNAP_HEAD,
+} from './osd/ghobject.js';
+export { ghobjectOf, type HashedName, hashedName } from './osd/ghobject-name.js';
+export {
+  type CollectionReader,
+  isTemporaryCollection,
+  type ObjectPlace,
+  PgCollection,
+  type PgListOptions,
+  type PgPage,
+} from './osd/pg-collection.js';
+export { hashPosition } from './store/hash-position.js';
+export {
   type ListedReservation,
   type MkfsOptions,
   mkfs,

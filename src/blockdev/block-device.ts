@@ -36,6 +36,11 @@ export interface BlockDevice {
   readonly size: number;
   /** Bytes that it may grow to; equal to `size` where it can't grow. */
   readonly sizeMax: number;
+  /**
+   * Bytes that writes have begun to write since the device was opened, without the zeros of
+   * growing; undefined where nobody counts.
+   */
+  readonly writtenBytes?: number;
 
   /**
    * Sets `sizeMax` to `bytes`, rounded down to sectors, or to `size` if that is more: how large a

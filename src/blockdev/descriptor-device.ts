@@ -48,6 +48,7 @@ export abstract class DescriptorDevice implements BlockDevice {
   readonly #durable: Descriptor;
   readonly #lock: Releasable | undefined;
   readonly #media: MediaReader;
+  #writtenBytes = 0;
   #underWay = 0;
   #closed = false;
 
@@ -61,6 +62,10 @@ export abstract class DescriptorDevice implements BlockDevice {
     this.#durable = readOnly ? this.buffered : { fd: reopen(fd, DURABLE_FLAGS), path };
     this.#lock = options.lock;
     this.#media = new MediaReader(this.buffered);
+  }
+
+  get writtenBytes(): number {
+    return this.#writtenBytes;
   }
 
   abstract get size(): number;
@@ -80,7 +85,7 @@ export abstract class DescriptorDevice implements BlockDevice {
   }
 
   writeSync(offset: number, sources: readonly Uint8Array[], options?: WriteOptions): void {
-    this.#checkWrite(offset, sources);
+    this.#beginWrite(offset, sources);
     writeFullySync(this.#for(options), offset, sources);
   }
 
@@ -89,7 +94,7 @@ export abstract class DescriptorDevice implements BlockDevice {
     sources: readonly Uint8Array[],
     options?: WriteOptions,
   ): Promise<void> {
-    this.#checkWrite(offset, sources);
+    this.#beginWrite(offset, sources);
     await this.track(writeFully(this.#for(options), offset, sources));
   }
 
@@ -157,10 +162,12 @@ export abstract class DescriptorDevice implements BlockDevice {
     checkRun(this, offset, target.length);
   }
 
-  #checkWrite(offset: number, sources: readonly Uint8Array[]): void {
+  #beginWrite(offset: number, sources: readonly Uint8Array[]): void {
     this.checkOpen();
     checkWritable(this);
-    checkRun(this, offset, totalLength(sources));
+    const length = totalLength(sources);
+    checkRun(this, offset, length);
+    this.#writtenBytes += length;
   }
 
   #giveBack(): void {

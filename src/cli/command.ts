@@ -109,6 +109,15 @@ export class Call {
     return value === undefined ? undefined : parseSize(value);
   }
 
+  /** An option that is a number of things, at least one. */
+  positive(option: string): number | undefined {
+    const value = this.text(option);
+    if (value === undefined) return undefined;
+    const count = this.#whole(option, value);
+    if (count > 0) return count;
+    throw new StoreError('E_USAGE', `Cannot use --${option} 0: expected at least 1`);
+  }
+
   /** An option that is a name. */
   nameOption(option: string): Uint8Array | undefined {
     const value = this.text(option);

@@ -13,6 +13,7 @@ import { LS } from './commands/ls.js';
 import { MAP_COMMANDS } from './commands/map.js';
 import { MKFS } from './commands/mkfs.js';
 import { PUT } from './commands/put.js';
+import { REPLAY } from './commands/replay.js';
 import { RM } from './commands/rm.js';
 import { SCRUB } from './commands/scrub.js';
 import { STAT } from './commands/stat.js';
@@ -33,6 +34,7 @@ export const COMMANDS: readonly Command[] = [
   EXPORT,
   FSCK,
   SCRUB,
+  REPLAY,
 ];
 
 /** The help of `holdfast` itself. */

@@ -95,6 +95,10 @@ export interface StoreInfo {
   readonly queued: number;
   readonly readers: number;
   readonly createdMs: number;
+  /** Bytes of the file or block device. */
+  readonly deviceBytes: number;
+  /** Bytes written to it since it was opened, the zeros of growing not counted. */
+  readonly writtenBytes: number | undefined;
   readonly recovery: RecoveryReport;
 }
 
@@ -341,6 +345,8 @@ export class Store {
       queued: this.#engine.queued,
       readers: readers.count,
       createdMs: superblock.createdMs,
+      deviceBytes: this.#device.size,
+      writtenBytes: this.#device.writtenBytes,
       recovery: this.recovery,
     };
   }

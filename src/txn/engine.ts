@@ -19,7 +19,7 @@ import type { AllocateOptions } from '../alloc/chooser.js';
 import { assert } from '../assert.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
 import { Drive, waitFor } from '../blockdev/drive.js';
-import { type Io, runSync } from '../blockdev/io.js';
+import { type Io, type IoStep, runSync } from '../blockdev/io.js';
 import { Overtaken } from '../blockdev/overtaken.js';
 import { hasCode, StoreError } from '../errors.js';
 import { bodyRunBlocks } from '../format/journal-record.js';
@@ -635,13 +635,17 @@ export class Engine {
     };
     const { running } = this.#checkpointer;
     if (running !== undefined) yield waitFor(running);
-    yield {
-      kind: 'until',
-      start: () => this.#committer.idle(),
-      force: () => this.#committer.force(),
-    };
+    yield this.#committerIdle();
     this.check();
-    if (!this.readOnly) yield waitFor(this.#checkpointer.start(true));
+    if (this.readOnly) return;
+    yield waitFor(this.#checkpointer.start(true));
+    // The journal's mark may have come due meanwhile: nothing is under way when the device goes.
+    yield this.#committerIdle();
+  }
+
+  #committerIdle(): IoStep {
+    const committer = this.#committer;
+    return { kind: 'until', start: () => committer.idle(), force: () => committer.force() };
   }
 
   /** Refuses everything from now on. */

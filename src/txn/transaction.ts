@@ -326,10 +326,15 @@ export class Transaction {
     return this.#end();
   }
 
-  /** As moveRename within a collection; a missing source is no error. */
-  tryRename(collection: Bytes, from: ObjectName, to: ObjectName): this {
+  /** As moveRename; a missing source is no error. */
+  tryRename(
+    collection: Bytes,
+    from: ObjectName,
+    to: ObjectName,
+    toCollection: Bytes = collection,
+  ): this {
     this.#onObject(OPERATION.tryRename, collection, from);
-    this.#object(collection, to);
+    this.#object(toCollection, to);
     return this.#end();
   }
 

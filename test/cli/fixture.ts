@@ -81,6 +81,11 @@ export class Bench {
     return result;
   }
 
+  /** Runs a command on the store, however it ends. */
+  async run(command: string, ...args: string[]): Promise<Run> {
+    return await run([...command.split(' '), this.store, ...args]);
+  }
+
   /** Runs a command on the store with --json; gives the document. */
   async json<T>(command: string, ...args: string[]): Promise<T> {
     return JSON.parse(await this.ok(command, ...args, '--json')) as T;
