@@ -1,6 +1,6 @@
 /**
  * The engine's own figures, each beside the plain file system's in the same run:
- * `npm run bench -- [--quick] [--only NAME]`.
+ * `npm run bench:engine -- [--quick] [--only NAME]`.
  */
 
 import { spawnSync } from 'node:child_process';

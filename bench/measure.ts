@@ -1,9 +1,9 @@
 /**
- * What the benchmarks share: temporary stores, alternating rounds, medians.
+ * What the benchmarks share: temporary stores, medians, where figures come from.
  */
 
 import { mkdtempSync, rmSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /** A measured figure with its spread over the rounds. */
@@ -66,5 +66,7 @@ export function show(figure: Figure, unit: string): string {
 /** One line that says where the figures come from. */
 export function machine(): string {
   const [cpu] = cpus();
-  return `Node ${process.version}, ${cpus().length} x ${cpu?.model ?? 'unknown processor'}, ${process.platform}`;
+  const load = loadavg()[0]?.toFixed(1) ?? 'unknown';
+  const processors = `${cpus().length} x ${cpu?.model ?? 'unknown processor'}`;
+  return `Node ${process.version}, ${processors}, ${process.platform}, load ${load} before the run`;
 }

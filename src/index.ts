@@ -5,8 +5,6 @@ export { MemoryDevice } from './blockdev/memory-device.js';
 export type { Comparator } from './btree/comparator.js';
 export { CorruptError, type ErrorCode, hasCode, StoreError } from './errors.js';
 export type { Finding, FindingCode, Severity } from './fsck/finding.js';
-export type { ScrubOptions, ScrubProgress, ScrubReport } from './scrub/scrub.js';
-export type { Clock } from './scrub/throttle.js';
 export {
   compareGhobjects,
   formatGhobject,
@@ -28,6 +26,8 @@ export {
   type PgListOptions,
   type PgPage,
 } from './osd/pg-collection.js';
+export type { ScrubOptions, ScrubProgress, ScrubReport } from './scrub/scrub.js';
+export type { Clock } from './scrub/throttle.js';
 export { hashPosition } from './store/hash-position.js';
 export {
   type ListedReservation,

@@ -2,6 +2,7 @@
 
 import type { Command } from './command.js';
 import { ATTR_COMMANDS } from './commands/attr.js';
+import { BENCH } from './commands/bench.js';
 import { CLONE } from './commands/clone.js';
 import { DF } from './commands/df.js';
 import { EXPORT } from './commands/export.js';
@@ -35,6 +36,7 @@ export const COMMANDS: readonly Command[] = [
   FSCK,
   SCRUB,
   REPLAY,
+  BENCH,
 ];
 
 /** The help of `holdfast` itself. */

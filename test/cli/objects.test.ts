@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { COMMANDS } from '../../src/cli/commands.js';
 import test from 'ava';
+import { COMMANDS } from '../../src/cli/commands.js';
 import { Store } from '../../src/index.js';
 import { Bench, checkFailure, newBench, run, start } from './fixture.js';
 

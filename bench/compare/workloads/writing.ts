@@ -1,0 +1,149 @@
+/** Durable puts, one at a time and many in flight, and bulk loads. */
+
+import { type Bench, keepInFlight, percentile } from '../bench.js';
+import { keyOf, makeValue } from '../records.js';
+import type { Collection } from '../system.js';
+import { ALL, BATCH, type Goal, type Sample, WITHOUT_RAW, type Workload } from '../workload.js';
+
+const IN_FLIGHT = 64;
+
+/** Objects that are there before the first put, where they are small. */
+const THERE_BEFORE = 5000;
+
+/** Where new keys of a round begin: never where an earlier one has been. */
+const ROUND_KEYS = 2 ** 24;
+
+async function fillSome(bench: Bench): Promise<void> {
+  const isSmall = bench.name !== 'raw' && bench.options.valueBytes <= 4096;
+  if (isSmall) await bench.load(bench.main, THERE_BEFORE);
+  await bench.main.put(keyOf(THERE_BEFORE), makeValue(bench.written++, bench.options.valueBytes));
+}
+
+function putOne(name: string, title: string, valueBytes: number, goal: Goal): Workload {
+  return {
+    name,
+    group: 'put',
+    title,
+    unit: 'op/s',
+    goal,
+    systems: ALL,
+    options: { shape: 'objects', valueBytes },
+    warmUp: true,
+    setup: fillSome,
+    round: async (bench, round) => {
+      const collection = bench.main;
+      const measured = await bench.measure(() => putFor(bench, collection, round));
+      return { value: measured.operations / measured.seconds, cpuMicros: measured.cpuMicros };
+    },
+  };
+}
+
+/** Puts one after the other until the time is up; gives how many. */
+async function putFor(bench: Bench, collection: Collection, round: number): Promise<number> {
+  const { valueBytes } = bench.options;
+  const end = performance.now() + bench.scale.seconds * 1000;
+  let count = 0;
+  for (; performance.now() < end; count++) {
+    const key = keyOf(ROUND_KEYS * (round + 1) + count);
+    const done = collection.put(key, makeValue(bench.written++, valueBytes));
+    if (done !== undefined) await done;
+  }
+  return count;
+}
+
+function putInFlight(name: string, title: string, valueBytes: number, goal: Goal): Workload {
+  return {
+    name,
+    group: 'flight',
+    title,
+    unit: 'op/s',
+    goal,
+    systems: WITHOUT_RAW,
+    options: { shape: 'objects', valueBytes },
+    warmUp: true,
+    setup: fillSome,
+    round: async (bench, round) => {
+      let latencies: number[] = [];
+      const measured = await bench.measure(async () => {
+        latencies = await flight(bench, round, bench.scale.seconds);
+        return latencies.length;
+      });
+      return { value: measured.operations / measured.seconds, cpuMicros: measured.cpuMicros };
+    },
+  };
+}
+
+function flight(bench: Bench, round: number, seconds: number): Promise<number[]> {
+  const { valueBytes } = bench.options;
+  const collection = bench.main;
+  let next = ROUND_KEYS * (round + 1);
+  return keepInFlight(IN_FLIGHT, seconds, () =>
+    collection.putConcurrent(keyOf(next++), makeValue(bench.written++, valueBytes)),
+  );
+}
+
+const SUSTAINED: Workload = {
+  name: 'latency',
+  group: 'mixed',
+  title: 'put 4 KiB, 64 in flight, sustained: p99.9',
+  unit: 'ms',
+  systems: WITHOUT_RAW,
+  options: { shape: 'objects', valueBytes: 4096 },
+  rounds: 3,
+  setup: fillSome,
+  round: async (bench, round) => {
+    const latencies = await flight(bench, round, bench.scale.sustainedSeconds);
+    const [median, p999] = [percentile(latencies, 0.5), percentile(latencies, 0.999)];
+    const extra = {
+      'median ms': median,
+      'p99 ms': percentile(latencies, 0.99),
+      'p99.9 / median': p999 / median,
+      'longest ms': latencies.at(-1) ?? Number.NaN,
+    };
+    return { value: p999, extra };
+  },
+};
+
+function bulkLoad(name: string, title: string, shape: 'map' | 'objects', goal?: Goal): Workload {
+  return {
+    name,
+    group: 'load',
+    title,
+    unit: 'op/s',
+    ...(goal !== undefined && { goal }),
+    systems: WITHOUT_RAW,
+    options: { shape, valueBytes: 100 },
+    rounds: 3,
+    round: (bench) => loadAll(bench),
+  };
+}
+
+async function loadAll(bench: Bench): Promise<Sample> {
+  await bench.fresh();
+  const collection = bench.main;
+  const { records } = bench.scale;
+  // Keys and values are made before: making them costs as much as some systems take.
+  const batches = Array.from({ length: records / BATCH }, (_, i) =>
+    bench.entries(i * BATCH, BATCH),
+  );
+  const measured = await bench.measure(async () => {
+    for (const entries of batches) {
+      const done = collection.putBatch(entries);
+      if (done !== undefined) await done;
+    }
+    return records;
+  });
+  return { value: records / measured.seconds, cpuMicros: measured.cpuMicros };
+}
+
+export const WRITING: readonly Workload[] = [
+  putOne('put-100', '100 B', 100, { peer: 1.1, raw: 0.85 }),
+  putOne('put-4k', '4 KiB', 4096, { peer: 1.1, raw: 0.85 }),
+  putOne('put-64k', '64 KiB', 65536, { peer: 2, raw: 0.6 }),
+  putOne('put-1m', '1 MiB', 1024 ** 2, { peer: 4, raw: 0.6 }),
+  putInFlight('flight-100', '100 B', 100, { peer: 4 }),
+  putInFlight('flight-4k', '4 KiB', 4096, { peer: 3 }),
+  bulkLoad('load-map', '100 B entries of a map, random order, 1000 a commit', 'map', { peer: 2 }),
+  bulkLoad('load-objects', '100 B objects, random order, 1000 a commit', 'objects'),
+  SUSTAINED,
+];

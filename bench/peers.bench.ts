@@ -1,0 +1,130 @@
+/**
+ * The same workloads on Holdfast, native systems and the plain file:
+ * `npm run bench:peers -- [--quick | --full] [--only NAME,...] [--json] [--page]`.
+ *
+ * - `--systems NAME,...` takes part of the systems; `npm run bench` takes Holdfast and the file.
+ * - `--page` writes docs/benchmarks.md, its pictures and docs/benchmarks.json; with `--from FILE`
+ *   of results that were measured before.
+ * - Temporary stores lie in BENCH_DIR, or where the system keeps temporary files.
+ */
+
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { whyNoMemoryLimit } from './compare/memory-limit.js';
+import { versionOf } from './compare/open-system.js';
+import { writePage } from './compare/page.js';
+import { REPOSITORY } from './compare/peer-package.js';
+import { type Results, summarize, type WorkloadResult } from './compare/results.js';
+import { SYSTEM_NAMES, type SystemName } from './compare/system.js';
+import { agingTable, cpuTable, extraTable, speedTable } from './compare/table.js';
+import { runTeam } from './compare/team.js';
+import { GROUPS, SCALES, type Scale, type Workload } from './compare/workload.js';
+import { workloadsAt } from './compare/workloads.js';
+import { inTemporaryDirectory, machine } from './measure.js';
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: 'boolean', default: false },
+    full: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    systems: { type: 'string' },
+    json: { type: 'boolean', default: false },
+    page: { type: 'boolean', default: false },
+    from: { type: 'string' },
+  },
+});
+
+const scale = SCALES[values.quick ? 'quick' : values.full ? 'full' : 'normal'];
+const docs = join(REPOSITORY, 'docs');
+if (values.page && (values.only ?? values.systems) !== undefined) {
+  throw new RangeError('Cannot make page of a part: leave --only and --systems out');
+}
+
+/** Progress goes to stderr where stdout is for JSON. */
+function say(text: string): void {
+  if (values.json) process.stderr.write(`${text}\n`);
+  else console.log(text);
+}
+
+function chosenSystems(): SystemName[] {
+  const asked = values.systems?.split(',') ?? [...SYSTEM_NAMES];
+  const unknown = asked.filter((name) => !SYSTEM_NAMES.some((known) => known === name));
+  if (unknown.length > 0) {
+    throw new RangeError(`Cannot measure ${unknown.join()}: there are ${SYSTEM_NAMES.join(', ')}`);
+  }
+  return SYSTEM_NAMES.filter((name) => asked.includes(name));
+}
+
+function chosenWorkloads(of: Scale): readonly Workload[] {
+  const all = workloadsAt(of);
+  const { only } = values;
+  if (only === undefined) return all;
+  const names = only.split(',');
+  const chosen = all.filter(({ name, group }) => names.includes(name) || names.includes(group));
+  if (chosen.length > 0) return chosen;
+  const known = [...Object.keys(GROUPS), ...all.map(({ name }) => name)].join(', ');
+  throw new RangeError(`Cannot find workload ${only}: there are ${known}`);
+}
+
+async function runWorkload(
+  workload: Workload,
+  systems: readonly SystemName[],
+): Promise<WorkloadResult> {
+  const why = workload.memoryBytes === undefined ? undefined : whyNoMemoryLimit();
+  if (why !== undefined) return { ...summarize(workload, {}), skipped: why };
+  const samples = await inTemporaryDirectory((directory) =>
+    runTeam({ workload, scale, systems, directory }),
+  );
+  return summarize(workload, samples);
+}
+
+function report(result: WorkloadResult, seconds: number): void {
+  say(`\n${result.name}: ${GROUPS[result.group]} (${seconds.toFixed(1)} s)`);
+  if (result.skipped !== undefined) say(`skipped: ${result.skipped}`);
+  for (const [name, reason] of Object.entries(result.failed)) say(`${name} FAILED: ${reason}`);
+  const tables = [
+    speedTable([result]),
+    result.group === 'age' ? agingTable(result) : extraTable([result]),
+    cpuTable([result]),
+  ];
+  for (const table of tables) if (table !== '') say(table);
+}
+
+function commit(): string {
+  try {
+    const options = { cwd: REPOSITORY, encoding: 'utf8', stdio: 'pipe' } as const;
+    return execFileSync('git', ['rev-parse', '--short', 'HEAD'], options).trim();
+  } catch {
+    return 'unknown'; // not a working copy
+  }
+}
+
+async function runAll(): Promise<Results> {
+  const where = machine(); // before the run makes load of its own
+  const systems = chosenSystems();
+  const versions = Object.fromEntries(systems.map((name) => [name, versionOf(name)]));
+  say(`${where}\n${Object.values(versions).join('; ')}\nscale ${scale.name}`);
+  const workloads: WorkloadResult[] = [];
+  for (const workload of chosenWorkloads(scale)) {
+    const begin = performance.now();
+    const result = await runWorkload(workload, systems);
+    workloads.push(result);
+    report(result, (performance.now() - begin) / 1000);
+  }
+  const date = new Date().toISOString().slice(0, 10);
+  return { date, commit: commit(), machine: where, scale: scale.name, versions, workloads };
+}
+
+const results =
+  values.from === undefined
+    ? await runAll()
+    : (JSON.parse(readFileSync(values.from, 'utf8')) as Results);
+if (values.json) console.log(JSON.stringify(results, undefined, 2));
+if (values.page) {
+  writePage(results, docs);
+  writeFileSync(join(docs, 'benchmarks.json'), `${JSON.stringify(results, undefined, 2)}\n`);
+}
+const failures = results.workloads.flatMap(({ failed }) => Object.keys(failed));
+if (failures.length > 0) process.exitCode = 1;
