@@ -58,18 +58,30 @@ export function adoptBody(
   if (valueSize > VALUE_SIZE_MAX && valueSize !== VALUE_SIZE_VARIABLE) {
     return 'value size is over its limit';
   }
+  viewBody(node, page, start, length, expected.level);
+  return heapFault(node) ?? (expected.level > 0 ? pointersFault(node, expected) : undefined);
+}
+
+/** Sets up `node` as a reader of a body that is known to be sound. */
+export function viewBody(
+  node: Node,
+  page: Uint8Array,
+  start: number,
+  length: number,
+  level: number,
+): void {
+  const valueSize = getU16(page, start + NODE_BODY.valueSize);
   node.page = page;
   node.bodyStart = start;
   node.bodyLength = length;
-  node.level = expected.level;
+  node.level = level;
   node.count = getU16(page, start + NODE_BODY.count);
   node.heapStart = getU16(page, start + NODE_BODY.heapStart);
   node.garbage = 0;
-  node.keySize = keySize;
+  node.keySize = getU16(page, start + NODE_BODY.keySize);
   node.valueSize = valueSize === VALUE_SIZE_VARIABLE ? -1 : valueSize;
-  node.payloadSize = expected.level > 0 ? POINTER_SIZE : node.valueSize;
+  node.payloadSize = level > 0 ? POINTER_SIZE : node.valueSize;
   node.order = null;
-  return heapFault(node) ?? (expected.level > 0 ? pointersFault(node, expected) : undefined);
 }
 
 function heapFault(node: Node): string | undefined {

@@ -21,7 +21,6 @@ import {
 } from './node-format.js';
 import { entry, entryStart, firstKeyed, liveBytes, readEntry, usedBytes } from './node-view.js';
 import { givePage, takePage } from './page-pool.js';
-import type { TreeSpec } from './tree-spec.js';
 
 /** From this length on a copy through a view is faster than a loop (45 ns against 1.8 ns a byte). */
 const LOOP_COPY_MAX = 24;
@@ -55,43 +54,6 @@ export function encodedSize(node: Node, keyLength: number, payloadLength: number
 /** True when an entry of `size` bytes and its slot fit, after packing if need be. */
 export function hasRoom(node: Node, size: number): boolean {
   return usedBytes(node) + SLOT_SIZE + size <= node.bodyLength;
-}
-
-/** Bytes of the body of a leaf with one record, exactly as long as it needs to be. */
-export function singleBodySize(spec: TreeSpec, keyLength: number, valueLength: number): number {
-  return (
-    NODE_BODY.size +
-    SLOT_SIZE +
-    (spec.keySize === 0 ? lengthSize(keyLength) : 0) +
-    (spec.valueSize < 0 ? lengthSize(valueLength) : 0) +
-    keyLength +
-    valueLength
-  );
-}
-
-/** Writes that body to `page[start, ...)`. */
-export function writeSingleBody(
-  spec: TreeSpec,
-  key: Uint8Array,
-  value: Uint8Array,
-  page: Uint8Array,
-  start: number,
-): void {
-  const heapStart = NODE_BODY.size + SLOT_SIZE;
-  setU16(page, start + NODE_BODY.count, 1);
-  setU16(page, start + NODE_BODY.heapStart, heapStart);
-  setU16(page, start + NODE_BODY.keySize, spec.keySize);
-  setU16(
-    page,
-    start + NODE_BODY.valueSize,
-    spec.valueSize < 0 ? VALUE_SIZE_VARIABLE : spec.valueSize,
-  );
-  setU16(page, start + NODE_BODY.size, heapStart);
-  let at = start + heapStart;
-  if (spec.keySize === 0) at = setLength(page, at, key.length);
-  if (spec.valueSize < 0) at = setLength(page, at, value.length);
-  copyBytes(key, 0, key.length, page, at);
-  copyBytes(value, 0, value.length, page, at + key.length);
 }
 
 /** Makes the page of a node that has nothing in it yet. */

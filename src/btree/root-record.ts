@@ -16,7 +16,7 @@ import { isProvisional, LEVEL_MAX, POINTER } from '../format/pointer.js';
 import type { Role } from '../format/role.js';
 import { BYTES, type Comparator, type ComparatorRegistry, REVERSE, U64 } from './comparator.js';
 import { NODE_STATE, Node } from './node.js';
-import { adoptBody } from './node-check.js';
+import { adoptBody, viewBody } from './node-check.js';
 import { entry, readEntry } from './node-view.js';
 import type { RecordSchema, RecordSchemas, ReferenceSink } from './record-schema.js';
 import { specFault, type TreeSpec } from './tree-spec.js';
@@ -59,16 +59,18 @@ function bad(what: string): CorruptError {
   return new CorruptError(`Cannot decode root record: ${what}`);
 }
 
+/** The offset behind `size` bytes from `from` on. @throws CorruptError when they aren't there */
+function need(from: number, size: number, end: number): number {
+  if (from + size > end) throw bad('it is cut short');
+  return from + size;
+}
+
 /**
  * Decodes the root record that begins at `bytes[at]` and may reach to `end`.
  * @throws CorruptError
  */
 export function decodeRoot(bytes: Uint8Array, at: number, end: number): RootParts {
-  const need = (from: number, size: number): number => {
-    if (from + size > end) throw bad('it is cut short');
-    return from + size;
-  };
-  let next = need(at, 1);
+  let next = need(at, 1, end);
   const form = bytes[at] as number;
   const parts: RootParts = {
     form: form & 3,
@@ -86,45 +88,40 @@ export function decodeRoot(bytes: Uint8Array, at: number, end: number): RootPart
     end: 0,
   };
   if (parts.code === CODE_NAMED) {
-    next = need(next, 1);
+    next = need(next, 1, end);
     parts.nameStart = next;
-    parts.nameEnd = need(next, bytes[next - 1] as number);
-    next = need(parts.nameEnd, 4);
+    parts.nameEnd = need(next, bytes[next - 1] as number, end);
+    next = need(parts.nameEnd, 4, end);
     parts.version = getU32(bytes, parts.nameEnd);
     if (parts.nameEnd === parts.nameStart) throw bad('the comparator has no name');
   } else if (parts.code >= CODES.length) throw bad('the comparator code is unknown');
   if ((form & FLAG_KEYS_FIXED) !== 0) {
-    next = need(next, 2);
+    next = need(next, 2, end);
     parts.keySize = getU16(bytes, next - 2);
     if (parts.keySize === 0) throw bad('the fixed key size is zero');
   }
   if ((form & FLAG_VALUES_FIXED) !== 0) {
-    next = need(next, 2);
+    next = need(next, 2, end);
     parts.valueSize = getU16(bytes, next - 2);
   }
-  parts.end = decodePlace(bytes, next, parts, need);
+  parts.end = decodePlace(bytes, next, parts, end);
   return parts;
 }
 
-function decodePlace(
-  bytes: Uint8Array,
-  at: number,
-  parts: RootParts,
-  need: (from: number, size: number) => number,
-): number {
+function decodePlace(bytes: Uint8Array, at: number, parts: RootParts, end: number): number {
   switch (parts.form) {
     case ROOT_FORM.empty:
       return at;
     case ROOT_FORM.embedded: {
-      parts.bodyStart = need(at, EMBEDDED_HEADER_SIZE);
+      parts.bodyStart = need(at, EMBEDDED_HEADER_SIZE, end);
       parts.level = bytes[at] as number;
       parts.bodyLength = getU16(bytes, at + 1);
       if (parts.level > LEVEL_MAX) throw bad('the level is too high');
-      return need(parts.bodyStart, parts.bodyLength);
+      return need(parts.bodyStart, parts.bodyLength, end);
     }
     case ROOT_FORM.external:
       parts.pointer = at;
-      return need(at, POINTER.size);
+      return need(at, POINTER.size, end);
     default:
       throw bad('the form is unknown');
   }
@@ -298,9 +295,19 @@ export function embeddedNode(bytes: Uint8Array, parts: RootParts, role: number):
   return node;
 }
 
+/** The body of an embedded leaf that this process has just written, as a read-only node. */
+export function embeddedLeaf(bytes: Uint8Array, bodyLength: number, role: number): Node {
+  const node = new Node(NODE_STATE.embedded);
+  viewBody(node, bytes, bytes.length - bodyLength, bodyLength, 0);
+  node.role = role;
+  node.resident = true;
+  return node;
+}
+
 /**
  * Calls `sink` for every reference that a root record holds itself: the pointer of an external
- * root, those of an embedded branch, or those of the records of an embedded leaf.
+ * root, those of an embedded branch, or those of the records of an embedded leaf, which refer to
+ * nothing when the caller knows it to be plain.
  * @throws CorruptError
  */
 export function rootReferences(
@@ -310,11 +317,12 @@ export function rootReferences(
   role: number,
   schemas: RecordSchemas,
   sink: ReferenceSink,
+  isPlain = false,
 ): void {
   const parts = decodeRoot(bytes, at, end);
   if (parts.pointer >= 0) sink.node(bytes, parts.pointer, role);
   else if (parts.form === ROOT_FORM.embedded) {
-    if (parts.level === 0 && isNothingFor(sink, schemas[role])) return;
+    if (parts.level === 0 && (isPlain || isNothingFor(sink, schemas[role]))) return;
     nodeReferences(embeddedNode(bytes, parts, role), schemas, sink);
   }
 }

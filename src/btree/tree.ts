@@ -27,11 +27,9 @@ import {
   overwriteValue,
   pointTo,
   removeEntry,
-  singleBodySize,
   writeBody,
-  writeSingleBody,
 } from './node-editor.js';
-import { KEY_SIZE_MAX, POINTER_SIZE, VALUE_SIZE_MAX } from './node-format.js';
+import { KEY_SIZE_MAX, NODE_BODY, POINTER_SIZE, VALUE_SIZE_MAX } from './node-format.js';
 import {
   childIndex,
   copyKey,
@@ -44,6 +42,7 @@ import {
 import {
   checkRootSpec,
   decodeRoot,
+  embeddedLeaf,
   embeddedNode,
   embeddedRootSize,
   emptyRoot,
@@ -53,6 +52,7 @@ import {
   startEmbeddedRoot,
   startExternalRoot,
 } from './root-record.js';
+import { editedSize, writeEdited } from './small-leaf.js';
 import { noteRun, TreeEditor } from './tree-editor.js';
 import { searchOrder, type TreeSpec } from './tree-spec.js';
 import type { RootHolder } from './undo-log.js';
@@ -66,6 +66,17 @@ export type { TreeReport } from './verify.js';
  * only to be dropped, and still leaves room for several in a leaf of the drop list.
  */
 export const MIDDLE_SIZE_MAX = 1024;
+
+/** Roots up to this part of a node's size stay embedded while they are edited. */
+const SMALL_PART = 8;
+
+/** Trees whose roots stand in the records of objects and collections: many, and most are small. */
+const SMALL_ROLES: ReadonlySet<number> = new Set([
+  ROLE.objects,
+  ROLE.attributes,
+  ROLE.blob,
+  ROLE.map,
+]);
 
 /** A root record in place: it begins at `bytes[at]` and may reach to `end`. */
 export interface RootRecord {
@@ -230,7 +241,11 @@ export class Tree implements RootHolder {
    */
   put(key: Uint8Array, value: Uint8Array): boolean {
     this.#checkSizes(key, value);
-    if (this.root === null && this.spec.role === ROLE.blob) return this.#putFirst(key, value);
+    const { root } = this;
+    if (this.#isSmall()) {
+      const index = root === null ? ~0 : search(root, this.order, key, 0, key.length);
+      if (this.#editSmall(index, key, value)) return index < 0;
+    }
     const editor = this.#edit();
     const found = editor.descend(key);
     let leaf = editor.nodes[0] as Node;
@@ -254,22 +269,42 @@ export class Tree implements RootHolder {
     return true;
   }
 
+  /** True when the tree is an embedded leaf, or empty and may become one. */
+  #isSmall(): boolean {
+    const { root } = this;
+    if (!SMALL_ROLES.has(this.spec.role)) return false;
+    return root === null || (root.state === NODE_STATE.embedded && root.level === 0);
+  }
+
   /**
-   * The first record of a blob stream, often the only one: an embedded root at once, without a
-   * node that would be made only to be embedded. Its records refer to no node.
+   * Changes one record of an embedded leaf, or of an empty tree, by writing a new one: puts `value`
+   * for `key` at `index`, as `search` gave it, or removes what is there. False when the result would
+   * be too large to stay embedded, and then nothing has happened.
    */
-  #putFirst(key: Uint8Array, value: Uint8Array): boolean {
-    const length = singleBodySize(this.spec, key.length, value.length);
-    const bytes = startEmbeddedRoot(this.spec, 0, length);
-    writeSingleBody(this.spec, key, value, bytes, bytes.length - length);
+  #editSmall(index: number, key: Uint8Array | undefined, value: Uint8Array): boolean {
+    const edit = {
+      spec: this.spec,
+      leaf: this.root,
+      index: index < 0 ? ~index : index,
+      removes: index >= 0,
+      key,
+      value,
+    };
+    const length = editedSize(edit);
+    if (length > this.forest.nodeSize / SMALL_PART) return false;
     this.forest.noteRoot(this);
-    this.root = this.#viewOf(bytes);
+    if (length === NODE_BODY.size) {
+      this.root = null;
+      return true;
+    }
+    const record = startEmbeddedRoot(this.spec, 0, length);
+    writeEdited(edit, record, record.length - length);
+    this.root = this.#viewOf(record, embeddedLeaf(record, length, this.spec.role));
     return true;
   }
 
-  /** The embedded root of a record that this tree has made. */
-  #viewOf(record: Uint8Array): Node {
-    const view = embeddedNode(record, decodeRoot(record, 0, record.length), this.spec.role);
+  /** `view` is the embedded root of a record that this tree has made. */
+  #viewOf(record: Uint8Array, view: Node): Node {
     this.#record = record;
     this.#recordRoot = view;
     return view;
@@ -280,7 +315,7 @@ export class Tree implements RootHolder {
    * for every tree that shared it: only from now on may any of it be given up.
    */
   own(key: Uint8Array): void {
-    if (this.root !== null) this.#edit().descend(key);
+    if (this.root !== null && !this.#isSmall()) this.#edit().descend(key);
   }
 
   /** A record may refer to nodes that were sealed since it was encoded. */
@@ -311,6 +346,11 @@ export class Tree implements RootHolder {
   /** Removes `key`; false when it isn't there, and then nothing is copied. */
   delete(key: Uint8Array): boolean {
     if (!this.find(key)) return false;
+    const { root } = this;
+    if (root !== null && this.#isSmall()) {
+      const index = search(root, this.order, key, 0, key.length);
+      if (this.#editSmall(index, undefined, EMPTY)) return true;
+    }
     const editor = this.#edit();
     const found = editor.descend(key);
     assert(found >= 0, 'a key that was found is there');
@@ -483,7 +523,8 @@ export class Tree implements RootHolder {
     writeBody(root, bytes, bytes.length - length, length);
     this.forest.resolveReferences(bytes, 0, bytes.length, this.spec.role);
     if (root.state === NODE_STATE.embedded) return bytes;
-    const view = this.#viewOf(bytes);
+    const parts = decodeRoot(bytes, 0, bytes.length);
+    const view = this.#viewOf(bytes, embeddedNode(bytes, parts, this.spec.role));
     view.children = root.children.slice();
     this.forest.noteRoot(this);
     this.root = view;

@@ -44,19 +44,23 @@ export interface OnodeRecord {
   readonly map: Uint8Array;
 }
 
-/** Where the root records of an onode record stand, for walkers that patch in place. */
+/**
+ * Where the root records of an onode record stand, for walkers that patch in place. A tree is
+ * plain when no record of its leaves refers to anything.
+ */
 export function forEachRoot(
   bytes: Uint8Array,
   start: number,
   end: number,
-  visit: (role: Role, at: number, rootEnd: number) => void,
+  visit: (role: Role, at: number, rootEnd: number, isPlain?: boolean) => void,
 ): void {
   const reader = new ByteReader(bytes, start, end);
   const flags = readHead(reader);
   for (const [flag, role] of ROOTS) {
     if ((flags & flag) === 0) continue;
     const size = rootRecordSize(bytes, reader.at, end);
-    visit(role, reader.at, reader.at + size);
+    const isPlain = role !== ROLE.blob && (flags & ONODE_FLAG.largeValues) === 0;
+    visit(role, reader.at, reader.at + size, isPlain);
     reader.at += size;
   }
 }

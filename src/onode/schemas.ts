@@ -21,8 +21,8 @@ function rooted(forEach: Roots, storedBytes: Measure): RecordSchema {
   return {
     mayReferToNodes: true,
     references(bytes: Uint8Array, start: number, end: number, sink: ReferenceSink): void {
-      forEach(bytes, start, end, (role, at, rootEnd) => {
-        rootReferences(bytes, at, rootEnd, role, SCHEMAS, sink);
+      forEach(bytes, start, end, (role, at, rootEnd, isPlain) => {
+        rootReferences(bytes, at, rootEnd, role, SCHEMAS, sink, isPlain);
       });
     },
     storedBytes,
