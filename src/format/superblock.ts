@@ -228,8 +228,9 @@ function numbersOf<const K extends keyof typeof SUPERBLOCK>(
   names: readonly K[],
   get: (bytes: Uint8Array, at: number) => number,
 ): Record<K, number> {
-  const entries = names.map((name) => [name, get(bytes, SUPERBLOCK[name])]);
-  return Object.fromEntries(entries) as Record<K, number>;
+  const numbers = {} as Record<K, number>;
+  for (const name of names) numbers[name] = get(bytes, SUPERBLOCK[name]);
+  return numbers;
 }
 
 const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

@@ -6,13 +6,15 @@
  * 2. fsck --deep looks at what opening has made of the device.
  * 3. The power fails again at every point of the opening; what this leaves must come back with
  *    the very same state.
- * 4. Of some states the work goes on: commits, a checkpoint, an end, an opening, fsck.
+ * 4. Some lose the newest superblock, one slot of it or both: the older one serves.
+ * 5. Of some states the work goes on: commits, a checkpoint, an end, an opening, fsck.
  *
  * - Images are told apart by their digest, from before the opening.
  */
 
-import type { MkfsOptions, OpenOptions } from '../../src/index.js';
-import { Store } from '../../src/index.js';
+import { SUPERBLOCK_SIZE, superblockNumber } from '../../src/format/superblock.js';
+import { SLOT_STEP } from '../../src/format/superblock-bounds.js';
+import { type MkfsOptions, type OpenOptions, Store } from '../../src/index.js';
 import { fsckFault } from '../support/crash-fsck.js';
 import type { MemoryImage } from '../support/memory-image.js';
 import type { ModelState } from '../support/model.js';
@@ -41,6 +43,8 @@ export interface CrashCounts {
   repeated: number;
   /** Distinct images that fsck --deep has checked. */
   checked: number;
+  /** Images that lost the newest superblock as well. */
+  lostSuperblocks: number;
   /** States in which the work went on. */
   continued: number;
   /** Most transactions that an opening replayed. */
@@ -62,25 +66,44 @@ interface Opened {
   readonly model: ModelState;
 }
 
-/** One distinct state of so many is worked on in. */
+/** Of so many distinct states one loses its superblock, or is worked on in. */
+const LOST_EVERY = 29;
 const CONTINUED_EVERY = 61;
 
-export class CrashChecker {
+/** What several checkers have looked at together. */
+export class CrashTally {
   readonly counts: CrashCounts = {
     states: 0,
     secondCrashes: 0,
     repeated: 0,
     checked: 0,
+    lostSuperblocks: 0,
     continued: 0,
     replayedMax: 0,
   };
   /** Digests of all images that were opened. */
   readonly seen = new Set<number>();
-  readonly #checked = new Set<number>();
-  readonly #shape: Shape;
+  /** Digests of all images that fsck has checked. */
+  readonly checked = new Set<number>();
+}
 
-  constructor(shape: Shape) {
-    this.#shape = shape;
+export interface CheckOptions {
+  /** How the images are opened. */
+  readonly open: OpenOptions;
+  readonly tally: CrashTally;
+  /** False leaves out second crashes and working on. */
+  readonly isThorough?: boolean;
+}
+
+export class CrashChecker {
+  readonly #options: OpenOptions;
+  readonly #tally: CrashTally;
+  readonly #isThorough: boolean;
+
+  constructor({ open, tally, isThorough = true }: CheckOptions) {
+    this.#options = open;
+    this.#tally = tally;
+    this.#isThorough = isThorough;
   }
 
   /** Looks at every crash in [from, to] of the device of `tracked`. */
@@ -100,31 +123,33 @@ export class CrashChecker {
     if (!this.#isNew(image)) return;
     try {
       const opened = this.#open(image, expected);
-      if (this.seen.size % CONTINUED_EVERY === 0) this.#continue(opened);
+      if (!this.#isThorough) return;
+      if (image.digest() % LOST_EVERY === 0) this.#loseSuperblock(image, expected);
+      if (image.digest() % CONTINUED_EVERY === 0) this.#continue(opened);
       this.#crashAgain(opened);
     } catch (error) {
-      throw new Error(`Crash at ${describe(point, choice)}: ${text(error)}`, { cause: error });
+      throw new Error(`Crash at ${describe(point, choice)}: ${messageOf(error)}`, { cause: error });
     }
   }
 
   #isNew(image: MemoryImage): boolean {
-    const digest = image.digest();
-    const { size } = this.seen;
-    if (this.seen.add(digest).size > size) {
-      this.counts.states++;
-      return true;
-    }
-    this.counts.repeated++;
-    return false;
+    const { counts, seen } = this.#tally;
+    const { size } = seen;
+    const isNew = seen.add(image.digest()).size > size;
+    counts[isNew ? 'states' : 'repeated']++;
+    return isNew;
   }
 
   /** Opens an image, compares, and has fsck look at it. */
   #open(image: MemoryImage, { base, states, least }: Expected): Opened {
     const device = new SimulatedDevice({ image });
     const environment = new SimulatedEnvironment(); // an opening depends on the image alone
-    const store = Store.openOnSync(device, { ...this.#shape.open, environment });
+    const store = Store.openOnSync(device, { ...this.#options, environment });
     const number = store.info().transaction;
-    this.counts.replayedMax = Math.max(this.counts.replayedMax, store.recovery.replayed);
+    this.#tally.counts.replayedMax = Math.max(
+      this.#tally.counts.replayedMax,
+      store.recovery.replayed,
+    );
     if (number < least) throw new Error(`transaction ${least} was acknowledged, ${number} is last`);
     const model = states[number - base];
     if (model === undefined) throw new Error(`transaction ${number} was never accepted`);
@@ -140,21 +165,40 @@ export class CrashChecker {
       for (const choice of device.choicesAt(point)) {
         const image = device.imageAt(point, choice);
         if (!this.#isNew(image)) continue;
-        this.counts.secondCrashes++;
+        this.#tally.counts.secondCrashes++;
         try {
           this.#open(image, expected);
         } catch (error) {
           const where = `second crash at ${describe(point, choice)} of the opening`;
-          throw new Error(`${where}: ${text(error)}`, { cause: error });
+          throw new Error(`${where}: ${messageOf(error)}`, { cause: error });
         }
+      }
+    }
+  }
+
+  /** The device loses the newest superblock as well: in both slots, and in each of them. */
+  #loseSuperblock(image: MemoryImage, expected: Expected): void {
+    const slots = slotsOf(image);
+    const newest = Math.max(...slots.map(({ number }) => number));
+    const pair = slots.filter(({ number }) => number === newest);
+    for (const lost of [pair, ...pair.map((slot) => [slot])]) {
+      const damaged = image.fork();
+      for (const { offset } of lost) damaged.write(offset, new Uint8Array(SUPERBLOCK_SIZE));
+      if (!this.#isNew(damaged)) continue;
+      this.#tally.counts.lostSuperblocks++;
+      try {
+        this.#open(damaged, expected);
+      } catch (error) {
+        const text = `superblock ${newest} lost in ${lost.length} slots: ${messageOf(error)}`;
+        throw new Error(text, { cause: error });
       }
     }
   }
 
   /** Works on in a store that was recovered, ends it, and looks again. */
   #continue({ device, model }: Opened): void {
-    this.counts.continued++;
-    const { open } = this.#shape;
+    this.#tally.counts.continued++;
+    const open = this.#options;
     const copy = new SimulatedDevice({ image: device.image() });
     const environment = new SimulatedEnvironment();
     const tracked = TrackedStore.openSync(copy, model, { ...open, environment });
@@ -168,7 +212,7 @@ export class CrashChecker {
     write(1, 3000);
     store.checkpointSync();
     write(2, 200);
-    if (this.counts.continued % 2 === 0) store.closeSync();
+    if (this.#tally.counts.continued % 2 === 0) store.closeSync();
     const again = new SimulatedDevice({ image: copy.image() });
     const reopened = Store.openOnSync(again, { ...open, environment });
     for (const [i, length] of [30, 3000, 200].entries()) {
@@ -183,12 +227,24 @@ export class CrashChecker {
   }
 
   #fsck(image: MemoryImage, when: string): void {
-    const { size } = this.#checked;
-    if (this.#checked.add(image.digest()).size === size) return;
-    this.counts.checked++;
+    const { size } = this.#tally.checked;
+    if (this.#tally.checked.add(image.digest()).size === size) return;
+    this.#tally.counts.checked++;
     const fault = fsckFault(image);
     if (fault !== undefined) throw new Error(`${when}: ${fault}`);
   }
+}
+
+/** Superblocks of an image, wherever they lie. */
+function slotsOf(image: MemoryImage): { offset: number; number: number }[] {
+  const slots: { offset: number; number: number }[] = [];
+  const bytes = new Uint8Array(SUPERBLOCK_SIZE);
+  for (let offset = 0; offset + SUPERBLOCK_SIZE <= image.size; offset += SLOT_STEP) {
+    image.read(offset, bytes);
+    const number = superblockNumber(bytes);
+    if (number !== undefined) slots.push({ offset, number });
+  }
+  return slots;
 }
 
 function describe(point: number, { drop, tears = [], reversed = false }: CrashChoice): string {
@@ -198,6 +254,6 @@ function describe(point: number, { drop, tears = [], reversed = false }: CrashCh
   return `point ${point}, lost [${[...(drop ?? [])]}], torn [${torn}]${reversed ? ', reversed' : ''}`;
 }
 
-function text(error: unknown): string {
+function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -3,6 +3,7 @@
  *
  * - *Apart*: each step ends before the next one begins; only crashes in the last step are looked
  *   at, since those before are crashes of a shorter sequence.
+ * - *Sync*: as apart, but with the store's synchronous calls.
  * - *Together*: all steps are submitted at once and the device ends its calls in a random order,
  *   chosen by the sequence; all crashes are looked at.
  */
@@ -14,7 +15,7 @@ import { EMPTY_MODEL, type ModelState } from '../support/model.js';
 import { Prng } from '../support/prng.js';
 import { SimulatedDevice } from '../support/simulated-device.js';
 import { SimulatedEnvironment } from '../support/simulated-environment.js';
-import { CrashChecker, type Shape } from './crash-checker.js';
+import { CrashChecker, CrashTally, type Shape } from './crash-checker.js';
 import { PREPARATION, STEP_KINDS, type StepKind } from './step-kinds.js';
 import { TrackedStore } from './tracked-store.js';
 
@@ -38,8 +39,8 @@ export const BEGINNINGS = {
 } as const;
 
 export type Beginning = keyof typeof BEGINNINGS;
-export type Manner = 'apart' | 'together';
-export const MANNERS: readonly Manner[] = ['apart', 'together'];
+export type Manner = 'apart' | 'sync' | 'together';
+export const MANNERS: readonly Manner[] = ['apart', 'sync', 'together'];
 
 export interface Sequence {
   readonly beginning: Beginning;
@@ -73,9 +74,15 @@ interface Prepared {
 }
 
 export class SequenceSweep {
-  readonly checker = new CrashChecker(SEQUENCE_SHAPE);
+  readonly tally: CrashTally;
+  readonly #checker: CrashChecker;
   readonly #prepared = new Map<Beginning, Prepared>();
   sequences = 0;
+
+  constructor(tally = new CrashTally()) {
+    this.tally = tally;
+    this.#checker = new CrashChecker({ open: SEQUENCE_SHAPE.open, tally });
+  }
 
   /** Runs a sequence and looks at its crashes. @throws Error that names it */
   async run(sequence: Sequence): Promise<void> {
@@ -83,8 +90,8 @@ export class SequenceSweep {
     try {
       const prepared = await this.#prepare(beginning);
       const kinds = steps.map(kindOf);
-      if (manner === 'apart') await this.#runApart(prepared, kinds);
-      else await this.#runTogether(prepared, kinds, seedOf(steps));
+      if (manner === 'together') await this.#runTogether(prepared, kinds, seedOf(steps));
+      else await this.#runApart(prepared, kinds, manner);
       this.sequences++;
     } catch (error) {
       const text = `${beginning}, ${manner}: ${steps.join('; ')}`;
@@ -94,17 +101,22 @@ export class SequenceSweep {
     }
   }
 
-  async #runApart({ image, model }: Prepared, kinds: readonly StepKind[]): Promise<void> {
+  async #runApart(
+    { image, model }: Prepared,
+    kinds: readonly StepKind[],
+    manner: 'apart' | 'sync',
+  ): Promise<void> {
     const environment = new SimulatedEnvironment();
     const device = new SimulatedDevice({ image });
     const tracked = open(device, model, environment);
     let from = 0;
     for (const [i, kind] of kinds.entries()) {
       if (i > 0) from = device.point + 1;
-      take(kind, i, tracked, environment);
+      if (manner === 'sync') await takeSync(kind, i, tracked, environment);
+      else take(kind, i, tracked, environment);
       await tracked.settle();
     }
-    this.checker.checkAll(tracked, from, device.point);
+    this.#checker.checkAll(tracked, from, device.point);
   }
 
   async #runTogether(
@@ -118,7 +130,7 @@ export class SequenceSweep {
     const from = device.point + 1;
     for (const [i, kind] of kinds.entries()) take(kind, i, tracked, environment);
     await tracked.settle();
-    this.checker.checkAll(tracked, from, device.point);
+    this.#checker.checkAll(tracked, from, device.point);
   }
 
   async #prepare(beginning: Beginning): Promise<Prepared> {
@@ -158,6 +170,17 @@ function take(
 ): void {
   if ('act' in kind) kind.act(tracked, environment);
   else tracked.submit(kind.operations(i + 1));
+}
+
+async function takeSync(
+  kind: StepKind,
+  i: number,
+  tracked: TrackedStore,
+  environment: SimulatedEnvironment,
+): Promise<void> {
+  if ('operations' in kind) await tracked.commitSync(kind.operations(i + 1));
+  else if (kind === STEP_KINDS['checkpoint']) tracked.checkpointSync();
+  else kind.act(tracked, environment);
 }
 
 function kindOf(name: string): StepKind {

@@ -25,7 +25,10 @@ function fill(length: number, i: number): Uint8Array {
 }
 
 function keys(count: number, length: number, i: number): [string, Uint8Array][] {
-  return Array.from({ length: count }, (_, k) => [`k${String(k).padStart(3, '0')}`, fill(length, i)]);
+  return Array.from({ length: count }, (_, k) => [
+    `k${String(k).padStart(3, '0')}`,
+    fill(length, i),
+  ]);
 }
 
 /** What is there before a sequence begins. */

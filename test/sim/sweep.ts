@@ -12,6 +12,7 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { milliseconds } from './budget.js';
 import type { CrashCounts } from './crash-checker.js';
 import { type SweepPart, type SweepProgress, sweepPart } from './sweep-work.js';
 
@@ -21,13 +22,6 @@ const REPORT_EVERY_MS = 30_000;
 const WORKER_LIMITS = { maxYoungGenerationSizeMb: 64 };
 
 type Message = { readonly progress: SweepProgress } | { readonly digests: Float64Array };
-
-/** Milliseconds of `90s`, `10m`, `2h`; a plain number is seconds. */
-function milliseconds(text: string): number {
-  const [, count, unit = 's'] = /^(\d+)([smh])?$/.exec(text) ?? [];
-  if (count === undefined) throw new RangeError(`Cannot use budget ${text}: expected 90s, 10m, 2h`);
-  return Number(count) * { s: 1000, m: 60_000, h: 3_600_000 }[unit as 's' | 'm' | 'h'];
-}
 
 /** Runs one part in a worker; resolves with its digests. */
 function startPart(part: SweepPart, heard: (progress: SweepProgress) => void) {
@@ -43,9 +37,10 @@ function startPart(part: SweepPart, heard: (progress: SweepProgress) => void) {
 }
 
 function sumOf(all: readonly SweepProgress[]): Record<string, number> {
-  const total: Record<string, number> = { sequences: 0 };
-  for (const { counts, sequences } of all) {
+  const total = { sequences: 0, simulations: 0 } as Record<string, number>;
+  for (const { counts, sequences, simulations } of all) {
     total['sequences'] = (total['sequences'] ?? 0) + sequences;
+    total['simulations'] = (total['simulations'] ?? 0) + simulations;
     for (const key of Object.keys(counts) as (keyof CrashCounts)[]) {
       const before = total[key] ?? 0;
       total[key] = key === 'replayedMax' ? Math.max(before, counts[key]) : before + counts[key];

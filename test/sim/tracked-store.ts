@@ -21,6 +21,11 @@ const COMPARATORS = new ComparatorRegistry();
 /** Turns of the event loop without a call of the device after which a store is at rest. */
 const QUIET_TURNS = 4;
 
+export interface TrackedOptions {
+  /** A transaction may find the store full. */
+  readonly mayBeFull?: boolean;
+}
+
 interface Acknowledgement {
   readonly point: number;
   readonly transaction: number;
@@ -36,14 +41,22 @@ export class TrackedStore {
   readonly #pending = new Set<Promise<void>>();
   #failure: unknown;
   #isOff = false;
+  #hasFaults = false;
+  readonly #mayBeFull: boolean;
   refused = 0;
 
   /** `state` is what the store holds now. */
-  constructor(store: Store, device: SimulatedDevice, state: ModelState) {
+  constructor(
+    store: Store,
+    device: SimulatedDevice,
+    state: ModelState,
+    { mayBeFull = false }: TrackedOptions = {},
+  ) {
     this.store = store;
     this.device = device;
     this.base = store.info().transaction;
     this.states = [state];
+    this.#mayBeFull = mayBeFull;
   }
 
   static openSync(device: SimulatedDevice, state: ModelState, options: OpenOptions): TrackedStore {
@@ -53,6 +66,17 @@ export class TrackedStore {
   /** The state after everything that was heard of. */
   get state(): ModelState {
     return this.states.at(-1) as ModelState;
+  }
+
+  /** False when a fault has made the store refuse everything. */
+  get isUsable(): boolean {
+    try {
+      this.store.info();
+      return true;
+    } catch (error) {
+      if (this.#hasFaults && hasCode(error, 'E_IO')) return false;
+      throw error;
+    }
   }
 
   /** Transactions that are submitted and neither acknowledged nor refused. */
@@ -84,7 +108,10 @@ export class TrackedStore {
     void ended.then(() => this.#pending.delete(ended));
   }
 
-  /** Commits a transaction synchronously; what was submitted before it is heard of first. */
+  /**
+   * Commits a transaction synchronously; what was submitted before it is heard of first. When a
+   * fault has ended the store meanwhile, it may have happened: then it is the last one.
+   */
   async commitSync(operations: readonly ModelOperation[]): Promise<void> {
     let failure: unknown;
     try {
@@ -93,13 +120,28 @@ export class TrackedStore {
       failure = error;
     }
     await Promise.resolve();
-    if (hasCode(failure, 'E_BUSY')) await turn(); // the store wants a turn of the event loop
+    if (hasCode(failure, 'E_BUSY'))
+      await turn(); // the store wants a turn of the event loop
+    else if (hasCode(failure, 'E_IO') && !this.isUsable) this.#settle(operations, undefined);
     else this.#settle(operations, failure);
   }
 
   /** Starts a checkpoint. */
   checkpoint(): void {
-    this.#follow(this.store.checkpoint());
+    this.store.checkpoint().catch((error) => this.#fail(error));
+  }
+
+  checkpointSync(): void {
+    try {
+      this.store.checkpointSync();
+    } catch (error) {
+      if (!hasCode(error, 'E_BUSY')) this.#fail(error);
+    }
+  }
+
+  /** From now on calls of the device fail: what the store then refuses is no fault of its own. */
+  expectFaults(): void {
+    this.#hasFaults = true;
   }
 
   /** Lets what is under way go on until nothing is left. @throws what went wrong so far */
@@ -122,16 +164,12 @@ export class TrackedStore {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  #follow(work: Promise<void>): void {
-    work.catch((error) => this.#fail(error));
-  }
-
   #acknowledge(transaction: number): void {
     this.#acknowledged.push({ point: this.device.point, transaction });
   }
 
   #settle(operations: readonly ModelOperation[], error: unknown): void {
-    if (this.#failure !== undefined || (this.#isOff && error !== undefined)) return;
+    if (this.#failure !== undefined || this.#isExcused(error)) return;
     const outcome = applyToModel(this.state, operations, COMPARATORS);
     const expected = 'code' in outcome ? outcome.code : 'accepted';
     const found = error instanceof StoreError ? error.code : (error ?? 'accepted');
@@ -142,6 +180,12 @@ export class TrackedStore {
   }
 
   #fail(error: unknown): void {
-    if (!this.#isOff) this.#failure ??= error;
+    if (!this.#isExcused(error)) this.#failure ??= error;
+  }
+
+  #isExcused(error: unknown): boolean {
+    if (error === undefined) return false;
+    if (this.#mayBeFull && hasCode(error, 'E_NO_SPACE')) return true;
+    return this.#isOff || (this.#hasFaults && hasCode(error, 'E_IO'));
   }
 }

@@ -8,7 +8,8 @@
  * - Of what is not guaranteed any subset of sectors may be on the medium: of what was complete
  *   never an older write over a newer one (the cache holds only the newest); what was still under
  *   way may land behind everything else.
- * - A failed flush abandons what it covered: no later flush makes it durable, as on Linux.
+ * - A failed flush abandons what it covered: no later flush makes it durable, as on Linux. A
+ *   failed write is abandoned itself; what of it is there stands below every later write.
  * - Images are made from the last snapshot taken when nothing was waiting for a flush.
  */
 
@@ -17,7 +18,7 @@ import type { Prng } from './prng.js';
 
 interface Entry {
   readonly index: number;
-  /** Index of the `end` entry; Infinity while under way, and for ever when the call failed. */
+  /** Index of the `end` entry, of a call that failed too; Infinity while under way. */
   ended: number;
   /** It is guaranteed at points greater than this. */
   guaranteed: number;
@@ -149,8 +150,11 @@ export class SimulatedLog {
 
   /** The call has ended with an error. */
   fail(entry: CallEntry): void {
-    this.#pushEnd(entry, true);
-    if (entry.kind !== 'flush') return;
+    entry.ended = this.#pushEnd(entry, true);
+    if (entry.kind !== 'flush') {
+      this.#abandoned.add(entry);
+      return;
+    }
     for (const one of this.#pending) if (one.ended < entry.index) this.#abandoned.add(one);
   }
 
@@ -381,7 +385,9 @@ function* fewOf(indices: readonly number[], most: number): Generator<number[]> {
 
 /** True when two writes were under way at `point` that have bytes in common. */
 function overlapUnderWay(entries: readonly LosableEntry[], point: number): boolean {
-  const writes = entries.flatMap((one) => (one.kind === 'write' && one.ended >= point ? [one] : []));
+  const writes = entries.flatMap((one) =>
+    one.kind === 'write' && one.ended >= point ? [one] : [],
+  );
   return writes.some((one, i) =>
     writes
       .slice(i + 1)
