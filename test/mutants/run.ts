@@ -1,7 +1,7 @@
 /**
  * Plants each mutant in a copy of the tree, compiles it and runs the tests that have to find it:
  *
- *     node dist/test/mutants/run.js [--only text] [--seed N]
+ *     node dist/test/mutants/run.js [--only pattern] [--seed N]
  *
  * Prints a table; exits with 1 when a mutant survives.
  */
@@ -55,7 +55,8 @@ function findMutant(root: string, { edits, tests }: Mutant): string | undefined 
   }
 }
 
-const chosen = MUTANTS.filter(({ name }) => name.includes(values.only));
+const only = new RegExp(values.only);
+const chosen = MUTANTS.filter(({ name }) => only.test(name));
 const root = makeCopy();
 let survivors = 0;
 try {

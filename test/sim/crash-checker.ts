@@ -67,7 +67,7 @@ interface Opened {
 }
 
 /** Of so many distinct states one loses its superblock, or is worked on in. */
-const LOST_EVERY = 29;
+const LOST_EVERY = 5;
 const CONTINUED_EVERY = 61;
 
 /** What several checkers have looked at together. */

@@ -21,6 +21,9 @@ import { TrackedStore } from './tracked-store.js';
 
 const KiB = 1024;
 
+/** Longer than the time after which a mark follows the last record. */
+const IDLE_MS = 20;
+
 /** Small blocks, nodes and journal, so that little is written and read for a state. */
 export const SEQUENCE_SHAPE: Shape = {
   size: 1024 * KiB,
@@ -48,23 +51,33 @@ export interface Sequence {
   readonly steps: readonly string[];
 }
 
-/** All sequences of `length` steps, in a fixed order. */
-export function* allSequences(length: number): Generator<Sequence> {
-  for (const beginning of Object.keys(BEGINNINGS) as Beginning[]) {
-    for (const manner of MANNERS) {
-      if (manner === 'together' && length === 1) continue; // it is the same as apart
-      for (const steps of stepsOf(length)) yield { beginning, manner, steps };
-    }
-  }
+const NAMES = Object.keys(STEP_KINDS);
+
+/** How many sequences of `length` steps there are. */
+export function sequenceCount(length: number): number {
+  return Object.keys(BEGINNINGS).length * MANNERS.length * NAMES.length ** length;
 }
 
-function* stepsOf(length: number): Generator<string[]> {
-  if (length === 0) {
-    yield [];
-    return;
-  }
-  for (const steps of stepsOf(length - 1)) {
-    for (const name of Object.keys(STEP_KINDS)) yield [...steps, name];
+/** The sequence of `length` steps with this number, in [0, `sequenceCount(length)`). */
+export function sequenceAt(length: number, number: number): Sequence {
+  let rest = number;
+  const digit = <T>(choices: readonly T[]): T => {
+    const index = rest % choices.length;
+    rest = (rest - index) / choices.length;
+    return choices[index] as T;
+  };
+  const beginning = digit(Object.keys(BEGINNINGS) as Beginning[]);
+  const manner = digit(MANNERS);
+  return { beginning, manner, steps: Array.from({ length }, () => digit(NAMES)) };
+}
+
+/** All sequences of `length` steps, shuffled. */
+export function* shuffledSequences(length: number, prng: Prng): Generator<Sequence> {
+  const numbers = Uint32Array.from({ length: sequenceCount(length) }, (_, i) => i);
+  for (let left = numbers.length; left > 0; left--) {
+    const at = prng.below(left);
+    yield sequenceAt(length, numbers[at] as number);
+    numbers[at] = numbers[left - 1] as number;
   }
 }
 
@@ -112,8 +125,8 @@ export class SequenceSweep {
     let from = 0;
     for (const [i, kind] of kinds.entries()) {
       if (i > 0) from = device.point + 1;
-      if (manner === 'sync') await takeSync(kind, i, tracked, environment);
-      else take(kind, i, tracked, environment);
+      if (manner === 'sync') await takeSync(kind, i + 1, tracked, environment);
+      else take(kind, i + 1, tracked, environment);
       await tracked.settle();
     }
     this.#checker.checkAll(tracked, from, device.point);
@@ -128,7 +141,7 @@ export class SequenceSweep {
     const device = new SimulatedDevice({ image, scheduler: new Prng(seed) });
     const tracked = open(device, model, environment);
     const from = device.point + 1;
-    for (const [i, kind] of kinds.entries()) take(kind, i, tracked, environment);
+    for (const [i, kind] of kinds.entries()) take(kind, i + 1, tracked, environment);
     await tracked.settle();
     this.#checker.checkAll(tracked, from, device.point);
   }
@@ -162,25 +175,28 @@ function open(device: SimulatedDevice, model: ModelState, environment: Environme
   return new TrackedStore(store, device, model);
 }
 
+/** Begins a step. */
 function take(
   kind: StepKind,
   i: number,
   tracked: TrackedStore,
   environment: SimulatedEnvironment,
 ): void {
-  if ('act' in kind) kind.act(tracked, environment);
-  else tracked.submit(kind.operations(i + 1));
+  if ('transactions' in kind) for (const one of kind.transactions(i)) tracked.submit(one);
+  else if (kind.act === 'checkpoint') tracked.checkpoint();
+  else environment.pass(IDLE_MS);
 }
 
+/** Does a step with the store's synchronous calls. */
 async function takeSync(
   kind: StepKind,
   i: number,
   tracked: TrackedStore,
   environment: SimulatedEnvironment,
 ): Promise<void> {
-  if ('operations' in kind) await tracked.commitSync(kind.operations(i + 1));
-  else if (kind === STEP_KINDS['checkpoint']) tracked.checkpointSync();
-  else kind.act(tracked, environment);
+  if ('transactions' in kind) for (const one of kind.transactions(i)) await tracked.commitSync(one);
+  else if (kind.act === 'checkpoint') tracked.checkpointSync();
+  else environment.pass(IDLE_MS);
 }
 
 function kindOf(name: string): StepKind {

@@ -4,21 +4,17 @@
  */
 
 import type { ModelOperation } from '../support/model-operation.js';
-import type { SimulatedEnvironment } from '../support/simulated-environment.js';
-import type { TrackedStore } from './tracked-store.js';
 
-/** A transaction, or something else that a store does; `i` is its place in the sequence. */
+/** Transactions, or something else that a store does. */
 export type StepKind =
-  | { readonly operations: (i: number) => ModelOperation[] }
-  | { readonly act: (tracked: TrackedStore, environment: SimulatedEnvironment) => void };
+  /** `i` is the step's place in its sequence. */
+  | { readonly transactions: (i: number) => readonly (readonly ModelOperation[])[] }
+  | { readonly act: 'checkpoint' | 'idle' };
 
 const A = 'a';
 const O1 = { name: 'o1' };
 const O2 = { name: 'o2' };
 const O3 = { name: 'o3' };
-
-/** Longer than the time after which a mark follows the last record. */
-const IDLE_MS = 20;
 
 function fill(length: number, i: number): Uint8Array {
   return new Uint8Array(length).fill(0x41 + i);
@@ -51,13 +47,14 @@ export const PREPARATION: readonly ModelOperation[][] = [
   [{ op: 'reserve', name: 'r', owner: 'pg', units: { bytes: 4000, operations: 3, keys: 3 } }],
 ];
 
-const write = (length: number, offset: number, o = O2) => ({
-  operations: (i: number): ModelOperation[] => [
-    { op: 'write', c: A, o, offset, data: fill(length, i) },
-  ],
+const one = (operation: ModelOperation): StepKind => ({ transactions: () => [[operation]] });
+
+const many = (operations: (i: number) => ModelOperation[]): StepKind => ({
+  transactions: (i) => [operations(i)],
 });
 
-const one = (operation: ModelOperation): StepKind => ({ operations: () => [operation] });
+const write = (length: number, offset: number, o = O2): StepKind =>
+  many((i) => [{ op: 'write', c: A, o, offset, data: fill(length, i) }]);
 
 export const STEP_KINDS: Readonly<Record<string, StepKind>> = {
   create: one({ op: 'create', c: A, o: O3 }),
@@ -71,18 +68,16 @@ export const STEP_KINDS: Readonly<Record<string, StepKind>> = {
   shrink: one({ op: 'truncate', c: A, o: O2, size: 1000 }),
   extend: one({ op: 'truncate', c: A, o: O2, size: 5000 }),
   remove: one({ op: 'remove', c: A, o: O2 }),
-  'set attribute': {
-    operations: (i) => [{ op: 'setAttribute', c: A, o: O1, name: 'size', value: fill(60, i) }],
-  },
+  'set attribute': many((i) => [
+    { op: 'setAttribute', c: A, o: O1, name: 'size', value: fill(60, i) },
+  ]),
   'remove attribute': one({ op: 'removeAttribute', c: A, o: O1, name: 'size' }),
-  'set keys': { operations: (i) => [{ op: 'mapSet', c: A, o: O1, entries: keys(3, 80, i) }] },
-  'set many keys': { operations: (i) => [{ op: 'mapSet', c: A, o: O1, entries: keys(60, 70, i) }] },
+  'set keys': many((i) => [{ op: 'mapSet', c: A, o: O1, entries: keys(3, 80, i) }]),
+  'set many keys': many((i) => [{ op: 'mapSet', c: A, o: O1, entries: keys(60, 70, i) }]),
   'remove keys': one({ op: 'mapRemove', c: A, o: O1, keys: ['k001', 'k004'] }),
   'remove range': one({ op: 'mapRemoveRange', c: A, o: O1, from: 'k002', to: 'k050' }),
   'clear map': one({ op: 'mapClear', c: A, o: O1 }),
-  'record of its own': {
-    operations: (i) => [{ op: 'mapSet', c: A, o: O1, entries: keys(1, 12_000, i) }],
-  },
+  'record of its own': many((i) => [{ op: 'mapSet', c: A, o: O1, entries: keys(1, 12_000, i) }]),
   clone: one({ op: 'clone', c: A, o: O2, toC: A, toO: O3 }),
   'clone range': one({
     op: 'cloneRange',
@@ -109,28 +104,29 @@ export const STEP_KINDS: Readonly<Record<string, StepKind>> = {
     owner: 'pg',
     units: { bytes: 2000, operations: 1, keys: 1 },
   }),
-  redeem: {
-    operations: (i) => [
-      { op: 'redeem', name: 'r', units: { bytes: 600, operations: 1, keys: 1 } },
-      { op: 'write', c: A, o: O3, offset: 0, data: fill(600, i) },
-    ],
-  },
+  redeem: many((i) => [
+    { op: 'redeem', name: 'r', units: { bytes: 600, operations: 1, keys: 1 } },
+    { op: 'write', c: A, o: O3, offset: 0, data: fill(600, i) },
+  ]),
   'cancel reservation': one({ op: 'cancelReservation', name: 'r' }),
-  'everywhere at once': {
-    operations: (i) => [
-      { op: 'write', c: A, o: O1, offset: 600, data: fill(500, i) },
-      { op: 'write', c: 'b', o: O2, offset: 0, data: fill(1200, i) },
-      { op: 'clone', c: 'b', o: O2, toC: A, toO: O3 },
-      { op: 'setCollectionAttribute', c: 'h', name: 'i', value: fill(8, i) },
-      { op: 'remove', c: A, o: O2 },
-    ],
+  'everywhere at once': many((i) => [
+    { op: 'write', c: A, o: O1, offset: 600, data: fill(500, i) },
+    { op: 'write', c: 'b', o: O2, offset: 0, data: fill(1200, i) },
+    { op: 'clone', c: 'b', o: O2, toC: A, toO: O3 },
+    { op: 'setCollectionAttribute', c: 'h', name: 'i', value: fill(8, i) },
+    { op: 'remove', c: A, o: O2 },
+  ]),
+  'guard that fails': many((i) => [
+    { op: 'write', c: A, o: O1, offset: 0, data: fill(90, i) },
+    { op: 'mustExist', c: A, o: { name: 'nobody' } },
+  ]),
+  /** More than the journal holds. */
+  burst: {
+    transactions: (i) =>
+      Array.from({ length: 12 }, (_, n) => [
+        { op: 'mapSet', c: A, o: { name: `burst${n % 3}` }, entries: keys(1, 6000, i + n) },
+      ]),
   },
-  'guard that fails': {
-    operations: (i) => [
-      { op: 'write', c: A, o: O1, offset: 0, data: fill(90, i) },
-      { op: 'mustExist', c: A, o: { name: 'nobody' } },
-    ],
-  },
-  checkpoint: { act: (tracked) => tracked.checkpoint() },
-  idle: { act: (_tracked, environment) => environment.pass(IDLE_MS) },
+  checkpoint: { act: 'checkpoint' },
+  idle: { act: 'idle' },
 };

@@ -9,7 +9,7 @@
 import { Prng } from '../support/prng.js';
 import { type CrashCounts, CrashTally } from './crash-checker.js';
 import { planOf } from './script.js';
-import { allSequences, type Sequence, SequenceSweep } from './sequence-sweep.js';
+import { type Sequence, SequenceSweep, shuffledSequences } from './sequence-sweep.js';
 import { play } from './simulation.js';
 
 export interface SweepPart {
@@ -46,7 +46,7 @@ const SIMULATIONS_A_SEED = 1_000_000;
 /** Every sequence of up to `depth` steps, in the order of `seed`. */
 export function* sequencesOf(seed: number, depth: number): Generator<Sequence> {
   for (let length = 1; length <= depth; length++) {
-    yield* new Prng(seed).shuffle([...allSequences(length)]);
+    yield* shuffledSequences(length, new Prng(seed));
   }
 }
 
