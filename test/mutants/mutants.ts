@@ -88,6 +88,7 @@ export const MUTANTS: readonly Mutant[] = [
     CHECKPOINTER,
     'this.#releasableJournal = this.#superblock.journalStart;',
     'this.#releasableJournal = next.journalStart;',
+    ['test/sim/lost-superblock.test.ts'],
   ),
   // Reading the journal
   mutant(
@@ -96,12 +97,27 @@ export const MUTANTS: readonly Mutant[] = [
     'const same = checksum.low === record.bodyLow && checksum.high === record.bodyHigh;',
     'const same = checksum.low === record.bodyLow || checksum.low !== record.bodyLow;',
   ),
-  mutant(
-    'any sound record continues the chain',
-    JOURNAL_SCAN,
-    'if (record.sequence < next.sequence || record.incarnation < next.incarnation) {',
-    'if (record.sequence < next.sequence - 2 ** 32) {',
-  ),
+  {
+    name: 'any sound record continues the chain',
+    edits: [
+      {
+        file: JOURNAL_SCAN,
+        from: 'if (record.sequence < next.sequence || record.incarnation < next.incarnation) {',
+        to: 'if (record.sequence < 0) {',
+      },
+      {
+        file: JOURNAL_SCAN,
+        from: 'if (record.sequence !== next.sequence) {',
+        to: 'if (record.sequence < 0) {',
+      },
+      {
+        file: JOURNAL_SCAN,
+        from: 'if (record.previous.some((byte, i) => byte !== next.previous[i])) {',
+        to: 'if (record.previous.length === 0) {',
+      },
+    ],
+    tests: CRASH_TESTS,
+  },
   mutant(
     'a witness of an earlier incarnation counts',
     JOURNAL_SCAN,
@@ -109,7 +125,9 @@ export const MUTANTS: readonly Mutant[] = [
     '',
     ['test/txn/journal-end.test.ts', ...CRASH_TESTS],
   ),
-  mutant('the journal tail is not cleared', RECOVERY, '  yield* journal.clearTail();\n', ''),
+  mutant('the journal tail is not cleared', RECOVERY, '  yield* journal.clearTail();\n', '', [
+    'test/sim/journal-tail.test.ts',
+  ]),
   // Recovery
   mutant(
     'claims are not made again',
@@ -233,10 +251,10 @@ export const MUTANTS: readonly Mutant[] = [
     'this.#change(address, length, 0);',
   ),
   mutant(
-    'a reference count is one too high',
+    'a clone counts its reference twice',
     REFERENCES,
-    'this.#change(address, length, count - 1);',
-    'this.#change(address, length, count);',
+    'this.#change(address, length, 1);',
+    'this.#change(address, length, 2);',
   ),
   mutant(
     'a shared node is changed in place',
