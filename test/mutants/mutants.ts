@@ -177,6 +177,7 @@ export const MUTANTS: readonly Mutant[] = [
     SLOTS,
     'if (newest === undefined || found.superblock.number > newest.number) newest = found.superblock;',
     'if (newest === undefined || found.superblock.number < newest.number) newest = found.superblock;',
+    ['test/txn/superblock-slots.test.ts'],
   ),
   {
     name: 'a superblock before what it refers to is durable',
@@ -273,7 +274,7 @@ export const MUTANTS: readonly Mutant[] = [
     'a failed write does not end the store',
     ENGINE,
     'if (this.#poison !== undefined || this.#closed) return;\n    const reason',
-    'if (this.#closed || error !== undefined) return;\n    const reason',
+    'if (this.#poison !== undefined || !this.#closed) return;\n    const reason',
     ['test/store/failure.test.ts', SIMULATION],
   ),
   // Checksums

@@ -43,12 +43,12 @@ function run(root: string, command: string, args: readonly string[]) {
   });
 }
 
-/** What finds the mutant, a test file unless it does not compile; undefined when it survives. */
-function findMutant(root: string, { edits, tests }: Mutant): string | undefined {
+/** The test file that finds the mutant; undefined when it survives. @throws when it does not compile */
+function findMutant(root: string, { name, edits, tests }: Mutant): string | undefined {
   const restore = plant(root, edits);
   try {
     const compiled = run(root, 'tsc', COMPILE);
-    if (compiled.status !== 0) return `the compiler: ${compiled.stdout.trim()}`;
+    if (compiled.status !== 0) throw new Error(`${name} does not compile: ${compiled.stdout}`);
     return tests.find((file) => run(root, 'ava', ['--fail-fast', file]).status !== 0);
   } finally {
     restore();

@@ -27,7 +27,7 @@ const IN_FLIGHT_MAX = 8;
 const SNAPSHOTS_MAX = 3;
 
 /** Turns in which something in flight must have ended: the device needs one for each call. */
-const PATIENCE_TURNS = 100_000;
+const PATIENCE_TURNS = 20_000;
 
 export interface SimulationOptions {
   readonly seed: number;

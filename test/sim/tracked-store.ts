@@ -26,6 +26,9 @@ export interface TrackedOptions {
   readonly mayBeFull?: boolean;
 }
 
+/** Turns in which everything must have ended: each call of the device takes one. */
+const PATIENCE_TURNS = 20_000;
+
 interface Acknowledgement {
   readonly point: number;
   readonly transaction: number;
@@ -146,9 +149,12 @@ export class TrackedStore {
 
   /** Lets what is under way go on until nothing is left. @throws what went wrong so far */
   async settle(): Promise<void> {
-    for (let quiet = 0; quiet < QUIET_TURNS; quiet++) {
+    let quiet = 0;
+    for (let turns = 0; quiet < QUIET_TURNS; turns++) {
+      if (turns === PATIENCE_TURNS) throw new Error('What is under way never ends');
       await turn();
-      if (this.device.underWayCount > 0 || this.#pending.size > 0) quiet = -1;
+      const isQuiet = this.device.underWayCount === 0 && this.#pending.size === 0;
+      quiet = isQuiet ? quiet + 1 : 0;
       this.check();
     }
   }
