@@ -283,7 +283,7 @@ export const MUTANTS: readonly Mutant[] = [
     'src/btree/node-loader.ts',
     'checkBlock(page, identity, node.low, node.high, this.#blockSize);',
     'void identity;',
-    ['test/btree/tree.test.ts', 'test/store/failure.test.ts'],
+    ['test/store/node-damage.test.ts'],
   ),
   mutant(
     'the checksum of data is not checked',
