@@ -12,8 +12,6 @@
  * - Images are told apart by their digest, from before the opening.
  */
 
-import { SUPERBLOCK_SIZE, superblockNumber } from '../../src/format/superblock.js';
-import { SLOT_STEP } from '../../src/format/superblock-bounds.js';
 import { type MkfsOptions, type OpenOptions, Store } from '../../src/index.js';
 import { fsckFault } from '../support/crash-fsck.js';
 import type { MemoryImage } from '../support/memory-image.js';
@@ -23,6 +21,7 @@ import { Prng } from '../support/prng.js';
 import { SimulatedDevice } from '../support/simulated-device.js';
 import { SimulatedEnvironment } from '../support/simulated-environment.js';
 import type { CrashChoice } from '../support/simulated-log.js';
+import { newestSlots, withoutSlots } from './superblock-loss.js';
 import { TrackedStore } from './tracked-store.js';
 
 /** A kind of store: how it is made and opened. */
@@ -178,18 +177,15 @@ export class CrashChecker {
 
   /** The device loses the newest superblock as well: in both slots, and in each of them. */
   #loseSuperblock(image: MemoryImage, expected: Expected): void {
-    const slots = slotsOf(image);
-    const newest = Math.max(...slots.map(({ number }) => number));
-    const pair = slots.filter(({ number }) => number === newest);
-    for (const lost of [pair, ...pair.map((slot) => [slot])]) {
-      const damaged = image.fork();
-      for (const { offset } of lost) damaged.write(offset, new Uint8Array(SUPERBLOCK_SIZE));
+    const newest = newestSlots(image);
+    for (const lost of [newest, ...newest.map((offset) => [offset])]) {
+      const damaged = withoutSlots(image, lost);
       if (!this.#isNew(damaged)) continue;
       this.#tally.counts.lostSuperblocks++;
       try {
         this.#open(damaged, expected);
       } catch (error) {
-        const text = `superblock ${newest} lost in ${lost.length} slots: ${messageOf(error)}`;
+        const text = `newest superblock lost at [${lost}]: ${messageOf(error)}`;
         throw new Error(text, { cause: error });
       }
     }
@@ -233,18 +229,6 @@ export class CrashChecker {
     const fault = fsckFault(image);
     if (fault !== undefined) throw new Error(`${when}: ${fault}`);
   }
-}
-
-/** Superblocks of an image, wherever they lie. */
-function slotsOf(image: MemoryImage): { offset: number; number: number }[] {
-  const slots: { offset: number; number: number }[] = [];
-  const bytes = new Uint8Array(SUPERBLOCK_SIZE);
-  for (let offset = 0; offset + SUPERBLOCK_SIZE <= image.size; offset += SLOT_STEP) {
-    image.read(offset, bytes);
-    const number = superblockNumber(bytes);
-    if (number !== undefined) slots.push({ offset, number });
-  }
-  return slots;
 }
 
 function describe(point: number, { drop, tears = [], reversed = false }: CrashChoice): string {

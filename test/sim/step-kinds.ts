@@ -1,6 +1,6 @@
 /**
  * The kinds of steps that sequences are made of: each with arguments that are bounded and chosen
- * for a store as `prepare` leaves it, so that three of them in a row meet each other.
+ * for a store as `PREPARATION` leaves it, so that three of them in a row meet each other.
  */
 
 import type { ModelOperation } from '../support/model-operation.js';
