@@ -56,6 +56,7 @@ export type {
   ObjectStat,
   StoredObject,
 } from './store/stored-object.js';
+export type { Environment } from './txn/environment.js';
 export type { Submission } from './txn/submission.js';
 export {
   type Bytes,

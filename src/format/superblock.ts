@@ -228,19 +228,25 @@ function numbersOf<const K extends keyof typeof SUPERBLOCK>(
   names: readonly K[],
   get: (bytes: Uint8Array, at: number) => number,
 ): Record<K, number> {
-  const entries = names.map((name) => [name, get(bytes, SUPERBLOCK[name])]);
-  return Object.fromEntries(entries) as Record<K, number>;
+  const numbers = {} as Record<K, number>;
+  for (const name of names) numbers[name] = get(bytes, SUPERBLOCK[name]);
+  return numbers;
+}
+
+const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+function isZero(bytes: Uint8Array, from: number): boolean {
+  for (let at = from; at < bytes.length; at++) if (bytes[at] !== 0) return false;
+  return true;
 }
 
 function decodeLabel(bytes: Uint8Array, offset: number): string {
   const field = bytes.subarray(SUPERBLOCK.label, SUPERBLOCK.label + LABEL_BYTES_MAX);
   const end = field.indexOf(0);
   const length = end === -1 ? field.length : end;
-  if (field.subarray(length).some((byte) => byte !== 0)) fail(offset, 'label is not zero padded');
+  if (!isZero(field, length)) fail(offset, 'label is not zero padded');
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(
-      field.subarray(0, length),
-    );
+    return UTF_8.decode(field.subarray(0, length));
   } catch (cause) {
     throw new CorruptError(describe(offset, 'label is not utf-8'), offset, { cause });
   }
@@ -250,7 +256,7 @@ function decodeRoots(bytes: Uint8Array, offset: number): Superblock['roots'] {
   const reader = new ByteReader(bytes, SUPERBLOCK.size, SUPERBLOCK_SIZE);
   const entries = ROOT_ROLES.map((role) => [role, reader.take(reader.u16()).slice()]);
   if (reader.failed) fail(offset, 'root records reach over its end');
-  if (bytes.subarray(reader.at).some((byte) => byte !== 0)) fail(offset, 'its end is not zero');
+  if (!isZero(bytes, reader.at)) fail(offset, 'its end is not zero');
   if ((bytes[SUPERBLOCK.cleanClose] as number) > 1) fail(offset, 'cleanClose is neither 0 nor 1');
   return Object.fromEntries(entries) as Superblock['roots'];
 }

@@ -14,6 +14,7 @@ import { StoreError } from '../errors.js';
 import { textOf } from '../format/bytes.js';
 import { type ScrubOptions, type ScrubReport, scrub } from '../scrub/scrub.js';
 import type { Engine } from '../txn/engine.js';
+import type { Environment } from '../txn/environment.js';
 import { type MakeStoreOptions, makeStore, planStore } from '../txn/make-store.js';
 import { type OpenedEngine, openEngine, type RecoveryReport } from '../txn/recovery.js';
 import { decodeReservation, heldBlocks } from '../txn/reservation.js';
@@ -47,6 +48,8 @@ export interface OpenOptions {
   readonly comparators?: readonly Comparator[];
   /** Takes a file whose owner can't be judged. */
   readonly force?: boolean;
+  /** Where the time and timers come from; the system's by default. */
+  readonly environment?: Environment;
 }
 
 /** Where the space is, in bytes. */
@@ -409,7 +412,9 @@ function engineOptions(device: BlockDevice, options: OpenOptions) {
   const comparators = new ComparatorRegistry();
   for (const comparator of options.comparators ?? []) comparators.register(comparator);
   const dirtyBytesMax = options.dirtyBytes ?? Math.max(4 * 1024 * 1024, cacheBytes / 2);
-  return { device, readOnly, comparators, cacheBytes, dirtyBytesMax };
+  const { environment } = options;
+  const given = environment === undefined ? {} : { environment };
+  return { device, ...given, readOnly, comparators, cacheBytes, dirtyBytesMax };
 }
 
 function listNames(view: View, options: NamePage): Uint8Array[] {

@@ -15,6 +15,7 @@ import type { JournalPosition } from '../format/journal-record.js';
 import type { Superblock } from '../format/superblock.js';
 import { type FrozenState, freezeState, writeFrozen } from './checkpoint.js';
 import type { Committer } from './committer.js';
+import type { Environment } from './environment.js';
 import type { Journal } from './journal.js';
 import { untilLanded } from './overdue.js';
 import type { Readers } from './readers.js';
@@ -31,6 +32,7 @@ const REPLAY_BYTES_MAX = 6 * 1024 * 1024;
 
 export interface CheckpointerOptions {
   readonly device: BlockDevice;
+  readonly environment: Environment;
   readonly state: StoreState;
   readonly journal: Journal;
   readonly committer: Committer;
@@ -177,7 +179,7 @@ export class Checkpointer {
       nextDrop: counters.nextDrop,
       storedBytes: counters.storedBytes,
       objects: counters.objects,
-      writtenMs: Date.now(),
+      writtenMs: this.#options.environment.now(),
       cleanClose,
       roots: frozen.roots,
     };

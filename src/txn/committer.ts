@@ -18,6 +18,7 @@ import { stepAsync, stepSync } from '../blockdev/io.js';
 import type { Overtaken } from '../blockdev/overtaken.js';
 import { ByteWriter } from '../format/bytes.js';
 import { type BodyRun, RECORD, RECORD_TYPE, sealBody } from '../format/journal-record.js';
+import type { Environment } from './environment.js';
 import type { AppendedRecord, Journal } from './journal.js';
 
 /** A record takes no more transactions once its body has this many bytes. */
@@ -59,6 +60,7 @@ interface QueuedRecord {
 export interface CommitterOptions {
   readonly journal: Journal;
   readonly device: BlockDevice;
+  readonly environment: Environment;
   readonly blockSize: number;
   readonly storeTag: number;
   readonly epoch: () => number;
@@ -85,7 +87,7 @@ export class Committer {
   /** The asynchronous write of the first record, while it is under way. */
   #underWay: Promise<void> | undefined;
   #stopped = false;
-  #markTimer: NodeJS.Timeout | undefined;
+  #cancelMark: () => void = () => undefined;
   #idle: (() => void)[] = [];
   /** Last transaction that is durable. */
   durableTransaction: number;
@@ -182,7 +184,7 @@ export class Committer {
     this.#waiters = [];
     this.#flush = false;
     this.#count = 0;
-    clearTimeout(this.#markTimer);
+    this.#cancelMark();
   }
 
   /** Makes everything durable now. */
@@ -215,7 +217,7 @@ export class Committer {
   /** Ends all waiting with `error`; nothing is written any more. */
   stop(error: unknown): void {
     this.#stopped = true;
-    clearTimeout(this.#markTimer);
+    this.#cancelMark();
     const waiting = [...this.#queue.flatMap((queued) => queued.waiters), ...this.#waiters];
     this.#queue.length = 0;
     this.#waiters = [];
@@ -304,10 +306,9 @@ export class Committer {
   #scheduleMark(): void {
     if (this.#stopped || this.isBusy) return;
     if (this.#journal.durable < this.#journal.position().sequence - 1) return;
-    clearTimeout(this.#markTimer);
+    this.#cancelMark();
     if (this.#markWritten === this.#journal.position().sequence) return;
-    this.#markTimer = setTimeout(() => this.#mark(), MARK_DELAY_MS);
-    this.#markTimer.unref();
+    this.#cancelMark = this.#options.environment.after(MARK_DELAY_MS, () => this.#mark());
   }
 
   #markWritten = 0;

@@ -28,6 +28,7 @@ import { applyTransaction } from './apply.js';
 import { Checkpointer } from './checkpointer.js';
 import { Committer } from './committer.js';
 import { DropWorker } from './drop-worker.js';
+import type { Environment } from './environment.js';
 import type { Journal } from './journal.js';
 import { Overdue, untilLanded } from './overdue.js';
 import { fillRuns } from './placement.js';
@@ -42,6 +43,7 @@ import { encodeChoices, type PlacedRun, RECORD_OVERHEAD_MAX } from './transactio
 
 export interface EngineOptions {
   readonly device: BlockDevice;
+  readonly environment: Environment;
   readonly state: StoreState;
   readonly journal: Journal;
   readonly superblock: Superblock;
@@ -79,7 +81,7 @@ export class Engine {
   #closed = false;
 
   constructor(options: EngineOptions) {
-    const { device, state, journal, superblock } = options;
+    const { device, environment, state, journal, superblock } = options;
     this.device = device;
     this.state = state;
     this.readOnly = options.readOnly;
@@ -96,6 +98,7 @@ export class Engine {
       {
         journal,
         device,
+        environment,
         blockSize: state.blockSize,
         storeTag,
         epoch: () => state.generation,
@@ -107,6 +110,7 @@ export class Engine {
     this.#checkpointer = new Checkpointer(
       {
         device,
+        environment,
         state,
         journal,
         committer: this.#committer,

@@ -7,7 +7,6 @@
  * - A new store has no bitmap: a group without a summary is free but for fixed places.
  */
 
-import { randomBytes } from 'node:crypto';
 import type { BlockRun } from '../alloc/block-run.js';
 import { groupBlocksFor } from '../alloc/group-geometry.js';
 import type { BlockDevice, StripeGeometry } from '../blockdev/block-device.js';
@@ -22,6 +21,7 @@ import {
   slotStrideFor,
   superblockFault,
 } from '../format/superblock-bounds.js';
+import { type Environment, SYSTEM_ENVIRONMENT } from './environment.js';
 import { GROUPS_SPEC } from './group-store.js';
 import { housekeepingBlocks } from './space-policy.js';
 import { DROP_FIRST, STORE_SPECS } from './store-state.js';
@@ -49,6 +49,8 @@ export interface MakeStoreOptions {
   readonly journalBytes?: number;
   /** RAID geometry, in bytes; what the device says of itself by default. */
   readonly geometry?: StripeGeometry;
+  /** Where the time and the store's names come from; the system's by default. */
+  readonly environment?: Environment;
 }
 
 /** The figures of a store of up to `sizeMax` bytes; `fixedSize`: it has them from the start. */
@@ -145,6 +147,7 @@ export function* makeStore(
   options: MakeStoreOptions,
 ): Io<Superblock> {
   const { blockSize } = plan;
+  const { environment = SYSTEM_ENVIRONMENT } = options;
   const zeros = new Uint8Array(1024 * 1024);
   const end = plan.journalOffset + plan.journalBytes;
   for (let offset = 0; offset < end; offset += zeros.length) {
@@ -152,10 +155,10 @@ export function* makeStore(
     yield { kind: 'write', device, offset, sources, durable: false };
   }
   yield { kind: 'flush', device };
-  const now = Date.now();
+  const now = environment.now();
   const superblock: Superblock = {
     number: 1,
-    uuid: new Uint8Array(randomBytes(16)),
+    uuid: environment.random(16),
     label: options.label ?? '',
     compat: 0,
     roCompat: 0,
@@ -170,7 +173,7 @@ export function* makeStore(
     slotStride: plan.slotStride,
     farOffset: plan.farOffset,
     metadataCopies: 1,
-    journalUuid: new Uint8Array(randomBytes(16)),
+    journalUuid: environment.random(16),
     journalOffset: plan.journalOffset,
     journalBytes: plan.journalBytes,
     journalStart: { head: 0, sequence: 1, previous: new Uint8Array(8), incarnation: 1 },

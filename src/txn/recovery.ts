@@ -29,6 +29,7 @@ import type { PlacedExtent } from '../onode/context.js';
 import { SCHEMAS } from '../onode/schemas.js';
 import { applyTransaction } from './apply.js';
 import { Engine, storeTagOf } from './engine.js';
+import { type Environment, SYSTEM_ENVIRONMENT } from './environment.js';
 import { BitmapReader, GROUPS_SPEC, readSummaries } from './group-store.js';
 import { Journal } from './journal.js';
 import type { JournalEnd, JournalScan } from './journal-scan.js';
@@ -44,6 +45,8 @@ import {
 
 export interface OpenEngineOptions {
   readonly device: BlockDevice;
+  /** The system's by default. */
+  readonly environment?: Environment;
   readonly readOnly: boolean;
   readonly comparators: ComparatorRegistry;
   /** Bytes of clean nodes kept in memory. */
@@ -113,9 +116,10 @@ export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
   }
   const transaction = newest.transaction + replayed;
   const superblock = readOnly ? newest : yield* beginWriting(device, journal, newest, found, state);
-  const { dirtyBytesMax } = options;
+  const { environment = SYSTEM_ENVIRONMENT, dirtyBytesMax } = options;
   const engine = new Engine({
     device,
+    environment,
     state,
     journal,
     superblock,

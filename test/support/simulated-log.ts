@@ -8,7 +8,8 @@
  * - Of what is not guaranteed any subset of sectors may be on the medium: of what was complete
  *   never an older write over a newer one (the cache holds only the newest); what was still under
  *   way may land behind everything else.
- * - A failed flush abandons what it covered: no later flush makes it durable, as on Linux.
+ * - A failed flush abandons what it covered: no later flush makes it durable, as on Linux. A
+ *   failed write is abandoned itself; what of it is there stands below every later write.
  * - Images are made from the last snapshot taken when nothing was waiting for a flush.
  */
 
@@ -17,7 +18,7 @@ import type { Prng } from './prng.js';
 
 interface Entry {
   readonly index: number;
-  /** Index of the `end` entry; Infinity while under way, and for ever when the call failed. */
+  /** Index of the `end` entry, of a call that failed too; Infinity while under way. */
   ended: number;
   /** It is guaranteed at points greater than this. */
   guaranteed: number;
@@ -77,8 +78,15 @@ interface Snapshot {
 /** Fewer entries than this are quicker applied again than kept as a snapshot. */
 const SNAPSHOT_DISTANCE = 16;
 
-/** How many choices `choicesAt` gives: all subsets of up to so many entries. */
+/** Up to so many entries: all their subsets; of more, those that keep or lose up to `FEW`. */
 const SUBSETS_MAX = 5;
+const FEW = 3;
+
+/** Of more entries than this only one at a time is lost or kept. */
+const FEW_OF_MAX = 10;
+
+/** Entries of up to so many sectors are torn at each of them, longer ones at the edges. */
+const TORN_SECTORS_MAX = 16;
 
 export class SimulatedLog {
   readonly sectorSize: number;
@@ -142,8 +150,11 @@ export class SimulatedLog {
 
   /** The call has ended with an error. */
   fail(entry: CallEntry): void {
-    this.#pushEnd(entry, true);
-    if (entry.kind !== 'flush') return;
+    entry.ended = this.#pushEnd(entry, true);
+    if (entry.kind !== 'flush') {
+      this.#abandoned.add(entry);
+      return;
+    }
     for (const one of this.#pending) if (one.ended < entry.index) this.#abandoned.add(one);
   }
 
@@ -174,24 +185,27 @@ export class SimulatedLog {
   }
 
   /**
-   * Choices for a crash at `point`: all subsets when few entries can be lost, otherwise all
-   * prefixes and each entry lost or left alone; then each entry torn as the last of a prefix.
+   * Choices for a crash at `point`, of the entries that it may lose:
+   *
+   * 1. every prefix of them is there;
+   * 2. every subset that keeps, or loses, up to three of them; all subsets where they are few;
+   *    where writes under way overlap, each also with these landing in the reverse order;
+   * 3. the last one of a prefix, and each one alone, torn at each of its sectors.
+   *
+   * Several may leave the same image.
    */
   *choicesAt(point: number): Generator<CrashChoice> {
-    const indices = this.unflushedAt(point).map((entry) => entry.index);
-    const count = indices.length;
-    if (count <= SUBSETS_MAX) {
-      for (let bits = 0; bits < 2 ** count; bits++) {
-        yield { drop: new Set(indices.filter((_, i) => (bits >> i) & 1)) };
-      }
-    } else {
-      for (let kept = 0; kept <= count; kept++) yield { drop: new Set(indices.slice(kept)) };
-      for (const index of indices) {
-        yield { drop: new Set([index]) };
-        yield { drop: new Set(indices.filter((other) => other !== index)) };
-      }
+    const entries = this.unflushedAt(point);
+    const indices = entries.map((entry) => entry.index);
+    for (let kept = 0; kept <= indices.length; kept++) {
+      yield { drop: new Set(indices.slice(kept)) };
     }
-    yield* this.#tornChoicesAt(point);
+    const isOverlapping = overlapUnderWay(entries, point);
+    for (const drop of subsetsOf(indices)) {
+      yield { drop };
+      if (isOverlapping) yield { drop, reversed: true };
+    }
+    yield* this.#tornChoicesAt(entries);
   }
 
   /** Something at random for each entry that a crash at `point` may lose. */
@@ -311,14 +325,14 @@ export class SimulatedLog {
     }
   }
 
-  *#tornChoicesAt(point: number): Generator<CrashChoice> {
-    const entries = this.unflushedAt(point);
+  *#tornChoicesAt(entries: readonly LosableEntry[]): Generator<CrashChoice> {
     for (const [i, entry] of entries.entries()) {
-      const drop = new Set(entries.slice(i + 1).map((later) => later.index));
-      const last = this.sectorCount(entry) - 1;
-      for (const sectors of new Set([1, last >> 1, last])) {
-        if (sectors < 1) continue;
-        yield { drop, tears: [{ entry: entry.index, sectors }] };
+      const later = new Set(entries.slice(i + 1).map((one) => one.index));
+      const others = new Set(entries.filter((one) => one !== entry).map((one) => one.index));
+      for (const sectors of tornSectors(this.sectorCount(entry))) {
+        const tears = [{ entry: entry.index, sectors }];
+        yield { drop: later, tears };
+        if (i > 0) yield { drop: others, tears };
       }
     }
   }
@@ -338,4 +352,49 @@ function changesOutcome(entry: LogEntry): boolean {
     return !entry.failed && (entry.of.kind !== 'write' || entry.of.durable);
   }
   return entry.kind !== 'flush';
+}
+
+/** Where an entry of `count` sectors is torn: so many of its first sectors are there. */
+function tornSectors(count: number): Iterable<number> {
+  if (count <= TORN_SECTORS_MAX) return Array.from({ length: count - 1 }, (_, i) => i + 1);
+  return [1, 2, count >> 1, count - 2, count - 1];
+}
+
+/** Sets of entries to lose; prefixes are not among them on purpose. */
+function* subsetsOf(indices: readonly number[]): Generator<ReadonlySet<number>> {
+  const count = indices.length;
+  if (count <= SUBSETS_MAX) {
+    for (let bits = 0; bits < 2 ** count; bits++) {
+      yield new Set(indices.filter((_, i) => (bits >> i) & 1));
+    }
+    return;
+  }
+  for (const few of fewOf(indices, count <= FEW_OF_MAX ? FEW : 1)) {
+    yield new Set(few);
+    yield new Set(indices.filter((index) => !few.includes(index)));
+  }
+}
+
+/** Every subset of 1 to `most` of `indices`. */
+function* fewOf(indices: readonly number[], most: number): Generator<number[]> {
+  for (const [i, index] of indices.entries()) {
+    yield [index];
+    if (most > 1) for (const rest of fewOf(indices.slice(i + 1), most - 1)) yield [index, ...rest];
+  }
+}
+
+/** True when two writes were under way at `point` that have bytes in common. */
+function overlapUnderWay(entries: readonly LosableEntry[], point: number): boolean {
+  const writes = entries.flatMap((one) =>
+    one.kind === 'write' && one.ended >= point ? [one] : [],
+  );
+  return writes.some((one, i) =>
+    writes
+      .slice(i + 1)
+      .some(
+        (other) =>
+          one.offset < other.offset + other.bytes.length &&
+          other.offset < one.offset + one.bytes.length,
+      ),
+  );
 }

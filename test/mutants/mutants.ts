@@ -1,0 +1,295 @@
+/**
+ * Bugs to plant in the engine, one at a time, and the tests that have to find them: the check of
+ * the tests. `npm run mutants` plants each in a copy of the tree.
+ *
+ * - An edit replaces a text that stands once in its file.
+ */
+
+export interface Edit {
+  /** From the root of the tree. */
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+export interface Mutant {
+  /** What is wrong. */
+  readonly name: string;
+  readonly edits: readonly Edit[];
+  /** Test files, asked in this order until one fails. */
+  readonly tests: readonly string[];
+}
+
+const CRASHES = 'test/sim/crashes.test.ts';
+const SIMULATION = 'test/sim/simulation.test.ts';
+const CRASH_TESTS = [CRASHES, SIMULATION];
+
+const COMMITTER = 'src/txn/committer.ts';
+const CHECKPOINT = 'src/txn/checkpoint.ts';
+const CHECKPOINTER = 'src/txn/checkpointer.ts';
+const ENGINE = 'src/txn/engine.ts';
+const JOURNAL = 'src/txn/journal.ts';
+const JOURNAL_SCAN = 'src/txn/journal-scan.ts';
+const RECOVERY = 'src/txn/recovery.ts';
+const REFERENCES = 'src/txn/reference-table.ts';
+const SLOTS = 'src/txn/superblock-slots.ts';
+
+function mutant(
+  name: string,
+  file: string,
+  from: string,
+  to: string,
+  tests: readonly string[] = CRASH_TESTS,
+): Mutant {
+  return { name, edits: [{ file, from, to }], tests };
+}
+
+export const MUTANTS: readonly Mutant[] = [
+  // Durability of the journal
+  mutant(
+    'a lone record is not written durably',
+    COMMITTER,
+    'for (const step of this.#writes(queued, !queued.flush)) {',
+    'for (const step of this.#writes(queued, false)) {',
+  ),
+  mutant(
+    'no flush behind data written ahead',
+    COMMITTER,
+    'if (queued.flush) await this.#options.device.flush();',
+    '',
+  ),
+  mutant(
+    'commitSync does not flush what it wrote again',
+    COMMITTER,
+    'if (!single) device.flushSync();',
+    '',
+  ),
+  mutant(
+    'a large transaction does not ask for a flush',
+    COMMITTER,
+    'flush: this.#flush || body !== undefined,',
+    'flush: this.#flush,',
+  ),
+  mutant(
+    'a record says that it is durable itself',
+    JOURNAL,
+    'durable: this.#durable,',
+    'durable: this.#sequence,',
+  ),
+  mutant(
+    'no mark follows the last record',
+    COMMITTER,
+    'this.#markWritten = this.#journal.position().sequence;\n    this.#queue.push({',
+    'this.#markWritten = this.#journal.position().sequence;\n    void ({',
+    ['test/sim/mark.test.ts'],
+  ),
+  mutant(
+    'the journal is released up to the newest superblock',
+    CHECKPOINTER,
+    'this.#releasableJournal = this.#superblock.journalStart;',
+    'this.#releasableJournal = next.journalStart;',
+    ['test/sim/lost-superblock.test.ts'],
+  ),
+  // Reading the journal
+  mutant(
+    'the checksum of a body is not checked',
+    JOURNAL_SCAN,
+    'const same = checksum.low === record.bodyLow && checksum.high === record.bodyHigh;',
+    'const same = checksum.low === record.bodyLow || checksum.low !== record.bodyLow;',
+  ),
+  {
+    name: 'any sound record continues the chain',
+    edits: [
+      {
+        file: JOURNAL_SCAN,
+        from: 'if (record.sequence < next.sequence || record.incarnation < next.incarnation) {',
+        to: 'if (record.sequence < 0) {',
+      },
+      {
+        file: JOURNAL_SCAN,
+        from: 'if (record.sequence !== next.sequence) {',
+        to: 'if (record.sequence < 0) {',
+      },
+      {
+        file: JOURNAL_SCAN,
+        from: 'if (record.previous.some((byte, i) => byte !== next.previous[i])) {',
+        to: 'if (record.previous.length === 0) {',
+      },
+    ],
+    tests: CRASH_TESTS,
+  },
+  mutant(
+    'a witness of an earlier incarnation counts',
+    JOURNAL_SCAN,
+    'if (record.incarnation < next.incarnation) continue;',
+    '',
+    ['test/txn/journal-end.test.ts', ...CRASH_TESTS],
+  ),
+  mutant('the journal tail is not cleared', RECOVERY, '  yield* journal.clearTail();\n', '', [
+    'test/sim/journal-tail.test.ts',
+  ]),
+  // Recovery
+  mutant(
+    'claims are not made again',
+    RECOVERY,
+    'if (state.allocator.claim(run)) continue;',
+    'if (run.length > 0) continue;',
+  ),
+  mutant(
+    'data written ahead is taken for there',
+    RECOVERY,
+    'if (record.sequence > scan.highestDurable) {',
+    'if (record.sequence > scan.next.sequence) {',
+  ),
+  mutant(
+    'the last record is not replayed',
+    RECOVERY,
+    'if (record.type !== RECORD_TYPE.transactions) continue;\n    const body = yield* journal.readBody(record);\n    for (const one of',
+    'if (record.type !== RECORD_TYPE.transactions || record === scan.records.at(-1)) continue;\n    const body = yield* journal.readBody(record);\n    for (const one of',
+  ),
+  mutant(
+    'the run of a large record is not freed at replay',
+    RECOVERY,
+    '      state.allocator.free({ start, length });\n',
+    '',
+  ),
+  mutant(
+    'recovery writes no superblock',
+    RECOVERY,
+    '  yield* writeSuperblock(device, superblock);\n  journal.resume',
+    '  journal.resume',
+  ),
+  // Superblocks
+  mutant(
+    'a superblock goes to the slots of the other parity',
+    SLOTS,
+    'slotOffsets(fields, fields.number % 2).map',
+    'slotOffsets(fields, (fields.number + 1) % 2).map',
+  ),
+  mutant(
+    'all superblocks go to the same slots',
+    CHECKPOINTER,
+    'number: this.#superblock.number + 1,',
+    'number: this.#superblock.number + 2,',
+  ),
+  mutant(
+    'the older superblock is chosen',
+    SLOTS,
+    'if (newest === undefined || found.superblock.number > newest.number) newest = found.superblock;',
+    'if (newest === undefined || found.superblock.number < newest.number) newest = found.superblock;',
+    ['test/txn/superblock-slots.test.ts'],
+  ),
+  {
+    name: 'a superblock before what it refers to is durable',
+    edits: [
+      {
+        file: CHECKPOINT,
+        from: "steps.push({ kind: 'write', device, offset, sources: piece.sources, durable: true });",
+        to: "steps.push({ kind: 'write', device, offset, sources: piece.sources, durable: false });",
+      },
+      {
+        file: CHECKPOINTER,
+        from: "      yield { kind: 'flush', device };\n      yield* this.#switchTo",
+        to: '      yield* this.#switchTo',
+      },
+    ],
+    tests: CRASH_TESTS,
+  },
+  mutant(
+    'a superblock is not written durably',
+    SLOTS,
+    "return { kind: 'write', device, offset, sources, durable: true };",
+    "return { kind: 'write', device, offset, sources, durable: false };",
+  ),
+  // Checkpoints and space
+  mutant(
+    'limbo is handed out one checkpoint too early',
+    CHECKPOINTER,
+    'this.#releasable = released;',
+    'this.#releasable = frozen.limbo;',
+  ),
+  mutant(
+    'what a generation frees is handed out again in it',
+    'src/alloc/allocator.ts',
+    'this.#states.each(run, this.#states.free);',
+    'this.#states.each(run, this.#states.unadopt);\n    this.#states.each(run, this.#states.unclaim);',
+  ),
+  mutant(
+    'bitmaps are written over in place',
+    CHECKPOINT,
+    '} while (allocator.moveBitmaps() > 0);',
+    '} while (allocator.totalBlocks < 0);',
+  ),
+  mutant(
+    'a checkpoint leaves the bitmaps out',
+    CHECKPOINT,
+    'const runs = [...frozen.data, ...frozen.bitmaps, ...nodes];',
+    'const runs = [...frozen.data, ...nodes];',
+  ),
+  mutant(
+    'a checkpoint leaves data out',
+    CHECKPOINT,
+    'const runs = [...frozen.data, ...frozen.bitmaps, ...nodes];',
+    'const runs = [...frozen.bitmaps, ...nodes];',
+  ),
+  mutant(
+    'a checkpoint names one transaction less than it holds',
+    CHECKPOINT,
+    'transaction: options.transaction,\n',
+    'transaction: Math.max(0, options.transaction - 1),\n',
+  ),
+  mutant(
+    'a frozen node is changed in place',
+    'src/btree/forest.ts',
+    'return node.state === NODE_STATE.dirty && node.birth === this.#generation && node.refs === 1;',
+    'return node.state <= NODE_STATE.packing && node.refs === 1;',
+  ),
+  // Sharing
+  mutant(
+    'a clone does not count its reference',
+    REFERENCES,
+    'this.#change(address, length, 1);',
+    'this.#change(address, length, 0);',
+  ),
+  mutant(
+    'a clone counts its reference twice',
+    REFERENCES,
+    'this.#change(address, length, 1);',
+    'this.#change(address, length, 2);',
+  ),
+  mutant(
+    'a shared node is changed in place',
+    'src/btree/node-sharing.ts',
+    'return node.address >= 0 ? this.#context.counts.isShared(node.address) : node.refs > 1;',
+    'return node.address < 0 && node.refs > 1;',
+  ),
+  // Transactions
+  mutant(
+    'a refused transaction leaves what it has done',
+    ENGINE,
+    '      state.rollback();\n      this.#countPrepaid(undefined);\n',
+    '      state.commit();\n      this.#countPrepaid(undefined);\n',
+  ),
+  mutant(
+    'a failed write does not end the store',
+    ENGINE,
+    'if (this.#poison !== undefined || this.#closed) return;\n    const reason',
+    'if (this.#poison !== undefined || !this.#closed) return;\n    const reason',
+    ['test/store/failure.test.ts', SIMULATION],
+  ),
+  // Checksums
+  mutant(
+    'the checksum of a node is not checked',
+    'src/btree/node-loader.ts',
+    'checkBlock(page, identity, node.low, node.high, this.#blockSize);',
+    'void identity;',
+    ['test/store/node-damage.test.ts'],
+  ),
+  mutant(
+    'the checksum of data is not checked',
+    'src/txn/data-reader.ts',
+    'if (matchesHash(entry.checksums, slot, bytes, at, end)) continue;',
+    'if (matchesHash(entry.checksums, slot, bytes, at, end) || end > 0) continue;',
+    ['test/store/failure.test.ts'],
+  ),
+];
