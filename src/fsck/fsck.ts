@@ -86,7 +86,9 @@ export function* fsck(device: BlockDevice, options: FsckOptions): Io<FsckReport>
     phase = 'trees';
     context.beginPass(map.groups.startOf(group), end);
     context.report();
-    const groups = yield* walkAll(context);
+    const { collections, groups } = yield* walkAll(context);
+    checkTotals(context, collections);
+    if (context.isIncomplete) context.findings.add('space-unknown', UNKNOWN);
     phase = 'space';
     context.endWalk();
     yield* checkSpace(context, groups.summaries, claims);
@@ -113,11 +115,19 @@ function reportOf(context: CheckContext, claims: PendingClaims): FsckReport {
   };
 }
 
+const UNKNOWN = 'Part of the trees cannot be walked: leaks are not known';
+
+/** What a walk over all trees has added up. */
+interface Walked {
+  readonly collections: CollectionsVisitor;
+  readonly groups: GroupsVisitor;
+}
+
 /**
- * Walks every tree of the superblock; gives the group summaries of this pass. The drop list comes
- * behind the collections: what a live tree shares with it is checked as part of the live tree.
+ * Walks every tree of the superblock. The drop list comes behind the collections: what a live
+ * tree shares with it is checked as part of the live tree.
  */
-function* walkAll(context: CheckContext): Io<GroupsVisitor> {
+export function* walkAll(context: CheckContext): Io<Walked> {
   const collections = new CollectionsVisitor(context);
   const groups = new GroupsVisitor(context);
   const visitors: readonly TreeVisitor[] = [
@@ -130,14 +140,7 @@ function* walkAll(context: CheckContext): Io<GroupsVisitor> {
     groups,
   ];
   for (const visitor of visitors) yield* walkOne(context, visitor);
-  checkTotals(context, collections);
-  if (context.isIncomplete) {
-    context.findings.add(
-      'space-unknown',
-      'Part of the trees cannot be walked: leaks are not known',
-    );
-  }
-  return groups;
+  return { collections, groups };
 }
 
 const ROOTS = {

@@ -27,6 +27,12 @@ export class NumberSet {
     return (bits & mask) === 0;
   }
 
+  has(number: number): boolean {
+    const page = this.#pages.get(Math.floor(number / PAGE_NUMBERS));
+    const bit = number % PAGE_NUMBERS;
+    return page !== undefined && ((page[bit >>> 3] as number) & (1 << (bit & 7))) !== 0;
+  }
+
   clear(): void {
     this.#pages.clear();
   }

@@ -1,0 +1,92 @@
+/**
+ * Repairing stores in the tests of fsck, and looking at what they hold afterwards.
+ */
+
+import { createHash } from 'node:crypto';
+import type { BlockDevice } from '../../src/blockdev/block-device.js';
+import { runSync } from '../../src/blockdev/io.js';
+import type { MemoryDevice } from '../../src/blockdev/memory-device.js';
+import { hasCode } from '../../src/errors.js';
+import type { Finding } from '../../src/fsck/finding.js';
+import { type RepairOptions, type RepairReport, repair } from '../../src/fsck/repair.js';
+import { Store, type StoredObject } from '../../src/index.js';
+import { MemoryImage } from '../support/memory-image.js';
+import { SimulatedDevice } from '../support/simulated-device.js';
+import { BY_LENGTH, registry } from './fixture.js';
+
+export interface Mended {
+  readonly report: RepairReport;
+  /** The codes that were found first, each once, sorted. */
+  readonly codes: readonly string[];
+  readonly left: readonly Finding[];
+}
+
+/** Repairs, synchronously. */
+export function mend(device: BlockDevice, options: Partial<RepairOptions> = {}): Mended {
+  const codes = new Set<string>();
+  const left: Finding[] = [];
+  const report = runSync(
+    repair(device, {
+      comparators: registry(),
+      onFinding: ({ code }) => codes.add(code),
+      onLeft: (finding) => left.push(finding),
+      ...options,
+    }),
+  );
+  return { report, codes: [...codes].sort(), left };
+}
+
+/** A simulated device with the bytes of `device`. */
+export function simulated(device: MemoryDevice): SimulatedDevice {
+  const image = new MemoryImage(device.size);
+  const bytes = new Uint8Array(device.size);
+  device.readSync(0, bytes);
+  image.write(0, bytes);
+  return new SimulatedDevice({ image });
+}
+
+/** Bytes of an object that are read at once. */
+const PIECE = 1000;
+
+/** What one object holds: pieces of its bytes, and attributes and map entries as text. */
+export type Content = readonly string[];
+
+/** What stands for something that cannot be read. */
+export const DAMAGED = 'damaged';
+
+/** What all objects of a store hold, by `collection/object`. */
+export function contentOf(device: MemoryDevice): Map<string, Content> {
+  const store = Store.openOnSync(simulated(device), { readOnly: true, comparators: [BY_LENGTH] });
+  const contents = new Map<string, Content>();
+  for (const collection of store.listCollectionsSync()) {
+    for (const { name } of store.collection(collection).listSync()) {
+      const key = `${Buffer.from(collection)}/${Buffer.from(name)}`;
+      contents.set(key, contentOfObject(store.collection(collection).object(name)));
+    }
+  }
+  return contents;
+}
+
+function contentOfObject(object: StoredObject): Content {
+  const { size } = object.statSync();
+  const content: string[] = [];
+  for (let at = 0; at < size; at += PIECE) {
+    content.push(`${at} ${readable(() => object.readSync(at, PIECE))}`);
+  }
+  for (const [key, value] of object.attributesSync()) {
+    content.push(`attribute ${Buffer.from(key)} ${readable(() => value)}`);
+  }
+  for (const [key, value] of object.mapEntriesSync()) {
+    content.push(`map ${Buffer.from(key)} ${readable(() => value)}`);
+  }
+  return content;
+}
+
+function readable(read: () => Uint8Array): string {
+  try {
+    return createHash('sha1').update(read()).digest('hex');
+  } catch (error) {
+    if (hasCode(error, 'E_CORRUPT')) return DAMAGED;
+    throw error;
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * Repair: every fault that the tests of fsck plant is healed, or stays as docs/fsck.md says, and
+ * nothing else changes.
+ */
+
+import test, { type ExecutionContext } from 'ava';
+import type { MemoryDevice } from '../../src/blockdev/memory-device.js';
+import { type FindingCode, REMEDIES } from '../../src/fsck/finding.js';
+import type { RepairOptions } from '../../src/fsck/repair.js';
+import { check, close, commit, deepStore, linesOf, open } from './fixture.js';
+import { faultyJournal, JOURNAL_FAULTS } from './journal-faults.js';
+import { Planter } from './planter.js';
+import { contentOf, type Mended, mend } from './repair-fixture.js';
+import { ENGINE_FAULTS, faultyStore, SPACE_FAULTS, sharingStore } from './space-faults.js';
+import { DROP_FAULTS, FATAL_FAULTS, SUPERBLOCK_FAULTS, smallStore } from './superblock-faults.js';
+import { TREE_FAULTS } from './tree-faults.js';
+
+/** What is lost by a fault, where it is more than nothing: objects that change. */
+const LOSSES: Readonly<Record<string, readonly string[]>> = {
+  'a flipped byte in a leaf of a map': ['c/map'],
+  'a leaf that counts one entry too many': ['c/map'],
+  'two keys in the wrong order': ['c/map'],
+  'a key below its separator': ['c/map'],
+  'a key above the next separator': ['c/map'],
+  'a pointer with reserved bytes': ['c/map'],
+  'a pointer out of the device': ['c/map'],
+  'a pointer into the journal': ['c/map'],
+  'a pointer to a node of another tree': ['c/map'],
+  'two pointers to the same node': ['c/map'],
+  'an onode with unknown flags': ['c/object-009'],
+  'an entry of a blob stream at another offset': ['c/large'],
+  'a size that is not where the entries end': [],
+  'an extent out of the device': ['c/large'],
+  'an extent in the place of another': ['c/large'],
+  'a flipped byte of data': ['c/large'],
+  'a branch with one child': ['c/large'],
+};
+
+/** Faults after which a deep check still finds damaged ranges, and nothing else. */
+const DAMAGED: ReadonlySet<string> = new Set([
+  'an entry of a blob stream at another offset',
+  'an extent out of the device',
+  'an extent in the place of another',
+  'a flipped byte of data',
+  'a branch with one child',
+]);
+
+/** Repairs, and checks that what is left can't be healed and that the store can be used. */
+function mendWhole(
+  t: ExecutionContext,
+  device: MemoryDevice,
+  codes: readonly string[],
+  options: Partial<RepairOptions> = {},
+): Mended {
+  const mended = mend(device, { deep: true, ...options });
+  t.deepEqual(mended.codes, codes);
+  const isHealable = (code: string): boolean => REMEDIES[code as FindingCode].remedy !== 'none';
+  t.is(mended.report.isRepaired, codes.some(isHealable));
+  for (const { code } of mended.left) t.false(isHealable(code), `${code} is left`);
+  const engine = open(device);
+  commit(engine, (tx) => tx.createCollection('new').write('new', 'o', 0, new Uint8Array(50_000)));
+  commit(engine, (tx) => tx.dropCollection('new'));
+  close(engine);
+  t.deepEqual(linesOf(check(device)), [], 'without the damaged ranges that a deep check finds');
+  return mended;
+}
+
+for (const [name, [codes, plant]] of Object.entries(TREE_FAULTS)) {
+  test(`repair() mends ${name}`, (t) => {
+    const device = deepStore();
+    const before = contentOf(device);
+    const planter = new Planter(device);
+    plant(planter);
+    planter.write();
+    mendWhole(t, device, codes);
+    const after = contentOf(device);
+    const changed = [...before].filter(([key, value]) => value.join() !== after.get(key)?.join());
+    if (name !== 'a lost root of objects') {
+      t.deepEqual(
+        changed.map(([key]) => key),
+        [...(LOSSES[name] ?? [])],
+      );
+    }
+    t.deepEqual(check(device, { deep: true }).codes, DAMAGED.has(name) ? ['data-damaged'] : []);
+  });
+}
+
+for (const [name, [codes, plant]] of Object.entries(SUPERBLOCK_FAULTS)) {
+  test(`repair() mends ${name} in a small store`, (t) => {
+    const device = smallStore(plant);
+    mendWhole(t, device, codes);
+    t.is(contentOf(device).get('c/o')?.length, 5);
+  });
+}
+
+for (const [name, [codes, plant]] of Object.entries(FATAL_FAULTS)) {
+  test(`repair() leaves alone ${name}`, (t) => {
+    const device = smallStore(plant);
+    const before = new Uint8Array(device.size);
+    device.readSync(0, before);
+    const { report, codes: found } = mend(device);
+    t.deepEqual(found, codes);
+    t.false(report.isRepaired);
+    const after = new Uint8Array(device.size);
+    device.readSync(0, after);
+    t.deepEqual(Buffer.compare(before, after), 0);
+  });
+}
+
+for (const [code, store] of Object.entries(DROP_FAULTS)) {
+  test(`repair() mends ${code}`, (t) => {
+    mendWhole(t, store(), [code]);
+  });
+}
+
+for (const code of Object.keys(ENGINE_FAULTS)) {
+  test(`repair() mends ${code}`, (t) => {
+    const device = faultyStore(code);
+    const before = contentOf(device);
+    mendWhole(t, device, [code]);
+    t.deepEqual(contentOf(device), before);
+  });
+}
+
+for (const [name, [codes, plant]] of Object.entries(SPACE_FAULTS)) {
+  test(`repair() mends ${name}`, (t) => {
+    const device = sharingStore();
+    const before = contentOf(device);
+    const planter = new Planter(device);
+    plant(planter);
+    planter.write();
+    mendWhole(t, device, codes, { windowBlocks: 1 });
+    t.deepEqual(contentOf(device), before);
+  });
+}
+
+for (const [name, [codes, pending, plant]] of Object.entries(JOURNAL_FAULTS)) {
+  test(`repair() takes ${name} in the journal`, (t) => {
+    const device = faultyJournal(plant);
+    const { report } = mendWhole(t, device, codes);
+    const isHealed = report.isRepaired;
+    t.is(report.replayed, isHealed ? pending : 0);
+    const objects = [...contentOf(device)].filter(([, content]) => content.length > 0);
+    t.is(objects.length, 1 + pending, 'what was not lost is there');
+  });
+}
