@@ -107,7 +107,7 @@ class BlobMender implements Mender {
     this.#isLost = true;
   }
 
-  *mend(record: StoredRecord, birth: number): Io<Mended> {
+  mend(record: StoredRecord, birth: number): Mended {
     const offset = getU64BigEndian(record.key, 0);
     const found = decoded(() => decodeEntry(record.value, 0, record.value.length));
     const entry = 'value' in found ? this.#usable(found.value) : undefined;

@@ -211,7 +211,7 @@ class ValuesMender implements Mender {
     return blob.size === 0 ? 'drop' : { key, value: encodeLarge(blob.size, blob.root) };
   }
 
-  *again(node: Node): Io<boolean> {
+  again(node: Node): boolean {
     const figures = figuresOf(node, this.#repair.map.blockSize);
     if (figures?.plain === false) this.hasLarge = true;
     return true;
@@ -233,7 +233,7 @@ export class ReservationsMender implements Mender {
   readonly isGiven = true;
   readonly movesStrays = true;
 
-  *mend({ value }: StoredRecord): Io<Mended> {
+  mend({ value }: StoredRecord): Mended {
     return 'fault' in decoded(() => decodeReservation(value)) ? 'drop' : 'keep';
   }
 }

@@ -55,9 +55,9 @@ export interface Mender {
   /** Records at the wrong place of the tree are put at the right one; else they are lost. */
   readonly movesStrays: boolean;
   /** A record of a leaf of generation `birth`, in key order. Its bytes stay as they are. */
-  mend(record: StoredRecord, birth: number): Io<Mended>;
+  mend(record: StoredRecord, birth: number): Io<Mended> | Mended;
   /** A subtree that was kept before; false: it can't be kept here. */
-  again?(node: Node): Io<boolean>;
+  again?(node: Node): Io<boolean> | boolean;
   /** A subtree can't be read, or there was more below it once. */
   lost?(): void;
 }
@@ -100,7 +100,7 @@ export function* mendTree(
       ? repair.edit(() => new Tree(forest, spec, { bytes, at: 0, end: bytes.length }))
       : outcome;
   for (const record of walk.strays) {
-    const mended = yield* mender.mend(record, 0);
+    const mended = yield* whole(mender.mend(record, 0));
     if (mended !== 'drop') putNew(repair, tree, mended === 'keep' ? record : mended);
   }
   return tree;
@@ -185,7 +185,7 @@ class Mending {
     }
     const { address, birth } = pointer;
     const isKnown = sound.has(address) && this.#isInBounds(node, bounds);
-    const isKept = isKnown && (yield* this.#mender.again?.(node) ?? yes());
+    const isKept = isKnown && (yield* whole(this.#mender.again?.(node) ?? true));
     const outcome = isKept ? 'keep' : yield* this.#content(node, bounds);
     const figures = figuresOf(node, map.blockSize);
     if (figures !== undefined && figures.records < pointer.records) this.#mender.lost?.();
@@ -220,7 +220,7 @@ class Mending {
     for (const [i, record] of records.entries()) {
       const isStray = !this.#isBetween(record.key, bounds);
       if (isStray && this.#mender.movesStrays) this.strays.push(record);
-      const outcome = isStray ? 'drop' : yield* this.#mender.mend(record, node.birth);
+      const outcome = isStray ? 'drop' : yield* whole(this.#mender.mend(record, node.birth));
       if (outcome !== 'keep' && mended === undefined) {
         mended = this.#empty();
         for (const one of records.slice(0, i)) putNew(this.#repair, mended, one);
@@ -327,8 +327,13 @@ class Mending {
   }
 }
 
-function* yes(): Io<boolean> {
-  return true;
+/** The answer of a mender that may have had to read for it. */
+function* whole<T extends Mended | boolean>(answer: Io<T> | T): Io<T> {
+  return isReading(answer) ? yield* answer : answer;
+}
+
+function isReading<T extends Mended | boolean>(answer: Io<T> | T): answer is Io<T> {
+  return typeof answer === 'object' && 'next' in answer;
 }
 
 function isSame(pointer: Figures, figures: Figures | undefined): boolean {

@@ -5,7 +5,6 @@
 import { createHash } from 'node:crypto';
 import type { BlockDevice } from '../../src/blockdev/block-device.js';
 import { runSync } from '../../src/blockdev/io.js';
-import type { MemoryDevice } from '../../src/blockdev/memory-device.js';
 import { hasCode } from '../../src/errors.js';
 import type { Finding } from '../../src/fsck/finding.js';
 import { type RepairOptions, type RepairReport, repair } from '../../src/fsck/repair.js';
@@ -37,7 +36,7 @@ export function mend(device: BlockDevice, options: Partial<RepairOptions> = {}):
 }
 
 /** A simulated device with the bytes of `device`. */
-export function simulated(device: MemoryDevice): SimulatedDevice {
+export function simulated(device: BlockDevice): SimulatedDevice {
   const image = new MemoryImage(device.size);
   const bytes = new Uint8Array(device.size);
   device.readSync(0, bytes);
@@ -55,7 +54,7 @@ export type Content = readonly string[];
 export const DAMAGED = 'damaged';
 
 /** What all objects of a store hold, by `collection/object`. */
-export function contentOf(device: MemoryDevice): Map<string, Content> {
+export function contentOf(device: BlockDevice): Map<string, Content> {
   const store = Store.openOnSync(simulated(device), { readOnly: true, comparators: [BY_LENGTH] });
   const contents = new Map<string, Content>();
   for (const collection of store.listCollectionsSync()) {
