@@ -25,12 +25,22 @@ export class FreeBlocks {
   readonly #claims: PendingClaims;
   readonly #windowBlocks: number;
   readonly #runs = new RunSet();
+  readonly #known: ReadonlyMap<number, GroupSummary> | undefined;
   #summaries: ReadonlyMap<number, GroupSummary> = new Map();
   #next = 0;
   #trustsMarks = true;
 
-  /** `context` reports nothing and walks the state that is repaired. */
-  constructor(context: CheckContext, claims: PendingClaims, windowBlocks: number) {
+  /**
+   * `context` reports nothing and walks the state that is repaired. `known` summaries stand for
+   * those of a state that has lost its own: a group without one may be in use.
+   */
+  constructor(
+    context: CheckContext,
+    claims: PendingClaims,
+    windowBlocks: number,
+    known?: ReadonlyMap<number, GroupSummary>,
+  ) {
+    this.#known = known;
     this.#context = context;
     this.#claims = claims;
     this.#windowBlocks = windowBlocks;
@@ -73,14 +83,17 @@ export class FreeBlocks {
     const group = this.#next++;
     const start = groups.startOf(group);
     if (!this.#isCounted(start)) yield* this.#count(start);
-    const summary = this.#summaries.get(group);
-    const size = groups.sizeOf(group);
-    const marked =
-      summary === undefined
-        ? fixedBits(this.#context, start, size)
-        : yield* readBitmap(this.#context, group, summary);
-    this.#addFree(start, size, marked);
+    this.#addFree(start, groups.sizeOf(group), yield* this.#marksOf(group, start));
     return true;
+  }
+
+  /** The bits of a group; undefined when they are not known. */
+  *#marksOf(group: number, start: number): Io<Uint8Array | undefined> {
+    const summaries = this.#known ?? this.#summaries;
+    const summary = summaries.get(group);
+    if (summary !== undefined) return yield* readBitmap(this.#context, group, summary);
+    if (this.#known !== undefined) return undefined;
+    return fixedBits(this.#context, start, this.#context.map.groups.sizeOf(group));
   }
 
   #isCounted(block: number): boolean {

@@ -118,7 +118,7 @@ function reportOf(context: CheckContext, claims: PendingClaims): FsckReport {
 const UNKNOWN = 'Part of the trees cannot be walked: leaks are not known';
 
 /** What a walk over all trees has added up. */
-interface Walked {
+export interface Walked {
   readonly collections: CollectionsVisitor;
   readonly groups: GroupsVisitor;
 }

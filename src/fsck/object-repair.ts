@@ -11,7 +11,13 @@ import { encodedEmptyRoot } from '../btree/root-record.js';
 import type { TreeSpec } from '../btree/tree-spec.js';
 import { ByteWriter, EMPTY } from '../format/bytes.js';
 import { ROLE } from '../format/role.js';
-import { type CnodeRecord, COLLECTION_KIND, decodeCnode, encodeCnode } from '../onode/cnode.js';
+import {
+  type CnodeRecord,
+  COLLECTION_KIND,
+  type CollectionKind,
+  decodeCnode,
+  encodeCnode,
+} from '../onode/cnode.js';
 import { embedMax, OBJECT_SIZE_MAX, VALUE_SIZE_MAX } from '../onode/limits.js';
 import { HASH_SIZE } from '../onode/object-key.js';
 import { decodeOnode, encodeOnode, ONODE_FLAG, type OnodeRecord } from '../onode/onode.js';
@@ -32,6 +38,9 @@ const ID_END = 2 ** 51;
 
 /** Ids that are given anew begin so far behind the next one of the store. */
 const SPARE_IDS = 2 ** 32;
+
+/** Collections whose names are remembered. */
+const KNOWN_MAX = 65_536;
 
 /** Gives ids where those that are there can't stay; finds out what the next one is. */
 export class IdGiver {
@@ -67,6 +76,8 @@ export class CollectionsMender implements Mender {
   readonly objectIds: IdGiver;
   readonly #repair: RepairContext;
   readonly #seen = new NumberSet();
+  /** Names and kinds of collections by id, for what is found without its collection. */
+  readonly known = new Map<number, { readonly name: Uint8Array; readonly kind: CollectionKind }>();
 
   constructor(repair: RepairContext) {
     this.#repair = repair;
@@ -79,6 +90,7 @@ export class CollectionsMender implements Mender {
     if ('fault' in found) return 'drop';
     const cnode = found.value;
     const id = this.#idOf(cnode.id);
+    if (this.known.size < KNOWN_MAX) this.known.set(id, { name: key, kind: cnode.kind });
     const { root } = yield* mendValues(this.#repair, cnode.attributes, birth, ATTRIBUTES_SPEC, id);
     const objects = yield* this.#objects({ ...cnode, id }, birth);
     const isSame = id === cnode.id && cnode.birth <= birth;
@@ -165,7 +177,7 @@ interface MendedValues {
   readonly hasLarge: boolean;
 }
 
-function* mendValues(
+export function* mendValues(
   repair: RepairContext,
   root: Uint8Array,
   birth: number,

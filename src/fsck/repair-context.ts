@@ -13,6 +13,7 @@ import type { Io } from '../blockdev/io.js';
 import type { ComparatorRegistry } from '../btree/comparator.js';
 import { Forest } from '../btree/forest.js';
 import type { Node } from '../btree/node.js';
+import type { GroupSummary } from '../format/group-summary.js';
 import type { Superblock } from '../format/superblock.js';
 import { SCHEMAS } from '../onode/schemas.js';
 import { writeRuns } from '../txn/checkpoint.js';
@@ -43,11 +44,19 @@ export class RepairContext {
   readonly forest: Forest;
   readonly storeTag: number;
   readonly windowBlocks: number;
+  /** Bitmaps of a state that has lost its own summaries. */
+  readonly knownSummaries: ReadonlyMap<number, GroupSummary> | undefined;
   /** Nodes below which all may stay as it is. */
   readonly sound = new NumberSet();
   #damaged: BlockRun | undefined;
 
-  constructor(check: CheckContext, free: FreeBlocks, windowBlocks: number) {
+  constructor(
+    check: CheckContext,
+    free: FreeBlocks,
+    windowBlocks: number,
+    knownSummaries?: ReadonlyMap<number, GroupSummary>,
+  ) {
+    this.knownSummaries = knownSummaries;
     const { device, map, superblock } = check;
     this.check = check;
     this.device = device;

@@ -23,6 +23,7 @@ import type { Io } from '../blockdev/io.js';
 import { emptyRoot } from '../btree/root-record.js';
 import { hasCode, StoreError } from '../errors.js';
 import { EMPTY } from '../format/bytes.js';
+import type { GroupSummary } from '../format/group-summary.js';
 import { ROLE } from '../format/role.js';
 import { isWritable, type Superblock } from '../format/superblock.js';
 import { SUPERBLOCK_EMBED_MAX } from '../txn/checkpoint.js';
@@ -35,8 +36,10 @@ import { type Finding, type FindingCode, Findings, REMEDIES, type Remedy } from 
 import { FreeBlocks } from './free-blocks.js';
 import { type FsckOptions, type FsckReport, fsck, WINDOW_BLOCKS } from './fsck.js';
 import { checkJournal } from './journal-check.js';
+import { inferStore } from './lost-superblock.js';
 import { CollectionsMender, ReservationsMender } from './object-repair.js';
 import { RepairContext } from './repair-context.js';
+import { salvage } from './salvage.js';
 import { rebuildSpace } from './space-rebuild.js';
 import { type Mender, mendTree } from './tree-repair.js';
 
@@ -50,6 +53,8 @@ export interface RepairOptions extends Omit<FsckOptions, 'onFinding'> {
   readonly onFinding: (finding: TreatedFinding) => void;
   /** Called for each finding that is left. */
   readonly onLeft: (finding: Finding) => void;
+  /** Where no superblock is left, makes one from what blocks say of themselves. */
+  readonly rebuildSuperblock?: boolean;
 }
 
 export interface RepairReport {
@@ -84,13 +89,21 @@ export function* repair(device: BlockDevice, options: RepairOptions): Io<RepairR
       options.onFinding({ ...finding, remedy: REMEDIES[finding.code].remedy });
     },
   });
+  if (codes.has('no-superblock') && options.rebuildSuperblock === true) {
+    const inferred = yield* inferStore(device);
+    if (inferred !== undefined) {
+      yield* mendStore(device, inferred.superblock, options, true, inferred.summaries);
+      const after = yield* fsck(device, { ...options, onFinding: options.onLeft });
+      return { before, after, isRepaired: true, replayed: 0, skipped: 0 };
+    }
+  }
   const healable = [...codes].filter((code) => REMEDIES[code].remedy !== 'none');
   if (healable.length === 0) {
     return { before, after: before, isRepaired: false, replayed: 0, skipped: 0 };
   }
   const superblock = yield* settleSlots(device);
   const needsTrees = healable.some((code) => !OUTSIDE_TREES.has(code));
-  if (needsTrees) yield* mendStore(device, superblock, options);
+  if (needsTrees) yield* mendStore(device, superblock, options, before.isIncomplete);
   const settled = yield* settleJournal(device, options);
   const after = yield* fsck(device, { ...options, onFinding: options.onLeft });
   return { before, after, isRepaired: true, ...settled };
@@ -117,14 +130,22 @@ function* writeTwice(device: BlockDevice, state: Superblock): Io<Superblock> {
 }
 
 /** Mends all trees and makes the state of space anew; switches to the result. */
-function* mendStore(device: BlockDevice, superblock: Superblock, options: RepairOptions): Io<void> {
+function* mendStore(
+  device: BlockDevice,
+  superblock: Superblock,
+  options: RepairOptions,
+  isIncomplete: boolean,
+  summaries?: ReadonlyMap<number, GroupSummary>,
+): Io<void> {
   const windowBlocks = options.windowBlocks ?? WINDOW_BLOCKS;
   const check = quietCheck(device, superblock, options);
   const claims = yield* checkJournal(check);
-  const free = new FreeBlocks(check.quiet(), claims, windowBlocks);
-  const repairing = new RepairContext(check, free, windowBlocks);
-  const draft = yield* mendTrees(repairing);
-  const whole = yield* rebuildSpace(repairing, draft);
+  const free = new FreeBlocks(check.quiet(), claims, windowBlocks, summaries);
+  const repairing = new RepairContext(check, free, windowBlocks, summaries);
+  const mender = new CollectionsMender(repairing);
+  const draft = yield* mendTrees(repairing, mender);
+  const found = isIncomplete ? yield* salvage(repairing, draft, mender) : draft;
+  const whole = yield* rebuildSpace(repairing, found);
   yield { kind: 'flush', device };
   // What was made last is of the generation before the one that is being filled now.
   const epoch = repairing.generation - 1;
@@ -148,10 +169,9 @@ function quietCheck(
 }
 
 /** Mends the trees that hold something; all nodes are on the device then. */
-function* mendTrees(repairing: RepairContext): Io<Superblock> {
+function* mendTrees(repairing: RepairContext, mender: CollectionsMender): Io<Superblock> {
   const { superblock, map, forest } = repairing;
   const { roots, blockSize, deviceBlocks, stripeWidth } = superblock;
-  const mender = new CollectionsMender(repairing);
   const collections = yield* mendRoot(repairing, mender, roots.collections);
   const reservations = yield* mendRoot(repairing, new ReservationsMender(), roots.reservations);
   yield* repairing.flush();

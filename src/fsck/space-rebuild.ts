@@ -22,7 +22,7 @@ import { REFERENCE } from '../txn/reference-table.js';
 import { STORE_SPECS } from '../txn/store-state.js';
 import type { BlockCounts } from './block-counts.js';
 import type { CheckContext } from './context.js';
-import { walkAll } from './fsck.js';
+import { type Walked, walkAll } from './fsck.js';
 import { NumberSet } from './number-set.js';
 import type { RepairContext } from './repair-context.js';
 
@@ -41,10 +41,10 @@ export function* rebuildSpace(repair: RepairContext, draft: Superblock): Io<Supe
 }
 
 /** Walks all trees of `draft` once for each window; `visit` gets what was counted there. */
-function* eachWindow(
+export function* eachWindow(
   repair: RepairContext,
   draft: Superblock,
-  visit: (context: CheckContext) => Io<void>,
+  visit: (context: CheckContext, walked: Walked) => Io<void>,
 ): Io<{ readonly objects: number; readonly storedBytes: number }> {
   const { groups, blocks } = repair.map;
   const context = repair.check.quiet(draft);
@@ -52,9 +52,10 @@ function* eachWindow(
   let totals = { objects: 0, storedBytes: 0 };
   for (let group = 0; group < groups.groupCount; group += step) {
     context.beginPass(groups.startOf(group), Math.min(blocks, groups.startOf(group + step)));
-    const { collections } = yield* walkAll(context);
-    totals = { objects: collections.objects, storedBytes: collections.bytes };
-    yield* visit(context);
+    const walked = yield* walkAll(context);
+    const { objects, bytes: storedBytes } = walked.collections;
+    totals = { objects, storedBytes };
+    yield* visit(context, walked);
   }
   return totals;
 }

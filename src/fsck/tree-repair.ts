@@ -139,7 +139,7 @@ function openSpec(
 }
 
 /** Adds a record unless there is one with its key. */
-function putNew(repair: RepairContext, tree: Tree, { key, value }: StoredRecord): void {
+export function putNew(repair: RepairContext, tree: Tree, { key, value }: StoredRecord): void {
   repair.edit(() => {
     if (!tree.has(key)) tree.put(key, value);
   });
@@ -212,7 +212,7 @@ class Mending {
   }
 
   *#leaf(node: Node, bounds: Bounds): Io<Outcome> {
-    const records = this.#recordsOf(node);
+    const records = recordsOf(node);
     let mended = this.#isSorted(node) ? undefined : this.#empty();
     if (mended !== undefined) {
       records.sort((a, b) => this.#compare(a.key, b.key));
@@ -296,15 +296,6 @@ class Mending {
     return tree;
   }
 
-  #recordsOf(node: Node): StoredRecord[] {
-    return Array.from({ length: node.count }, (_, i) => {
-      readEntry(node, i);
-      const { keyStart, keyEnd, valueStart, valueEnd } = entry;
-      const { page } = node;
-      return { key: page.slice(keyStart, keyEnd), value: page.slice(valueStart, valueEnd) };
-    });
-  }
-
   #compare(a: Uint8Array, b: Uint8Array): number {
     return this.#order.compare(a, 0, a.length, b, 0, b.length);
   }
@@ -327,8 +318,18 @@ class Mending {
   }
 }
 
+/** Copies of the records of a leaf. */
+export function recordsOf(node: Node): StoredRecord[] {
+  return Array.from({ length: node.count }, (_, i) => {
+    readEntry(node, i);
+    const { keyStart, keyEnd, valueStart, valueEnd } = entry;
+    const { page } = node;
+    return { key: page.slice(keyStart, keyEnd), value: page.slice(valueStart, valueEnd) };
+  });
+}
+
 /** The answer of a mender that may have had to read for it. */
-function* whole<T extends Mended | boolean>(answer: Io<T> | T): Io<T> {
+export function* whole<T extends Mended | boolean>(answer: Io<T> | T): Io<T> {
   return isReading(answer) ? yield* answer : answer;
 }
 
