@@ -32,6 +32,8 @@ export async function checkStore(options: CheckOptions): Promise<FsckReport> {
 }
 
 export interface MendOptions extends Omit<CheckOptions, 'onFinding'> {
+  /** Makes a superblock where none is left. */
+  readonly rebuildSuperblock: boolean;
   /** Called for each finding of the check before. */
   readonly onFinding: (finding: TreatedFinding) => void;
   /** Called for each finding of the check behind a repair. */
@@ -40,11 +42,13 @@ export interface MendOptions extends Omit<CheckOptions, 'onFinding'> {
 
 /** Repairs a store that nobody has open. */
 export async function mendStore(options: MendOptions): Promise<RepairReport> {
-  const { path, deep, force = false, onFinding, onLeft, onProgress } = options;
+  const { path, deep, force = false, rebuildSuperblock } = options;
+  const { onFinding, onLeft, onProgress } = options;
   return await withDevice(path, { force, writes: true }, (device, comparators) =>
     repair(device, {
       deep,
       comparators,
+      rebuildSuperblock,
       onFinding,
       onLeft,
       ...(onProgress !== undefined && { onProgress }),

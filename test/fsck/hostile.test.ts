@@ -18,18 +18,10 @@ import { fsck } from '../../src/fsck/fsck.js';
 import { Prng, seedFromEnvironment } from '../support/prng.js';
 import { check, deepStore, linesOf, registry } from './fixture.js';
 import { Planter, sealSlot } from './planter.js';
+import { copyOf } from './repair-fixture.js';
 
 /** Images tried with one fault each. */
 const ROUNDS = Number(process.env['OPS'] ?? 60);
-
-/** A device of its own with the same bytes. */
-function copyOf(device: MemoryDevice): MemoryDevice {
-  const copy = new MemoryDevice({ size: device.size });
-  const bytes = new Uint8Array(device.size);
-  device.readSync(0, bytes);
-  copy.writeSync(0, [bytes]);
-  return copy;
-}
 
 test('fsck() ends with findings whatever a node with a right checksum holds', (t) => {
   const prng = new Prng(seedFromEnvironment());

@@ -6,10 +6,10 @@
 import test from 'ava';
 import { Prng, seedFromEnvironment } from '../support/prng.js';
 import type { SimulatedDevice } from '../support/simulated-device.js';
-import { check, deepStore, linesOf } from './fixture.js';
+import { check, linesOf } from './fixture.js';
 import { faultyJournal, JOURNAL_FAULTS } from './journal-faults.js';
 import { Planter } from './planter.js';
-import { contentOf, mend, simulated } from './repair-fixture.js';
+import { contentOf, deepCopy, mend, simulated } from './repair-fixture.js';
 import { TREE_FAULTS } from './tree-faults.js';
 
 /** Crashes that are tried of each repair. */
@@ -40,7 +40,7 @@ for (const name of FAULTS) {
   test(`repair() of ${name} can be cut off anywhere and run again`, (t) => {
     const prng = new Prng(seedFromEnvironment());
     t.log('SEED', prng.seed);
-    const source = deepStore();
+    const source = deepCopy();
     const planter = new Planter(source);
     TREE_FAULTS[name]?.[1](planter);
     planter.write();

@@ -5,13 +5,14 @@
 import { createHash } from 'node:crypto';
 import type { BlockDevice } from '../../src/blockdev/block-device.js';
 import { runSync } from '../../src/blockdev/io.js';
+import { MemoryDevice } from '../../src/blockdev/memory-device.js';
 import { hasCode } from '../../src/errors.js';
 import type { Finding } from '../../src/fsck/finding.js';
 import { type RepairOptions, type RepairReport, repair } from '../../src/fsck/repair.js';
-import { Store, type StoredObject } from '../../src/index.js';
+import { type MapEntry, Store, type StoredObject } from '../../src/index.js';
 import { MemoryImage } from '../support/memory-image.js';
 import { SimulatedDevice } from '../support/simulated-device.js';
-import { BY_LENGTH, registry } from './fixture.js';
+import { BY_LENGTH, deepStore, registry } from './fixture.js';
 
 export interface Mended {
   readonly report: RepairReport;
@@ -72,13 +73,20 @@ function contentOfObject(object: StoredObject): Content {
   for (let at = 0; at < size; at += PIECE) {
     content.push(`${at} ${readable(() => object.readSync(at, PIECE))}`);
   }
-  for (const [key, value] of object.attributesSync()) {
-    content.push(`attribute ${Buffer.from(key)} ${readable(() => value)}`);
-  }
-  for (const [key, value] of object.mapEntriesSync()) {
-    content.push(`map ${Buffer.from(key)} ${readable(() => value)}`);
-  }
+  content.push(...linesOf('attribute', () => object.attributesSync()));
+  content.push(...linesOf('map', () => object.mapEntriesSync()));
   return content;
+}
+
+function linesOf(what: string, read: () => readonly MapEntry[]): string[] {
+  try {
+    return read().map(
+      ([key, value]) => `${what} ${Buffer.from(key).toString('hex')} ${readable(() => value)}`,
+    );
+  } catch (error) {
+    if (hasCode(error, 'E_CORRUPT')) return [`${what} ${DAMAGED}`];
+    throw error;
+  }
 }
 
 function readable(read: () => Uint8Array): string {
@@ -88,4 +96,21 @@ function readable(read: () => Uint8Array): string {
     if (hasCode(error, 'E_CORRUPT')) return DAMAGED;
     throw error;
   }
+}
+
+/** A device of its own with the same bytes. */
+export function copyOf(device: MemoryDevice): MemoryDevice {
+  const copy = new MemoryDevice({ size: device.size });
+  const bytes = new Uint8Array(device.size);
+  device.readSync(0, bytes);
+  copy.writeSync(0, [bytes]);
+  return copy;
+}
+
+let deep: MemoryDevice | undefined;
+
+/** A copy of `deepStore`, which is made once. */
+export function deepCopy(): MemoryDevice {
+  deep ??= deepStore();
+  return copyOf(deep);
 }

@@ -8,10 +8,10 @@ import { MemoryDevice } from '../../src/blockdev/memory-device.js';
 import { SUPERBLOCK_SIZE } from '../../src/format/superblock.js';
 import { type FindingCode, REMEDIES } from '../../src/fsck/finding.js';
 import type { RepairOptions } from '../../src/fsck/repair.js';
-import { check, close, commit, deepStore, linesOf, open } from './fixture.js';
+import { check, close, commit, linesOf, open } from './fixture.js';
 import { faultyJournal, JOURNAL_FAULTS } from './journal-faults.js';
 import { Planter } from './planter.js';
-import { contentOf, type Mended, mend } from './repair-fixture.js';
+import { contentOf, deepCopy, type Mended, mend } from './repair-fixture.js';
 import { ENGINE_FAULTS, faultyStore, SPACE_FAULTS, sharingStore } from './space-faults.js';
 import { DROP_FAULTS, FATAL_FAULTS, SUPERBLOCK_FAULTS, smallStore } from './superblock-faults.js';
 import { TREE_FAULTS } from './tree-faults.js';
@@ -68,7 +68,7 @@ function mendWhole(
 
 for (const [name, [codes, plant]] of Object.entries(TREE_FAULTS)) {
   test(`repair() mends ${name}`, (t) => {
-    const device = deepStore();
+    const device = deepCopy();
     const before = contentOf(device);
     const planter = new Planter(device);
     plant(planter);
@@ -149,7 +149,7 @@ for (const [name, [codes, pending, plant]] of Object.entries(JOURNAL_FAULTS)) {
 }
 
 test('repair() brings back all objects when every superblock is lost', (t) => {
-  const device = deepStore();
+  const device = deepCopy();
   const before = contentOf(device);
   const planter = new Planter(device);
   for (const offset of planter.slots()) planter.image.fill(0, offset, offset + SUPERBLOCK_SIZE);

@@ -22,7 +22,7 @@ export function valueAt(planter: Planter, address: number, index: number): Uint8
 }
 
 /** The record of an object, and the leaf that it is in. */
-function onodeOf(planter: Planter, name: string): { leaf: number; record: Uint8Array } {
+export function onodeOf(planter: Planter, name: string): { leaf: number; record: Uint8Array } {
   for (const leaf of planter.nodes(ROLE.objects, 0)) {
     for (const { key, value } of planter.entries(leaf)) {
       if (Buffer.from(key).toString() === name) return { leaf, record: value };

@@ -31,6 +31,9 @@ export const FSCK: Command = {
   options: {
     deep: { help: 'read all data and verify its checksums' },
     repair: { help: 'mend what can be mended; writes to the store' },
+    'rebuild-superblock': {
+      help: 'with --repair: where no superblock is left, bring back what blocks tell of themselves',
+    },
   },
   exit: { failure: FSCK_EXIT.operational, usage: FSCK_EXIT.usage },
   run,
@@ -87,6 +90,7 @@ async function runRepair(call: Call): Promise<number> {
     path: call.store,
     deep: call.flag('deep'),
     force: call.flag('force-lock'),
+    rebuildSuperblock: call.flag('rebuild-superblock'),
     onFinding: (finding) => {
       uncheckable ||= UNCHECKABLE.has(finding.code);
       if (call.json) found.push(finding);
