@@ -4,7 +4,8 @@
 
 import test from 'ava';
 import { ComparatorRegistry } from '../../src/btree/comparator.js';
-import { getU48 } from '../../src/format/bytes.js';
+import { BLOCK_HEADER } from '../../src/format/block.js';
+import { getU48, getU64 } from '../../src/format/bytes.js';
 import { ROLE } from '../../src/format/role.js';
 import type { Transaction } from '../../src/txn/transaction.js';
 import { check, close, commit, deepStore, linesOf, newStore, open } from './fixture.js';
@@ -73,4 +74,17 @@ test('a finding names the collection and the object', (t) => {
       length: 3 * blockSize,
     },
   ]);
+});
+
+test('a node that is read, changed and written again keeps its owner', (t) => {
+  const device = deepStore();
+  const engine = open(device);
+  for (const i of ['000', '015', '030']) {
+    commit(engine, (tx) => tx.write('c', `object-${i}`, 0, new Uint8Array(100)));
+  }
+  close(engine);
+  const planter = new Planter(device);
+  const leaves = planter.nodes(ROLE.objects, 0);
+  const owners = leaves.map((leaf) => getU64(planter.page(leaf), BLOCK_HEADER.owner));
+  t.deepEqual([...new Set(owners)], [1]);
 });
