@@ -15,7 +15,7 @@
 import type { Io } from '../blockdev/io.js';
 import { emptyRoot } from '../btree/root-record.js';
 import { Tree } from '../btree/tree.js';
-import { EMPTY } from '../format/bytes.js';
+import { EMPTY, equalBytes } from '../format/bytes.js';
 import { ROLE } from '../format/role.js';
 import type { Superblock } from '../format/superblock.js';
 import { COLLECTION_KIND, decodeCnode, encodeCnode } from '../onode/cnode.js';
@@ -62,11 +62,14 @@ class Salvager {
   draft: Superblock;
   readonly #repair: RepairContext;
   readonly #mender: CollectionsMender;
+  /** Of a lost+found that is made now. */
+  readonly #boxId: number;
 
   constructor(repair: RepairContext, draft: Superblock, mender: CollectionsMender) {
     this.#repair = repair;
     this.draft = draft;
     this.#mender = mender;
+    this.#boxId = mender.collectionIds.give();
   }
 
   *collections(): Io<void> {
@@ -101,13 +104,13 @@ class Salvager {
   *#adopt(box: Tree, { node, owner }: Orphan): Io<void> {
     const known = this.#mender.known.get(owner);
     const kind = known?.kind ?? COLLECTION_KIND.name;
-    const front = known === undefined ? Buffer.from(`#${owner}`) : known.name;
+    const front = frontOf(known?.name, owner);
     const mender = new ObjectsMender(this.#repair, { id: owner, kind }, this.#mender.objectIds);
     for (const record of recordsOf(node)) {
       const mended = yield* whole(mender.mend(record, node.birth));
       if (mended === 'drop') continue;
       const value = mended === 'keep' ? record.value : mended.value;
-      this.#put(box, Buffer.concat([front, Buffer.from('/'), nameOf(kind, record.key)]), value);
+      this.#put(box, Buffer.concat([front, nameOf(kind, record.key)]), value);
     }
   }
 
@@ -223,7 +226,7 @@ class Salvager {
   #openBox(): Tree {
     const { forest } = this.#repair;
     const record = this.#repair.edit(() => this.#openCollections().get(BOX_KEY));
-    if (record === undefined) return new Tree(forest, OBJECTS_SPEC);
+    if (record === undefined) return new Tree(forest, { ...OBJECTS_SPEC, owner: this.#boxId });
     const { id, objects: bytes } = decodeCnode(record, 0, record.length);
     const spec = { ...OBJECTS_SPEC, owner: id };
     return this.#repair.edit(() => new Tree(forest, spec, { bytes, at: 0, end: bytes.length }));
@@ -237,7 +240,7 @@ class Salvager {
     const cnode =
       record === undefined
         ? {
-            id: this.#mender.collectionIds.give(),
+            id: this.#boxId,
             kind: COLLECTION_KIND.name,
             bits: 0,
             attributes: emptyRoot(ATTRIBUTES_SPEC),
@@ -248,6 +251,12 @@ class Salvager {
     repair.edit(() => tree.put(BOX_KEY, value));
     yield* this.#close(tree);
   }
+}
+
+/** What stands before an object's name: what was in lost+found goes back under its own. */
+function frontOf(collection: Uint8Array | undefined, id: number): Uint8Array {
+  if (collection === undefined) return Buffer.from(`#${id}/`);
+  return equalBytes(collection, BOX_KEY) ? EMPTY : Buffer.concat([collection, Buffer.from('/')]);
 }
 
 const BOX_KEY = new Uint8Array(Buffer.from(LOST_AND_FOUND));

@@ -11,6 +11,7 @@
  * - Where keys can't be compared, records keep the order in which they stand.
  */
 
+import { AssertionError } from '../assert.js';
 import type { Io } from '../blockdev/io.js';
 import { type Comparator, ComparatorRegistry } from '../btree/comparator.js';
 import type { Node } from '../btree/node.js';
@@ -25,7 +26,7 @@ import {
 } from '../btree/root-record.js';
 import { Tree } from '../btree/tree.js';
 import { searchOrder, type TreeSpec } from '../btree/tree-spec.js';
-import { hasCode } from '../errors.js';
+import { hasCode, StoreError } from '../errors.js';
 import type { RepairContext } from './repair-context.js';
 import {
   embeddedRoot,
@@ -92,18 +93,15 @@ export function* mendTree(
   }
   if (parts.form === ROOT_FORM.empty) return 'keep';
   const walk = new Mending(repair, mender, opened.spec, opened.isOrdered);
-  const outcome = yield* walk.root(bytes, parts, birth);
-  if (walk.strays.length === 0) return outcome;
-  const spec = opened.spec;
-  const tree =
-    outcome === 'keep'
-      ? repair.edit(() => new Tree(forest, spec, { bytes, at: 0, end: bytes.length }))
-      : outcome;
-  for (const record of walk.strays) {
-    const mended = yield* whole(mender.mend(record, 0));
-    if (mended !== 'drop') putNew(repair, tree, mended === 'keep' ? record : mended);
+  try {
+    const outcome = yield* walk.root(bytes, parts, birth);
+    return yield* walk.placeStrays(bytes, outcome);
+  } catch (error) {
+    // A comparator is the program's own, and may never have seen such keys: then all stays.
+    if (mender.isGiven || error instanceof StoreError || error instanceof AssertionError)
+      throw error;
+    return 'keep';
   }
-  return tree;
 }
 
 function partsOf(bytes: Uint8Array): RootParts | undefined {
@@ -147,7 +145,7 @@ export function putNew(repair: RepairContext, tree: Tree, { key, value }: Stored
 
 class Mending {
   /** Sound records that stand where no search finds them. */
-  readonly strays: StoredRecord[] = [];
+  readonly #strays: StoredRecord[] = [];
   readonly #repair: RepairContext;
   readonly #mender: Mender;
   readonly #spec: TreeSpec;
@@ -172,6 +170,20 @@ class Mending {
     if (!('code' in node) && this.#hasShape(node)) return yield* this.#content(node, bounds);
     this.#mender.lost?.();
     return this.#empty();
+  }
+
+  /** Puts the strays into what became of the tree of root record `bytes`. */
+  *placeStrays(bytes: Uint8Array, outcome: Outcome): Io<Outcome> {
+    if (this.#strays.length === 0) return outcome;
+    const { forest } = this.#repair;
+    const record = { bytes, at: 0, end: bytes.length };
+    const tree =
+      outcome === 'keep' ? this.#repair.edit(() => new Tree(forest, this.#spec, record)) : outcome;
+    for (const stray of this.#strays) {
+      const mended = yield* whole(this.#mender.mend(stray, 0));
+      if (mended !== 'drop') putNew(this.#repair, tree, mended === 'keep' ? stray : mended);
+    }
+    return tree;
   }
 
   /** The subtree of the POINTER at `bytes[at]`; undefined when it is lost. */
@@ -219,7 +231,7 @@ class Mending {
     }
     for (const [i, record] of records.entries()) {
       const isStray = !this.#isBetween(record.key, bounds);
-      if (isStray && this.#mender.movesStrays) this.strays.push(record);
+      if (isStray && this.#mender.movesStrays) this.#strays.push(record);
       const outcome = isStray ? 'drop' : yield* whole(this.#mender.mend(record, node.birth));
       if (outcome !== 'keep' && mended === undefined) {
         mended = this.#empty();

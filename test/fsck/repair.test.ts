@@ -4,8 +4,7 @@
  */
 
 import test, { type ExecutionContext } from 'ava';
-import { MemoryDevice } from '../../src/blockdev/memory-device.js';
-import { SUPERBLOCK_SIZE } from '../../src/format/superblock.js';
+import type { MemoryDevice } from '../../src/blockdev/memory-device.js';
 import { type FindingCode, REMEDIES } from '../../src/fsck/finding.js';
 import type { RepairOptions } from '../../src/fsck/repair.js';
 import { check, close, commit, linesOf, open } from './fixture.js';
@@ -147,27 +146,3 @@ for (const [name, [codes, pending, plant]] of Object.entries(JOURNAL_FAULTS)) {
     t.is(objects.length, 1 + pending, 'what was not lost is there');
   });
 }
-
-test('repair() brings back all objects when every superblock is lost', (t) => {
-  const device = deepCopy();
-  const before = contentOf(device);
-  const planter = new Planter(device);
-  for (const offset of planter.slots()) planter.image.fill(0, offset, offset + SUPERBLOCK_SIZE);
-  planter.write();
-  const { report, codes, left } = mend(device, { deep: true, rebuildSuperblock: true });
-  t.deepEqual(codes, ['no-superblock']);
-  t.true(report.isRepaired);
-  t.deepEqual(left, []);
-  const after = contentOf(device);
-  for (const [key, value] of before) {
-    t.deepEqual(after.get(`lost+found/${key.replace('c/', '#1/')}`), value);
-  }
-  t.is(after.size, before.size);
-});
-
-test('repair() makes a superblock of nothing that is no store', (t) => {
-  const device = new MemoryDevice({ size: 4 * 1024 * 1024 });
-  const { report, codes } = mend(device, { rebuildSuperblock: true });
-  t.deepEqual(codes, ['no-superblock']);
-  t.false(report.isRepaired);
-});

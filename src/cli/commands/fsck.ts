@@ -110,7 +110,10 @@ async function runRepair(call: Call): Promise<number> {
     const clean = counts.error === 0;
     const done = { repaired: isRepaired, replayed, skipped, seconds, before: before.findings };
     await writeJson({ clean, ...done, ...looked, counts, findings: found, left });
-  } else await write(account(call.store, after, seconds));
+  } else {
+    if (skipped > 0) await write(`${skipped} transactions of the journal could not be applied\n`);
+    await write(account(call.store, after, seconds));
+  }
   if (uncheckable && !isRepaired) return FSCK_EXIT.operational;
   const corrected = isRepaired ? FSCK_EXIT.corrected : FSCK_EXIT.clean;
   return corrected | (after.findings.error === 0 ? FSCK_EXIT.clean : FSCK_EXIT.uncorrected);
