@@ -18,6 +18,7 @@ import type { Superblock } from '../format/superblock.js';
 import { SCHEMAS } from '../onode/schemas.js';
 import { writeRuns } from '../txn/checkpoint.js';
 import { storeTagOf } from '../txn/engine.js';
+import { DeviceNodeReader } from '../txn/node-reader.js';
 import type { CheckContext } from './context.js';
 import type { DeviceMap } from './device-map.js';
 import type { FreeBlocks } from './free-blocks.js';
@@ -68,10 +69,7 @@ export class RepairContext {
     this.storeTag = storeTagOf(superblock.uuid);
     const { blockSize } = map;
     this.forest = new Forest({
-      reader: {
-        readSync: (address, page) => device.readSync(address * blockSize, page),
-        read: (address, page) => device.read(address * blockSize, page),
-      },
+      reader: new DeviceNodeReader(device, blockSize),
       blockSize,
       nodeSize: superblock.nodeSize,
       storeTag: this.storeTag,

@@ -38,6 +38,7 @@ import {
   type ScannedRecord,
 } from './journal-scan.js';
 import { fixedRuns } from './make-store.js';
+import { DeviceNodeReader } from './node-reader.js';
 import { decodeReservation, heldBlocks } from './reservation.js';
 import { type Counters, type Placer, STORE_SPECS, StoreState } from './store-state.js';
 import { readSuperblocks, type SlotFault, writeSuperblock } from './superblock-slots.js';
@@ -196,10 +197,7 @@ function* openState(
   const { blockSize, nodeSize, roots } = superblock;
   const free = { node: (_start: number, _length: number): void => undefined };
   const forest = new Forest({
-    reader: {
-      readSync: (address, page) => device.readSync(address * blockSize, page),
-      read: (address, page) => device.read(address * blockSize, page),
-    },
+    reader: new DeviceNodeReader(device, blockSize),
     blockSize,
     nodeSize,
     storeTag: storeTagOf(superblock.uuid),
@@ -370,6 +368,7 @@ function replayStep(state: StoreState, record: TransactionRecord): IoStep {
       },
     };
     state.begin(placer);
+    const { nextObject, nextCollection } = state.counters;
     try {
       state.counters.nextObject = choices.firstObject;
       state.counters.nextCollection = choices.firstCollection;
@@ -379,6 +378,9 @@ function replayStep(state: StoreState, record: TransactionRecord): IoStep {
         }
       }
       applyTransaction(state, record.bytes, ahead, { replay: true });
+      // A repair may have given ids that are higher.
+      state.counters.nextObject = Math.max(state.counters.nextObject, nextObject);
+      state.counters.nextCollection = Math.max(state.counters.nextCollection, nextCollection);
     } catch (error) {
       state.rollback();
       throw error;

@@ -7,6 +7,7 @@ import { ComparatorRegistry } from '../../src/btree/comparator.js';
 import { BLOCK_HEADER } from '../../src/format/block.js';
 import { getU48, getU64 } from '../../src/format/bytes.js';
 import { ROLE } from '../../src/format/role.js';
+import { Store } from '../../src/index.js';
 import type { Transaction } from '../../src/txn/transaction.js';
 import { check, close, commit, deepStore, linesOf, newStore, open } from './fixture.js';
 import { flip, Planter } from './planter.js';
@@ -88,3 +89,15 @@ test('a node that is read, changed and written again keeps its owner', (t) => {
   const owners = leaves.map((leaf) => getU64(planter.page(leaf), BLOCK_HEADER.owner));
   t.deepEqual([...new Set(owners)], [1]);
 });
+
+for (const name of ['an extent out of the device', 'a pointer out of the device']) {
+  test(`reading over ${name} is E_CORRUPT`, (t) => {
+    const device = deepStore();
+    const planter = new Planter(device);
+    TREE_FAULTS[name]?.[1](planter);
+    planter.write();
+    const store = Store.openOnSync(device);
+    const object = store.collection('c').object(name.startsWith('an extent') ? 'large' : 'map');
+    t.throws(() => [object.readSync(), object.mapEntriesSync()], { code: 'E_CORRUPT', message: /the device ends at/ });
+  });
+}
