@@ -128,7 +128,7 @@ const SPACE = healed('Reference counts, bitmaps and summaries are made anew.');
 
 /** What repair does, for every code. */
 export const REMEDIES: Readonly<Record<FindingCode, Treatment>> = {
-  'no-superblock': none('Nothing says where anything is.'),
+  'no-superblock': none('Stays, unless asked to make a superblock; see Salvage.'),
   'newer-format': none('Use the version that wrote the store.'),
   'device-short': none('Give the device the length that the store had.'),
   'superblock-slot': SLOTS,

@@ -197,7 +197,7 @@ function superblockOf(
     blockSize,
     nodeSize: counted[0]?.[0] ?? blockSize,
     deviceBlocks: Math.floor(device.size / blockSize),
-    deviceBlocksMax: Math.floor(device.sizeMax / blockSize),
+    deviceBlocksMax: Math.floor(device.size / blockSize),
     groupBlocks: groupBlocksFor(blockSize, 1),
     stripeUnit: 0,
     stripeWidth: 0,

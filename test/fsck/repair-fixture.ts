@@ -59,12 +59,22 @@ export function contentOf(device: BlockDevice): Map<string, Content> {
   const store = Store.openOnSync(simulated(device), { readOnly: true, comparators: [BY_LENGTH] });
   const contents = new Map<string, Content>();
   for (const collection of store.listCollectionsSync()) {
-    for (const { name } of store.collection(collection).listSync()) {
+    for (const { name } of listed(() => store.collection(collection).listSync())) {
       const key = `${Buffer.from(collection)}/${Buffer.from(name)}`;
       contents.set(key, contentOfObject(store.collection(collection).object(name)));
     }
   }
   return contents;
+}
+
+/** What can be listed: nothing where the list is damaged. */
+function listed<T>(list: () => readonly T[]): readonly T[] {
+  try {
+    return list();
+  } catch (error) {
+    if (hasCode(error, 'E_CORRUPT')) return [];
+    throw error;
+  }
 }
 
 function contentOfObject(object: StoredObject): Content {

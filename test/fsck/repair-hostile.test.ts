@@ -19,13 +19,13 @@ const ROUNDS = Number(process.env['OPS'] ?? 10);
 
 const NODE_ROLES = [ROLE.collections, ROLE.objects, ROLE.attributes, ROLE.blob, ROLE.map];
 
-/** A store after random transactions, with clones of everything. */
-function groundStore(prng: Prng): MemoryDevice {
+/** A store after random transactions, with clones of everything; some may be pending. */
+function groundStore(prng: Prng, end: 'closed' | 'killed'): MemoryDevice {
   const device = newStore({ ...SMALL, size: 12 * 1024 * 1024 });
   const engine = open(device);
   commit(engine, (tx) => tx.createCollection('c0').createCollection('c1'));
   grind(engine, prng, 150);
-  close(engine);
+  if (end === 'closed') close(engine);
   return device;
 }
 
@@ -55,7 +55,7 @@ function inventions(
 test('repair() gives back what was there, or an error, after nodes were lost', (t) => {
   const prng = new Prng(seedFromEnvironment());
   t.log('SEED', prng.seed);
-  const source = groundStore(prng);
+  const source = groundStore(prng, 'closed');
   const before = contentOf(source);
   const nodes = nodesOf(new Planter(source));
   for (let round = 0; round < ROUNDS; round++) {
@@ -88,6 +88,28 @@ test('repair() leaves a store that can be used, whatever nodes with right checks
     planter.write();
     const { left } = mend(device, { deep: true });
     t.deepEqual(healable(left), [], `round ${round}, node ${address}`);
+    useAgain(t, device, prng);
+  }
+});
+
+test('repair() leaves a store that can be used, also with transactions in the journal', (t) => {
+  const prng = new Prng(seedFromEnvironment());
+  t.log('SEED', prng.seed);
+  const source = groundStore(prng, 'killed');
+  const nodes = nodesOf(new Planter(source));
+  for (let round = 0; round < ROUNDS; round++) {
+    const device = copyOf(source);
+    const planter = new Planter(device);
+    const { journalOffset, slotStride } = planter.superblock;
+    const lost = Array.from({ length: prng.pick([0, 1, 5]) }, () => prng.pick(nodes));
+    for (const address of lost) planter.page(address).fill(prng.below(256), 300, 340);
+    if (prng.chance(0.5)) {
+      const at = journalOffset + prng.below(slotStride);
+      planter.image.fill(prng.below(256), at, at + prng.pick([1, 100, 3000]));
+    }
+    planter.write();
+    const { left } = mend(device, { deep: true });
+    t.deepEqual(healable(left), [], `round ${round}, nodes ${lost.join()}`);
     useAgain(t, device, prng);
   }
 });

@@ -98,6 +98,9 @@ for (const name of ['an extent out of the device', 'a pointer out of the device'
     planter.write();
     const store = Store.openOnSync(device);
     const object = store.collection('c').object(name.startsWith('an extent') ? 'large' : 'map');
-    t.throws(() => [object.readSync(), object.mapEntriesSync()], { code: 'E_CORRUPT', message: /the device ends at/ });
+    t.throws(() => [object.readSync(), object.mapEntriesSync()], {
+      code: 'E_CORRUPT',
+      message: /the device ends at/,
+    });
   });
 }
