@@ -30,13 +30,20 @@ export interface Orphan {
   readonly owner: number;
 }
 
-/** Addresses of the orphaned leaves of a role, where `draft` is what leads to things. */
+/** Where an orphaned leaf is, and what its header says. */
+export interface FoundLeaf {
+  readonly address: number; // block index
+  readonly birth: number; // generation
+  readonly owner: number;
+}
+
+/** The orphaned leaves of a role, where `draft` is what leads to things. */
 export function* findOrphans(
   repair: RepairContext,
   draft: Superblock,
   role: number,
-): Io<readonly number[]> {
-  const found: number[] = [];
+): Io<readonly FoundLeaf[]> {
+  const found: FoundLeaf[] = [];
   // What was dropped is no orphan, although the drop list ends.
   const { drops, groups } = repair.superblock.roots;
   const walked = { ...draft, roots: { ...draft.roots, drops, groups } };
@@ -57,7 +64,7 @@ function* scanGroup(
   group: number,
   summary: GroupSummary,
   role: number,
-  found: number[],
+  found: FoundLeaf[],
 ): Io<void> {
   const { map, blocks } = context;
   const marked = yield* readBitmap(context, group, summary);
@@ -68,7 +75,7 @@ function* scanGroup(
     if ((byte & (1 << (i & 7))) === 0 || blocks.get(start + i) > 0) continue;
     const orphan = yield* readOrphan(map, start + i, role, repair.storeTag);
     if (orphan === undefined) continue;
-    found.push(start + i);
+    found.push({ address: start + i, birth: orphan.node.birth, owner: orphan.owner });
     i += orphan.node.length - 1;
   }
   yield { kind: 'pause' };

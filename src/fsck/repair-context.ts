@@ -24,14 +24,20 @@ import type { DeviceMap } from './device-map.js';
 import type { FreeBlocks } from './free-blocks.js';
 import { NumberSet } from './number-set.js';
 
-/** Bytes of new nodes that are kept before they are written. */
-const DIRTY_BYTES = 16 * 1024 * 1024;
-
 /** Blocks that all damaged ranges share: they need as many entries as they are times as long. */
 const DAMAGED_BLOCKS = 64;
 
 /** Bytes of clean nodes in memory. */
 const CACHE_BYTES = 16 * 1024 * 1024;
+
+export interface RepairContextOptions {
+  /** A check of the state that is repaired, which reports nothing. */
+  readonly check: CheckContext;
+  readonly free: FreeBlocks;
+  readonly windowBlocks: number;
+  readonly dirtyBytesMax: number;
+  readonly knownSummaries: ReadonlyMap<number, GroupSummary> | undefined;
+}
 
 export class RepairContext {
   readonly device: BlockDevice;
@@ -45,19 +51,16 @@ export class RepairContext {
   readonly forest: Forest;
   readonly storeTag: number;
   readonly windowBlocks: number;
+  /** Bytes of new nodes that are kept before they are written. */
+  readonly dirtyBytesMax: number;
   /** Bitmaps of a state that has lost its own summaries. */
   readonly knownSummaries: ReadonlyMap<number, GroupSummary> | undefined;
   /** Nodes below which all may stay as it is. */
   readonly sound = new NumberSet();
   #damaged: BlockRun | undefined;
 
-  constructor(
-    check: CheckContext,
-    free: FreeBlocks,
-    windowBlocks: number,
-    knownSummaries?: ReadonlyMap<number, GroupSummary>,
-  ) {
-    this.knownSummaries = knownSummaries;
+  constructor(options: RepairContextOptions) {
+    const { check, free } = options;
     const { device, map, superblock } = check;
     this.check = check;
     this.device = device;
@@ -65,7 +68,9 @@ export class RepairContext {
     this.superblock = superblock;
     this.comparators = check.comparators;
     this.free = free;
-    this.windowBlocks = windowBlocks;
+    this.windowBlocks = options.windowBlocks;
+    this.dirtyBytesMax = options.dirtyBytesMax;
+    this.knownSummaries = options.knownSummaries;
     this.storeTag = storeTagOf(superblock.uuid);
     const { blockSize } = map;
     this.forest = new Forest({
@@ -106,7 +111,7 @@ export class RepairContext {
   /** Writes what has been made if it takes too much memory. Between changes of trees only. */
   *settle(): Io<void> {
     this.forest.trim();
-    if (this.forest.dirtyBytes > DIRTY_BYTES) yield* this.flush();
+    if (this.forest.dirtyBytes > this.dirtyBytesMax) yield* this.flush();
   }
 
   /**

@@ -55,6 +55,8 @@ export interface RepairOptions extends Omit<FsckOptions, 'onFinding'> {
   readonly onLeft: (finding: Finding) => void;
   /** Where no superblock is left, makes one from what blocks say of themselves. */
   readonly rebuildSuperblock?: boolean;
+  /** Bytes of new nodes that are kept before they are written; DIRTY_BYTES_MAX unless given. */
+  readonly dirtyBytesMax?: number;
 }
 
 export interface RepairReport {
@@ -67,6 +69,9 @@ export interface RepairReport {
   /** Those that could not be applied to what is left. */
   readonly skipped: number;
 }
+
+/** Bytes of new nodes that are kept before they are written. */
+export const DIRTY_BYTES_MAX = 16 * 1024 * 1024;
 
 /** Findings for which no tree has to be touched. */
 const OUTSIDE_TREES: ReadonlySet<FindingCode> = new Set([
@@ -141,7 +146,9 @@ function* mendStore(
   const check = quietCheck(device, superblock, options);
   const claims = yield* checkJournal(check);
   const free = new FreeBlocks(check.quiet(), claims, windowBlocks, summaries);
-  const repairing = new RepairContext(check, free, windowBlocks, summaries);
+  const { dirtyBytesMax = DIRTY_BYTES_MAX } = options;
+  const parts = { check, free, windowBlocks, dirtyBytesMax, knownSummaries: summaries };
+  const repairing = new RepairContext(parts);
   const mender = new CollectionsMender(repairing);
   const draft = yield* mendTrees(repairing, mender);
   const found = isIncomplete ? yield* salvage(repairing, draft, mender) : draft;

@@ -22,6 +22,7 @@ import { COLLECTION_KIND, decodeCnode, encodeCnode } from '../onode/cnode.js';
 import { embedMax, NAME_SIZE_MAX, OBJECT_SIZE_MAX } from '../onode/limits.js';
 import { nameOf } from '../onode/object-key.js';
 import { encodeOnode, ONODE_FLAG, type OnodeRecord } from '../onode/onode.js';
+import { SCHEMAS } from '../onode/schemas.js';
 import {
   ATTRIBUTES_SPEC,
   BLOB_SPEC,
@@ -31,10 +32,11 @@ import {
 } from '../onode/tree-specs.js';
 import { SUPERBLOCK_EMBED_MAX } from '../txn/checkpoint.js';
 import { mendBlob } from './blob-repair.js';
+import { decoded } from './finding.js';
 import { type CollectionsMender, mendValues, ObjectsMender } from './object-repair.js';
-import { findOrphans, type Orphan, readOrphan } from './orphan-scan.js';
+import { type FoundLeaf, findOrphans, type Orphan, readOrphan } from './orphan-scan.js';
 import type { RepairContext } from './repair-context.js';
-import { putNew, recordsOf, whole } from './tree-repair.js';
+import { putNew, recordsOf, type StoredRecord, whole } from './tree-repair.js';
 
 /** The collection for what has lost its own. */
 export const LOST_AND_FOUND = 'lost+found';
@@ -76,8 +78,8 @@ class Salvager {
     const orphans = yield* findOrphans(this.#repair, this.draft, ROLE.collections);
     if (orphans.length === 0) return;
     const tree = this.#openCollections();
-    for (const address of this.#newestFirst(orphans)) {
-      const orphan = yield* this.#read(address, ROLE.collections);
+    for (const leaf of newestFirst(orphans)) {
+      const orphan = yield* this.#read(leaf, ROLE.collections);
       for (const record of orphan === undefined ? [] : recordsOf(orphan.node)) {
         const mended = yield* this.#mender.mend(record, orphan?.node.birth ?? 0);
         if (mended !== 'drop') {
@@ -92,8 +94,8 @@ class Salvager {
     const orphans = yield* findOrphans(this.#repair, this.draft, ROLE.objects);
     if (orphans.length === 0) return;
     const box = this.#openBox();
-    for (const address of this.#newestFirst(orphans)) {
-      const orphan = yield* this.#read(address, ROLE.objects);
+    for (const leaf of newestFirst(orphans)) {
+      const orphan = yield* this.#read(leaf, ROLE.objects);
       if (orphan !== undefined) yield* this.#adopt(box, orphan);
       yield* this.#repair.settle();
     }
@@ -127,13 +129,14 @@ class Salvager {
   }
 
   *streams(): Io<void> {
-    const byOwner = new Map<number, Map<number, number[]>>();
+    const byOwner = new Map<number, Map<number, FoundLeaf[]>>();
     for (const [role] of STREAMS) {
-      for (const address of yield* findOrphans(this.#repair, this.draft, role)) {
-        const orphan = yield* this.#read(address, role);
-        if (orphan === undefined || orphan.owner === 0) continue;
-        const roles = byOwner.get(orphan.owner) ?? new Map<number, number[]>();
-        byOwner.set(orphan.owner, roles.set(role, [...(roles.get(role) ?? []), address]));
+      for (const leaf of yield* findOrphans(this.#repair, this.draft, role)) {
+        if (leaf.owner === 0) continue;
+        const roles = byOwner.get(leaf.owner) ?? new Map<number, FoundLeaf[]>();
+        const leaves = roles.get(role) ?? [];
+        leaves.push(leaf);
+        byOwner.set(leaf.owner, roles.set(role, leaves));
       }
     }
     if (byOwner.size === 0) return;
@@ -147,22 +150,20 @@ class Salvager {
   }
 
   /** An object of what was found of one; undefined when nothing of it can be read. */
-  *#gather(owner: number, roles: ReadonlyMap<number, number[]>): Io<OnodeRecord | undefined> {
+  *#gather(owner: number, roles: ReadonlyMap<number, FoundLeaf[]>): Io<OnodeRecord | undefined> {
     const repair = this.#repair;
     const trees = new Map<number, Uint8Array>();
     for (const [role, spec] of STREAMS) {
       const tree = new Tree(repair.forest, { ...spec, owner });
-      for (const address of this.#newestFirst(roles.get(role) ?? [])) {
-        const { node } = (yield* this.#read(address, role)) ?? {};
+      for (const place of newestFirst(roles.get(role) ?? [])) {
+        const { node } = (yield* this.#read(place, role)) ?? {};
         const fits = node?.keySize === spec.keySize && node?.valueSize === spec.valueSize;
-        if (node !== undefined && fits)
-          for (const one of recordsOf(node)) putNew(repair, tree, one);
+        const records = node !== undefined && fits ? recordsOf(node).filter(canDecode(role)) : [];
+        for (const record of records) putNew(repair, tree, record);
       }
-      if (!tree.isEmpty())
-        trees.set(
-          role,
-          repair.edit(() => tree.encodeRoot(0)),
-        );
+      if (tree.isEmpty()) continue;
+      const root = repair.edit(() => tree.encodeRoot(0));
+      trees.set(role, root);
     }
     if (trees.size === 0) return undefined;
     return yield* this.#mended(owner, trees);
@@ -196,13 +197,8 @@ class Salvager {
     };
   }
 
-  *#read(address: number, role: number): Io<Orphan | undefined> {
+  *#read({ address }: FoundLeaf, role: number): Io<Orphan | undefined> {
     return yield* readOrphan(this.#repair.map, address, role, this.#repair.storeTag);
-  }
-
-  /** Nodes are mostly placed upwards, so what was written last is more likely further up. */
-  #newestFirst(addresses: readonly number[]): number[] {
-    return [...addresses].reverse();
   }
 
   #openCollections(): Tree {
@@ -251,6 +247,17 @@ class Salvager {
     repair.edit(() => tree.put(BOX_KEY, value));
     yield* this.#close(tree);
   }
+}
+
+function newestFirst(leaves: readonly FoundLeaf[]): FoundLeaf[] {
+  return [...leaves].sort((one, other) => other.birth - one.birth);
+}
+
+/** Tells the records of a tree of `role` that can be put into one. */
+function canDecode(role: number): (record: StoredRecord) => boolean {
+  const ignore = { node: () => undefined, data: () => undefined };
+  return ({ value }) =>
+    'value' in decoded(() => SCHEMAS[role]?.references(value, 0, value.length, ignore));
 }
 
 /** What stands before an object's name: what was in lost+found goes back under its own. */

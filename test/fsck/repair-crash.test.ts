@@ -15,7 +15,7 @@ import { type Content, contentOf, DAMAGED, deepCopy, mend, simulated } from './r
 import { TREE_FAULTS } from './tree-faults.js';
 
 /** Crashes that are tried of each repair. */
-const ROUNDS = Number(process.env['OPS'] ?? 12);
+const ROUNDS = Number(process.env['OPS'] ?? 6);
 
 const FAULTS = [
   'a flipped byte in a leaf of a map',
