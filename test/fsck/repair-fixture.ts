@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import type { BlockDevice } from '../../src/blockdev/block-device.js';
 import { runSync } from '../../src/blockdev/io.js';
 import { MemoryDevice } from '../../src/blockdev/memory-device.js';
-import { hasCode } from '../../src/errors.js';
+import { hasCode, StoreError } from '../../src/errors.js';
 import type { Finding } from '../../src/fsck/finding.js';
 import { type RepairOptions, type RepairReport, repair } from '../../src/fsck/repair.js';
 import { type MapEntry, Store, type StoredObject } from '../../src/index.js';
@@ -123,4 +123,26 @@ let deep: MemoryDevice | undefined;
 export function deepCopy(): MemoryDevice {
   deep ??= deepStore();
   return copyOf(deep);
+}
+
+/** A device on which some blocks cannot be read. */
+class FailingDevice extends MemoryDevice {
+  bad = { from: 0, to: 0 };
+
+  override readSync(offset: number, target: Uint8Array): void {
+    if (offset < this.bad.to && offset + target.length > this.bad.from) {
+      throw new StoreError('E_IO', `Cannot read ${this.path} at ${offset}: medium error`);
+    }
+    super.readSync(offset, target);
+  }
+}
+
+/** A copy of `device` on which block `address` cannot be read. */
+export function failing(device: MemoryDevice, address: number): FailingDevice {
+  const copy = new FailingDevice({ size: device.size });
+  const bytes = new Uint8Array(device.size);
+  device.readSync(0, bytes);
+  copy.writeSync(0, [bytes]);
+  copy.bad = { from: address * 1024, to: address * 1024 + 1024 };
+  return copy;
 }

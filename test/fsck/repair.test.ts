@@ -5,15 +5,17 @@
 
 import test, { type ExecutionContext } from 'ava';
 import type { MemoryDevice } from '../../src/blockdev/memory-device.js';
+import { getU48 } from '../../src/format/bytes.js';
+import { ROLE } from '../../src/format/role.js';
 import { type FindingCode, REMEDIES } from '../../src/fsck/finding.js';
 import type { RepairOptions } from '../../src/fsck/repair.js';
 import { check, close, commit, linesOf, open } from './fixture.js';
 import { faultyJournal, JOURNAL_FAULTS } from './journal-faults.js';
 import { Planter } from './planter.js';
-import { contentOf, deepCopy, type Mended, mend } from './repair-fixture.js';
+import { contentOf, deepCopy, failing, type Mended, mend } from './repair-fixture.js';
 import { ENGINE_FAULTS, faultyStore, SPACE_FAULTS, sharingStore } from './space-faults.js';
 import { DROP_FAULTS, FATAL_FAULTS, SUPERBLOCK_FAULTS, smallStore } from './superblock-faults.js';
-import { TREE_FAULTS } from './tree-faults.js';
+import { TREE_FAULTS, valueAt } from './tree-faults.js';
 
 /** What is lost by a fault, where it is more than nothing: objects that change. */
 const LOSSES: Readonly<Record<string, readonly string[]>> = {
@@ -146,3 +148,28 @@ for (const [name, [codes, pending, plant]] of Object.entries(JOURNAL_FAULTS)) {
     t.is(objects.length, 1 + pending, 'what was not lost is there');
   });
 }
+
+test('repair() walks round nodes and bitmaps that the device fails to read', (t) => {
+  const source = deepCopy();
+  const planter = new Planter(source);
+  const leaf = planter.nodes(ROLE.map, 0)[3] as number;
+  for (const address of [leaf, planter.bitmaps()[0] as number]) {
+    const device = failing(source, address);
+    const { codes, left } = mend(device, { deep: true });
+    t.deepEqual(codes, address === leaf ? ['space-unknown', 'unreadable'] : ['unreadable']);
+    t.deepEqual(left, []);
+    t.deepEqual(check(device, { deep: true }).codes, []);
+  }
+});
+
+test('repair() leaves data that the device fails to read', (t) => {
+  const source = deepCopy();
+  const planter = new Planter(source);
+  const leaf = planter.nodes(ROLE.blob, 0)[0] as number;
+  const device = failing(source, getU48(valueAt(planter, leaf, 2), 7));
+  const { left } = mend(device, { deep: true });
+  t.deepEqual(
+    left.map(({ code }) => code),
+    ['unreadable'],
+  );
+});
