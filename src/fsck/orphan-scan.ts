@@ -19,6 +19,7 @@ import type { GroupSummary } from '../format/group-summary.js';
 import type { Superblock } from '../format/superblock.js';
 import type { CheckContext } from './context.js';
 import type { DeviceMap } from './device-map.js';
+import { walkAll } from './fsck.js';
 import type { RepairContext } from './repair-context.js';
 import { readBitmap } from './space-check.js';
 import { eachWindow } from './space-rebuild.js';
@@ -44,11 +45,13 @@ export function* findOrphans(
   role: number,
 ): Io<readonly FoundLeaf[]> {
   const found: FoundLeaf[] = [];
-  // What was dropped is no orphan, although the drop list ends.
-  const { drops, groups } = repair.superblock.roots;
-  const walked = { ...draft, roots: { ...draft.roots, drops, groups } };
-  yield* eachWindow(repair, walked, function* (context, { groups: visitor }) {
-    const summaries = repair.knownSummaries ?? visitor.summaries;
+  yield* eachWindow(repair, draft, function* (context) {
+    // What the old state leads to is no orphan either: it was copied, or had been dropped.
+    const old = repair.check.quiet();
+    old.beginPass(context.blocks.start, context.blocks.end);
+    old.blocks = context.blocks;
+    const { groups } = yield* walkAll(old);
+    const summaries = repair.knownSummaries ?? groups.summaries;
     for (const [group, summary] of summaries) {
       const first = context.map.groups.startOf(group);
       if (first < context.blocks.start || first >= context.blocks.end) continue;

@@ -84,7 +84,13 @@ const OUTSIDE_TREES: ReadonlySet<FindingCode> = new Set([
   'pending-torn',
 ]);
 
-/** Checks the store on `device`, which nobody else has open, and repairs it. */
+/**
+ * Checks the store on `device`, which nobody else has open, and repairs it.
+ *
+ * @throws StoreError E_IO when the journal can't be read, or a write fails
+ * @throws StoreError E_NO_SPACE when there is no room for what has to be written anew
+ * @throws StoreError E_VERSION when a newer version has features there
+ */
 export function* repair(device: BlockDevice, options: RepairOptions): Io<RepairReport> {
   const codes = new Set<FindingCode>();
   const before = yield* fsck(device, {
@@ -143,8 +149,12 @@ function* mendStore(
   summaries?: ReadonlyMap<number, GroupSummary>,
 ): Io<void> {
   const windowBlocks = options.windowBlocks ?? WINDOW_BLOCKS;
-  const check = quietCheck(device, superblock, options);
+  const faults = new Set<FindingCode>();
+  const check = innerCheck(device, superblock, options, faults);
   const claims = yield* checkJournal(check);
+  if (faults.has('unreadable')) {
+    throw new StoreError('E_IO', 'Cannot repair: what the journal has claimed cannot be read');
+  }
   const free = new FreeBlocks(check.quiet(), claims, windowBlocks, summaries);
   const { dirtyBytesMax = DIRTY_BYTES_MAX } = options;
   const parts = { check, free, windowBlocks, dirtyBytesMax, knownSummaries: summaries };
@@ -159,16 +169,18 @@ function* mendStore(
   yield* writeTwice(device, { ...whole, epoch, writtenMs: Date.now() });
 }
 
-function quietCheck(
+/** A check for the repair itself: what it finds goes to `faults`. */
+function innerCheck(
   device: BlockDevice,
   superblock: Superblock,
   { comparators }: RepairOptions,
+  faults: Set<FindingCode>,
 ): CheckContext {
   return new CheckContext({
     device,
     superblock,
     map: new DeviceMap(device, superblock),
-    findings: new Findings(() => undefined),
+    findings: new Findings(({ code }) => faults.add(code)),
     comparators,
     deep: false,
     progress: () => undefined,

@@ -9,9 +9,9 @@ import { getU48 } from '../../src/format/bytes.js';
 import { ROLE } from '../../src/format/role.js';
 import { type FindingCode, REMEDIES } from '../../src/fsck/finding.js';
 import type { RepairOptions } from '../../src/fsck/repair.js';
-import { check, close, commit, linesOf, open } from './fixture.js';
+import { check, close, commit, linesOf, newStore, open, SMALL } from './fixture.js';
 import { faultyJournal, JOURNAL_FAULTS } from './journal-faults.js';
-import { Planter } from './planter.js';
+import { flip, Planter } from './planter.js';
 import { contentOf, deepCopy, failing, type Mended, mend } from './repair-fixture.js';
 import { ENGINE_FAULTS, faultyStore, SPACE_FAULTS, sharingStore } from './space-faults.js';
 import { DROP_FAULTS, FATAL_FAULTS, SUPERBLOCK_FAULTS, smallStore } from './superblock-faults.js';
@@ -172,4 +172,39 @@ test('repair() leaves data that the device fails to read', (t) => {
     left.map(({ code }) => code),
     ['unreadable'],
   );
+});
+
+test('repair() touches no tree when the journal cannot be read', (t) => {
+  const source = deepCopy();
+  const planter = new Planter(source);
+  flip(planter.page(planter.nodes(ROLE.map, 0)[3] as number), 600);
+  planter.write();
+  const { journalOffset, blockSize } = planter.superblock;
+  const device = failing(source, journalOffset / blockSize);
+  const codes = check(device).codes;
+  t.throws(() => mend(device), { code: 'E_IO', message: /journal/ });
+  t.deepEqual(check(device).codes, codes);
+});
+
+test('repair() finds room in a store that is full', (t) => {
+  const device = newStore({ ...SMALL, size: 8 * 1024 * 1024 });
+  const engine = open(device);
+  commit(engine, (tx) => tx.createCollection('c'));
+  const fill = (): void => {
+    for (let i = 0; ; i++) {
+      commit(engine, (tx) => tx.write('c', `object-${i}`, 0, new Uint8Array(9000).fill(i)));
+    }
+  };
+  t.throws(fill, { code: 'E_NO_SPACE' });
+  close(engine);
+  const before = contentOf(device);
+  const planter = new Planter(device);
+  planter.page(planter.nodes(ROLE.objects, 0)[5] as number).fill(0);
+  planter.write();
+  const { left } = mend(device, { deep: true });
+  t.deepEqual(left, []);
+  const after = contentOf(device);
+  // Nothing but what was in the leaf is lost, and nothing comes back twice.
+  for (const [name, content] of after) t.deepEqual(content, before.get(name), name);
+  t.true(after.size < before.size && after.size > before.size - 20);
 });
