@@ -45,9 +45,10 @@ function inventions(
   before: ReadonlyMap<string, Content>,
   after: ReadonlyMap<string, Content>,
 ): string[] {
+  const all = [...before.values()].flat();
   return [...after].flatMap(([name, content]) => {
-    const known = new Set(before.get(name));
-    if (name.startsWith('lost+found/')) return [];
+    if (name.startsWith('lost+found/#')) return []; // gathered from leaves of one object, and holes
+    const known = new Set(name.startsWith('lost+found/') ? all : before.get(name));
     return content.filter((line) => !known.has(line) && !line.endsWith(DAMAGED));
   });
 }
