@@ -10,7 +10,8 @@
  */
 
 import { CorruptError } from '../errors.js';
-import { BLOCK_TYPE, checkBlock } from '../format/block.js';
+import { BLOCK_HEADER, BLOCK_TYPE, checkBlock } from '../format/block.js';
+import { getU64 } from '../format/bytes.js';
 import type { Comparator } from './comparator.js';
 import { NODE_STATE, type Node } from './node.js';
 import type { NodeCache } from './node-cache.js';
@@ -196,6 +197,7 @@ export class NodeLoader {
       provisional: false,
     });
     if (fault !== undefined) throw badNode(address * this.#blockSize, fault);
+    node.owner = getU64(page, BLOCK_HEADER.owner);
     node.state = NODE_STATE.clean;
     node.resident = true;
     node.heads = NO_HEADS;

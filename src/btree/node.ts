@@ -148,6 +148,7 @@ export function copyNode(node: Node): Node {
   copy.level = node.level;
   copy.role = node.role;
   copy.owner = node.owner;
+  copy.owner = node.owner;
   copy.length = node.length;
   copy.run = node.run;
   copy.unresolved = node.unresolved;

@@ -1,10 +1,11 @@
 /**
- * Runs fsck on the store at a path.
+ * Runs fsck, or a repair, on the store at a path.
  */
 
 import type { FsckProgress } from '../fsck/context.js';
 import type { Finding } from '../fsck/finding.js';
 import { type FsckReport, fsck } from '../fsck/fsck.js';
+import { type RepairReport, repair, type TreatedFinding } from '../fsck/repair.js';
 import { withDevice } from '../store/check.js';
 
 export interface CheckOptions {
@@ -25,6 +26,31 @@ export async function checkStore(options: CheckOptions): Promise<FsckReport> {
       deep,
       comparators,
       onFinding,
+      ...(onProgress !== undefined && { onProgress }),
+    }),
+  );
+}
+
+export interface MendOptions extends Omit<CheckOptions, 'onFinding'> {
+  /** Makes a superblock where none is left. */
+  readonly rebuildSuperblock: boolean;
+  /** Called for each finding of the check before. */
+  readonly onFinding: (finding: TreatedFinding) => void;
+  /** Called for each finding of the check behind a repair. */
+  readonly onLeft: (finding: Finding) => void;
+}
+
+/** Repairs a store that nobody has open. */
+export async function mendStore(options: MendOptions): Promise<RepairReport> {
+  const { path, deep, force = false, rebuildSuperblock } = options;
+  const { onFinding, onLeft, onProgress } = options;
+  return await withDevice(path, { force, writes: true }, (device, comparators) =>
+    repair(device, {
+      deep,
+      comparators,
+      rebuildSuperblock,
+      onFinding,
+      onLeft,
       ...(onProgress !== undefined && { onProgress }),
     }),
   );

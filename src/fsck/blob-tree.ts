@@ -135,7 +135,8 @@ export class BlobVisitor implements TreeVisitor {
   }
 }
 
-function readBlobEntry(node: Node, index: number): ReadEntry {
+/** The entry at `index` of a leaf. */
+export function readBlobEntry(node: Node, index: number): ReadEntry {
   readEntry(node, index);
   const { keyStart, valueStart, valueEnd } = entry;
   return {
@@ -145,15 +146,21 @@ function readBlobEntry(node: Node, index: number): ReadEntry {
 }
 
 /** What is wrong with the chunks of an extent, or undefined. */
-function shapeFault(extent: ExtentEntry, blockSize: number): string | undefined {
+export function shapeFault(extent: ExtentEntry, blockSize: number): string | undefined {
   const chunk = 2 ** extent.shift;
   if (chunk < blockSize) return `chunks of ${chunk} bytes are smaller than a block`;
-  const chunks = extent.checksums.length / 8;
-  const least = Math.max(
-    Math.ceil((extent.skip + extent.length) / blockSize),
-    (chunks - 1) * (chunk / blockSize) + 1,
-  );
-  const most = chunks * (chunk / blockSize);
+  const { least, most } = shapeOf(extent, blockSize);
   if (extent.blocks >= least && extent.blocks <= most) return undefined;
   return `it has ${extent.blocks} blocks, and should have ${least} to ${most}`;
+}
+
+/** How many blocks the chunks of an extent can have. */
+export function shapeOf(
+  extent: ExtentEntry,
+  blockSize: number,
+): { readonly least: number; readonly most: number } {
+  const chunkBlocks = 2 ** extent.shift / blockSize;
+  const chunks = extent.checksums.length / 8;
+  const needed = Math.ceil((extent.skip + extent.length) / blockSize);
+  return { least: Math.max(needed, (chunks - 1) * chunkBlocks + 1), most: chunks * chunkBlocks };
 }

@@ -197,10 +197,10 @@ export class CheckContext {
     this.findings.muted = false;
   }
 
-  /** A context to walk a tree again without counting or reporting anything. */
-  quiet(): CheckContext {
+  /** A context to walk trees, of `superblock` if given, without counting or reporting anything. */
+  quiet(superblock = this.superblock): CheckContext {
     const findings = new Findings(() => undefined);
-    const { device, superblock, map, comparators } = this;
+    const { device, map, comparators } = this;
     const progress = (): void => undefined;
     const quiet = new CheckContext({
       device,

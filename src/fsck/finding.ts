@@ -107,6 +107,86 @@ export const FINDINGS = {
 
 export type FindingCode = keyof typeof FINDINGS;
 
+/**
+ * What repair does about a kind of finding: *healed*, and nothing is lost by it; *cut*, what
+ * can't be read is given up and the rest is whole; *none*, it stays.
+ */
+export type Remedy = 'healed' | 'cut' | 'none';
+
+interface Treatment {
+  readonly remedy: Remedy;
+  readonly meaning: string;
+}
+
+const healed = (meaning: string): Treatment => ({ remedy: 'healed', meaning });
+const cut = (meaning: string): Treatment => ({ remedy: 'cut', meaning });
+const none = (meaning: string): Treatment => ({ remedy: 'none', meaning });
+
+const SLOTS = healed('All four slots are written anew.');
+const COUNTED = healed('It is counted anew.');
+const SPACE = healed('Reference counts, bitmaps and summaries are made anew.');
+
+/** What repair does, for every code. */
+export const REMEDIES: Readonly<Record<FindingCode, Treatment>> = {
+  'no-superblock': none('Stays, unless asked to make a superblock; see Salvage.'),
+  'newer-format': none('Use the version that wrote the store.'),
+  'device-short': none('Give the device the length that the store had.'),
+  'superblock-slot': SLOTS,
+  'superblock-twins': healed('The near slot counts; all four slots are written anew.'),
+  'superblock-gap': SLOTS,
+  'superblock-geometry': healed('The groups are cut as the sizes say.'),
+  'superblock-objects': COUNTED,
+  'superblock-bytes': COUNTED,
+  'journal-torn': healed('The journal is applied and its torn tail cut.'),
+  'journal-damaged': cut('The journal is applied up to the record; it and all behind it is lost.'),
+  'journal-record': cut('The journal is applied up to the record; it and all behind it is lost.'),
+  'pending-data': none('The transaction is applied; its data is a damaged range from then on.'),
+  'pending-torn': healed('The journal is applied and its torn tail cut.'),
+  'claim-in-use': healed(
+    'Bitmaps are made anew; if the blocks are still in use, the record and all behind it is lost.',
+  ),
+  unreadable: cut('A node is walked round; a bitmap is made anew; data and journal stay.'),
+  'root-damaged': cut('The tree is empty; a stream of bytes is a damaged range.'),
+  'unknown-comparator': none('Register the comparator.'),
+  'unknown-tree': healed('The superblock names it no more.'),
+  'outside-device': cut('A node is given up; the bytes of an extent are a damaged range.'),
+  'in-fixed-place': cut('A node is given up; the bytes of an extent are a damaged range.'),
+  'pointer-damaged': cut('What it led to is given up.'),
+  'node-damaged': cut('Its key range is given up; in a stream of bytes it is a damaged range.'),
+  'node-malformed': cut('Its key range is given up; in a stream of bytes it is a damaged range.'),
+  'node-underfull': healed('What it holds is put into a sound tree.'),
+  'key-order': healed('The records are put in order; of two with one key the first stays.'),
+  'key-bounds': healed('The records are put where they belong, unless their key is there already.'),
+  'pointer-totals': COUNTED,
+  'birth-order': healed('What refers to it is written anew.'),
+  'record-damaged': cut('The record is lost; an entry of a stream is a damaged range.'),
+  'collection-id': healed(
+    'Of two collections one gets a new id; the superblock learns of the others.',
+  ),
+  'object-id': healed('The superblock learns of it.'),
+  'object-id-twice': none('It is no fault.'),
+  'large-value-flag': healed('The flag is set.'),
+  'blob-tiling': cut('A gap is a damaged range; where entries overlap the first one counts.'),
+  'blob-size': healed('The size is where the entries end; a lost end is a damaged range.'),
+  'extent-shape': healed('It gets as many blocks as its chunks need; their checksums decide.'),
+  'data-damaged': none('Write over the bytes, or remove the object.'),
+  'drop-number': healed('The drop list ends: what only it referred to is free.'),
+  'drop-parked': healed('The drop list ends: what only it referred to is free.'),
+  'reference-record': SPACE,
+  'reference-unmerged': SPACE,
+  'reference-low': SPACE,
+  'reference-high': SPACE,
+  'reference-unused': SPACE,
+  'doubly-used': healed('Both share the blocks; where the checksums of one differ it is damaged.'),
+  'used-but-free': SPACE,
+  'leaked-blocks': SPACE,
+  'group-record': SPACE,
+  'group-free': SPACE,
+  'group-longest': SPACE,
+  'bitmap-damaged': SPACE,
+  'space-unknown': healed('All trees can be walked afterwards.'),
+};
+
 /** Whose tree something was found in. */
 export interface Place {
   /** Role of the tree. */

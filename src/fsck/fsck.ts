@@ -86,7 +86,9 @@ export function* fsck(device: BlockDevice, options: FsckOptions): Io<FsckReport>
     phase = 'trees';
     context.beginPass(map.groups.startOf(group), end);
     context.report();
-    const groups = yield* walkAll(context);
+    const { collections, groups } = yield* walkAll(context);
+    checkTotals(context, collections);
+    if (context.isIncomplete) context.findings.add('space-unknown', UNKNOWN);
     phase = 'space';
     context.endWalk();
     yield* checkSpace(context, groups.summaries, claims);
@@ -112,6 +114,8 @@ function reportOf(context: CheckContext, claims: PendingClaims): FsckReport {
     isIncomplete: context.isIncomplete,
   };
 }
+
+const UNKNOWN = 'Part of the trees cannot be walked: leaks are not known';
 
 /** Visitors of every tree of the superblock. */
 export interface StoreVisitors {
@@ -142,21 +146,14 @@ export function* walkTrees(context: CheckContext, visitors: readonly TreeVisitor
 }
 
 /**
- * Walks every tree of the superblock; gives the group summaries of this pass. The drop list comes
- * behind the collections: what a live tree shares with it is checked as part of the live tree.
+ * Walks every tree of the superblock; gives what was added up. The drop list comes behind the
+ * collections: what a live tree shares with it is checked as part of the live tree.
  */
-function* walkAll(context: CheckContext): Io<GroupsVisitor> {
-  const { collections, groups, all } = storeVisitors(context);
-  yield* walkTrees(context, all);
+export function* walkAll(context: CheckContext): Io<StoreVisitors> {
+  const visitors = storeVisitors(context);
+  yield* walkTrees(context, visitors.all);
   yield* context.flush();
-  checkTotals(context, collections);
-  if (context.isIncomplete) {
-    context.findings.add(
-      'space-unknown',
-      'Part of the trees cannot be walked: leaks are not known',
-    );
-  }
-  return groups;
+  return visitors;
 }
 
 const ROOTS = {

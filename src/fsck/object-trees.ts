@@ -237,6 +237,6 @@ export class ValuesVisitor implements TreeVisitor {
 }
 
 /** Kinds of attribute keys: the header of a map stands alone under 0, attributes under 1. */
-function isAttributeKey(page: Uint8Array, start: number, end: number): boolean {
+export function isAttributeKey(page: Uint8Array, start: number, end: number): boolean {
   return page[start] === 1 ? end > start : page[start] === 0 && end === start + 1;
 }

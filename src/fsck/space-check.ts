@@ -149,7 +149,7 @@ function* checkGroup(
 }
 
 /** The bits of a written bitmap; undefined when they can't be trusted. */
-function* readBitmap(
+export function* readBitmap(
   context: CheckContext,
   group: number,
   summary: GroupSummary,
@@ -173,7 +173,7 @@ function* readBitmap(
 }
 
 /** The bits of a group without a bitmap: all free but the fixed places. */
-function fixedBits(context: CheckContext, start: number, size: number): Uint8Array {
+export function fixedBits(context: CheckContext, start: number, size: number): Uint8Array {
   const bits = new Uint8Array(Math.ceil(size / 8));
   for (const run of context.map.fixed.within(start, size)) {
     for (let i = run.start - start; i < run.start - start + run.length; i++) {

@@ -133,6 +133,32 @@ export function decodeOnode(bytes: Uint8Array, start: number, end: number): Onod
   };
 }
 
+/** The bytes of a record; of `flags` only `largeValues` counts, the others follow from the rest. */
+export function encodeOnode(record: OnodeRecord): Uint8Array {
+  const { attributes, blob, map, objectSizeHint, writeSizeHint } = record;
+  const hinted = objectSizeHint + writeSizeHint > 0;
+  const writer = new ByteWriter(64 + attributes.length + blob.length + map.length);
+  writer.varint(
+    (hinted ? ONODE_FLAG.hint : 0) |
+      (attributes.length > 0 ? ONODE_FLAG.attributes : 0) |
+      (blob.length > 0 ? ONODE_FLAG.blob : 0) |
+      (map.length > 0 ? ONODE_FLAG.map : 0) |
+      (record.flags & ONODE_FLAG.largeValues),
+  );
+  writer.varint(record.id);
+  writer.varint(record.version);
+  writer.varint(record.size);
+  writer.varint(record.birth);
+  if (hinted) {
+    writer.varint(objectSizeHint);
+    writer.varint(writeSizeHint);
+  }
+  writer.raw(attributes);
+  writer.raw(blob);
+  writer.raw(map);
+  return writer.copy();
+}
+
 /**
  * The tree of a record's root, which must stay unchanged as long as the tree is in use.
  * No root: an empty tree of `spec`.
@@ -234,27 +260,11 @@ export class Onode {
     const blob = this.#root(this.#blob, this.#roots.blob, limit);
     const map = this.#root(this.#map, this.#roots.map, limit);
     this.#roots = { attributes, blob, map };
-    const hinted = this.objectSizeHint + this.writeSizeHint > 0;
-    const writer = new ByteWriter(64 + attributes.length + blob.length + map.length);
-    writer.varint(
-      (hinted ? ONODE_FLAG.hint : 0) |
-        (attributes.length > 0 ? ONODE_FLAG.attributes : 0) |
-        (blob.length > 0 ? ONODE_FLAG.blob : 0) |
-        (map.length > 0 ? ONODE_FLAG.map : 0) |
-        (this.largeValues ? ONODE_FLAG.largeValues : 0),
-    );
-    writer.varint(this.id);
-    writer.varint(this.version);
-    writer.varint(this.size);
-    writer.varint(this.#context.generation);
-    if (hinted) {
-      writer.varint(this.objectSizeHint);
-      writer.varint(this.writeSizeHint);
-    }
-    writer.raw(attributes);
-    writer.raw(blob);
-    writer.raw(map);
-    return writer.copy();
+    const { id, version, size, objectSizeHint, writeSizeHint } = this;
+    const flags = this.largeValues ? ONODE_FLAG.largeValues : 0;
+    const birth = this.#context.generation;
+    const head = { flags, id, version, size, birth, objectSizeHint, writeSizeHint };
+    return encodeOnode({ ...head, attributes, blob, map });
   }
 
   #open(spec: TreeSpec, root: Uint8Array): Tree {

@@ -1,7 +1,7 @@
 /**
- * Lends the device of a store to a check that reads it without opening the store.
+ * Lends the device of a store to a check or a repair, which works on it without opening the store.
  *
- * - The device is opened read-only, so it is refused while somebody has the store open for writing.
+ * - It is refused while somebody has the store open for writing. A check opens it read-only.
  */
 
 import type { BlockDevice } from '../blockdev/block-device.js';
@@ -17,6 +17,8 @@ export interface CheckAccess {
   readonly force?: boolean;
   /** Reads past the page cache: what is checked is what the medium holds. */
   readonly medium?: boolean;
+  /** Opens the device for writing. */
+  readonly writes?: boolean;
 }
 
 /**
@@ -26,12 +28,12 @@ export interface CheckAccess {
  */
 export async function withDevice<T>(
   path: string,
-  { comparators = [], force = false, medium = false }: CheckAccess,
+  { comparators = [], force = false, medium = false, writes = false }: CheckAccess,
   check: (device: BlockDevice, comparators: ComparatorRegistry) => Io<T>,
 ): Promise<T> {
   const registry = new ComparatorRegistry();
   for (const comparator of comparators) registry.register(comparator);
-  const device = await openDevice(path, { readOnly: true, force });
+  const device = await openDevice(path, { readOnly: !writes, force });
   try {
     return await runAsync(check(medium ? mediaOf(device) : device, registry));
   } finally {

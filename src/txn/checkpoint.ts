@@ -29,7 +29,7 @@ import type { PendingRun } from './pending-data.js';
 import type { Counters, StoreState } from './store-state.js';
 
 /** Largest root record in a superblock, in bytes: each of the trees may use as much. */
-const SUPERBLOCK_EMBED_MAX = Math.floor(ROOTS_BYTES_MAX / ROOT_ROLES.length) - 64;
+export const SUPERBLOCK_EMBED_MAX = Math.floor(ROOTS_BYTES_MAX / ROOT_ROLES.length) - 64;
 
 /** Bytes of one checkpoint write, of which two are under way at a time: a thread stays free for
  * the journal. */
@@ -227,7 +227,11 @@ export function* writeFrozen(
 }
 
 /** Durable writes of runs in order of address, joined into pieces, two at a time. */
-function* writeRuns(device: BlockDevice, runs: readonly PendingRun[], blockSize: number): Io<void> {
+export function* writeRuns(
+  device: BlockDevice,
+  runs: readonly PendingRun[],
+  blockSize: number,
+): Io<void> {
   let steps: IoStep[] = [];
   for (const piece of piecesOf(runs, blockSize)) {
     const offset = piece.address * blockSize;

@@ -129,10 +129,27 @@ export function cutScan(
   record: ScannedRecord,
   reason: string,
 ): JournalScan {
-  const index = scan.records.indexOf(record);
-  assert(index >= 0, 'a record to cut at is one of the scan');
   assert(record.sequence > scan.highestDurable, 'a durable record is never cut');
   assert(scan.damage === undefined, 'a damaged journal is not cut further');
+  const { sequence, offset } = record;
+  return { ...scanBefore(ring, scan, record), cut: { sequence, offset, reason } };
+}
+
+/** The scan without `record` and all behind it: what it holds can't be replayed. */
+export function damagedScan(
+  ring: JournalRing,
+  scan: JournalScan,
+  record: ScannedRecord,
+  reason: string,
+): JournalScan {
+  const { sequence, offset } = record;
+  return { ...scanBefore(ring, scan, record), damage: { sequence, offset, reason } };
+}
+
+/** The part of a scan before one of its records. */
+function scanBefore(ring: JournalRing, scan: JournalScan, record: ScannedRecord): JournalScan {
+  const index = scan.records.indexOf(record);
+  assert(index >= 0, 'a record to cut at is one of the scan');
   const { offset, sequence, previous } = record;
   const last = scan.records[index - 1];
   const incarnation = last?.incarnation ?? scan.start.incarnation;
@@ -143,7 +160,6 @@ export function cutScan(
     ...scan,
     records: scan.records.slice(0, index),
     next: { head: offset, sequence, previous, incarnation },
-    cut: { sequence, offset, reason },
     stale: mergeRegions([...spans, ...scan.stale]),
   };
 }

@@ -32,8 +32,14 @@ import { Engine, storeTagOf } from './engine.js';
 import { type Environment, SYSTEM_ENVIRONMENT } from './environment.js';
 import { BitmapReader, GROUPS_SPEC, readSummaries } from './group-store.js';
 import { Journal } from './journal.js';
-import type { JournalEnd, JournalScan } from './journal-scan.js';
+import {
+  damagedScan,
+  type JournalEnd,
+  type JournalScan,
+  type ScannedRecord,
+} from './journal-scan.js';
 import { fixedRuns } from './make-store.js';
+import { DeviceNodeReader } from './node-reader.js';
 import { decodeReservation, heldBlocks } from './reservation.js';
 import { type Counters, type Placer, STORE_SPECS, StoreState } from './store-state.js';
 import { readSuperblocks, type SlotFault, writeSuperblock } from './superblock-slots.js';
@@ -53,6 +59,11 @@ export interface OpenEngineOptions {
   readonly cacheBytes: number;
   /** Bytes of dirty nodes and pending data at which a checkpoint begins. */
   readonly dirtyBytesMax: number;
+  /**
+   * Takes the loss of what the journal can't give: the chain ends before a damaged record, and a
+   * transaction that can't be applied to what is left of its objects is skipped.
+   */
+  readonly repair?: boolean;
 }
 
 /** What opening found. */
@@ -63,8 +74,10 @@ export interface RecoveryReport {
   readonly pending: number;
   /** A tail that was cut: it had not been acknowledged for certain. */
   readonly cut?: JournalEnd;
-  /** A record that had been durable and is not there; only with a read-only open. */
+  /** A record that had been durable and is not there; with a read-only open or a repair only. */
   readonly damage?: JournalEnd;
+  /** Transactions that a repair could not apply. */
+  readonly skipped: number;
   /** Superblock slots that were not as they should be. */
   readonly faults: readonly SlotFault[];
 }
@@ -79,7 +92,7 @@ const LOADED_GROUPS_MAX = 1024;
 
 /** Opens the store on `device`, which stays the caller's to close when this throws. */
 export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
-  const { device, readOnly } = options;
+  const { device, readOnly, repair = false } = options;
   const { newest, faults } = yield* readSuperblocks(device);
   if (!readOnly && !isWritable(newest)) {
     throw new StoreError(
@@ -96,7 +109,7 @@ export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
     uuid: newest.journalUuid,
   });
   const scan = yield* journal.scan(newest.journalStart);
-  if (scan.damage !== undefined && !readOnly) {
+  if (scan.damage !== undefined && !readOnly && !repair) {
     throw new StoreError(
       'E_DAMAGED_JOURNAL',
       `Cannot open ${device.path} for writing: journal record ${scan.damage.sequence} is damaged (${scan.damage.reason}); open it read-only or repair it`,
@@ -104,11 +117,13 @@ export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
   }
   const epoch = scan.records.reduce((top, record) => Math.max(top, record.epoch), newest.epoch);
   let state = yield* openState(options, newest, epoch + 1);
-  const found = yield* claimAll(state, device, journal, scan);
+  const found = yield* claimAll(state, device, journal, scan, repair);
   let replayed = 0;
+  let skipped = 0;
   let pending = 0;
   try {
-    replayed = yield* replayAll(state, journal, found);
+    skipped = yield* replayAll(state, journal, found, repair);
+    replayed = transactionsIn(found);
   } catch (error) {
     if (!readOnly || !hasCode(error, 'E_COMPARATOR')) throw error;
     pending = transactionsIn(found);
@@ -129,7 +144,8 @@ export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
   });
   if (!readOnly) yield* engine.settleRecovery();
   const report = {
-    replayed,
+    replayed: replayed - skipped,
+    skipped,
     pending,
     faults,
     ...(found.cut !== undefined && { cut: found.cut }),
@@ -138,12 +154,25 @@ export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
   return { engine, report };
 }
 
-/** Applies all records in memory; gives the number of transactions. */
-function* replayAll(state: StoreState, journal: Journal, scan: JournalScan): Io<number> {
+/** Applies all records in memory; gives the number of transactions that were skipped. */
+function* replayAll(
+  state: StoreState,
+  journal: Journal,
+  scan: JournalScan,
+  repair: boolean,
+): Io<number> {
+  let skipped = 0;
   for (const record of scan.records) {
     if (record.type !== RECORD_TYPE.transactions) continue;
     const body = yield* journal.readBody(record);
-    for (const one of decodeTransactionRecords(body)) yield replayStep(state, one);
+    for (const one of decodeTransactionRecords(body)) {
+      try {
+        yield replayStep(state, one);
+      } catch (error) {
+        if (!repair || !(error instanceof StoreError) || UNSKIPPABLE.has(error.code)) throw error;
+        skipped++;
+      }
+    }
     if (record.bodyRun !== undefined) {
       const { address: start, blocks: length } = record.bodyRun;
       state.allocator.adopt({ start, length });
@@ -151,8 +180,11 @@ function* replayAll(state: StoreState, journal: Journal, scan: JournalScan): Io<
     }
     state.allocator.keep();
   }
-  return transactionsIn(scan);
+  return skipped;
 }
+
+/** Failures that say nothing about the transaction. */
+const UNSKIPPABLE: ReadonlySet<string> = new Set(['E_COMPARATOR', 'E_IO', 'E_NO_SPACE']);
 
 /** Transactions in the records of a scan. */
 function transactionsIn(scan: JournalScan): number {
@@ -169,10 +201,7 @@ function* openState(
   const { blockSize, nodeSize, roots } = superblock;
   const free = { node: (_start: number, _length: number): void => undefined };
   const forest = new Forest({
-    reader: {
-      readSync: (address, page) => device.readSync(address * blockSize, page),
-      read: (address, page) => device.read(address * blockSize, page),
-    },
+    reader: new DeviceNodeReader(device, blockSize),
     blockSize,
     nodeSize,
     storeTag: storeTagOf(superblock.uuid),
@@ -259,17 +288,21 @@ function* claimAll(
   device: BlockDevice,
   journal: Journal,
   scan: JournalScan,
+  repair: boolean,
 ): Io<JournalScan> {
   for (const record of scan.records) {
     if (record.type !== RECORD_TYPE.transactions) continue;
-    const body = yield* journal.readBody(record);
-    const transactions = [...decodeTransactionRecords(body)];
+    const transactions = yield* transactionsOf(journal, record, repair);
+    if (transactions === undefined) {
+      return damagedScan(journal.ring, scan, record, 'it holds no transactions');
+    }
     if (record.sequence > scan.highestDurable) {
       const missing = yield* missingData(state, device, transactions);
       if (missing !== undefined) return journal.cut(scan, record, missing);
     }
     for (const run of runsNamedBy(record.bodyRun, transactions)) {
       if (state.allocator.claim(run)) continue;
+      if (repair) return damagedScan(journal.ring, scan, record, 'its blocks are in use');
       throw new CorruptError(
         `Cannot replay journal record ${record.sequence}: blocks ${run.start}+${run.length} are in use`,
         run.start * state.blockSize,
@@ -277,6 +310,22 @@ function* claimAll(
     }
   }
   return scan;
+}
+
+/** The transactions of a record; in a repair undefined when it does not hold what it says. */
+function* transactionsOf(
+  journal: Journal,
+  record: ScannedRecord,
+  repair: boolean,
+): Io<readonly TransactionRecord[] | undefined> {
+  const body = yield* journal.readBody(record);
+  try {
+    const transactions = [...decodeTransactionRecords(body)];
+    return repair && transactions.length !== record.transactionCount ? undefined : transactions;
+  } catch (error) {
+    if (!repair || !hasCode(error, 'E_CORRUPT')) throw error;
+    return undefined;
+  }
 }
 
 /** Says which data written ahead is not on the device, if any. */
@@ -323,6 +372,7 @@ function replayStep(state: StoreState, record: TransactionRecord): IoStep {
       },
     };
     state.begin(placer);
+    const { nextObject, nextCollection } = state.counters;
     try {
       state.counters.nextObject = choices.firstObject;
       state.counters.nextCollection = choices.firstCollection;
@@ -332,6 +382,9 @@ function replayStep(state: StoreState, record: TransactionRecord): IoStep {
         }
       }
       applyTransaction(state, record.bytes, ahead, { replay: true });
+      // A repair may have given ids that are higher.
+      state.counters.nextObject = Math.max(state.counters.nextObject, nextObject);
+      state.counters.nextCollection = Math.max(state.counters.nextCollection, nextCollection);
     } catch (error) {
       state.rollback();
       throw error;

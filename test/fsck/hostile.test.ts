@@ -4,9 +4,7 @@
 
 import test from 'ava';
 import { runAsync } from '../../src/blockdev/io.js';
-import { MemoryDevice } from '../../src/blockdev/memory-device.js';
 import { BODY_START } from '../../src/btree/node-format.js';
-import { StoreError } from '../../src/errors.js';
 import { BLOCK_HEADER, BLOCK_TYPE } from '../../src/format/block.js';
 import { getU48, setU48 } from '../../src/format/bytes.js';
 import { POINTER } from '../../src/format/pointer.js';
@@ -18,18 +16,10 @@ import { fsck } from '../../src/fsck/fsck.js';
 import { Prng, seedFromEnvironment } from '../support/prng.js';
 import { check, deepStore, linesOf, registry } from './fixture.js';
 import { Planter, sealSlot } from './planter.js';
+import { copyOf, failing } from './repair-fixture.js';
 
 /** Images tried with one fault each. */
 const ROUNDS = Number(process.env['OPS'] ?? 60);
-
-/** A device of its own with the same bytes. */
-function copyOf(device: MemoryDevice): MemoryDevice {
-  const copy = new MemoryDevice({ size: device.size });
-  const bytes = new Uint8Array(device.size);
-  device.readSync(0, bytes);
-  copy.writeSync(0, [bytes]);
-  return copy;
-}
 
 test('fsck() ends with findings whatever a node with a right checksum holds', (t) => {
   const prng = new Prng(seedFromEnvironment());
@@ -86,27 +76,6 @@ test('fsck() ends when a branch is its own child', (t) => {
   planter.write();
   t.deepEqual(check(device).codes, ['doubly-used', 'node-damaged', 'space-unknown']);
 });
-
-/** A device on which some blocks cannot be read. */
-class FailingDevice extends MemoryDevice {
-  bad = { from: 0, to: 0 };
-
-  override readSync(offset: number, target: Uint8Array): void {
-    if (offset < this.bad.to && offset + target.length > this.bad.from) {
-      throw new StoreError('E_IO', `Cannot read ${this.path} at ${offset}: medium error`);
-    }
-    super.readSync(offset, target);
-  }
-}
-
-function failing(device: MemoryDevice, address: number): FailingDevice {
-  const copy = new FailingDevice({ size: device.size });
-  const bytes = new Uint8Array(device.size);
-  device.readSync(0, bytes);
-  copy.writeSync(0, [bytes]);
-  copy.bad = { from: address * 1024, to: address * 1024 + 1024 };
-  return copy;
-}
 
 test('fsck() finds unreadable nodes, bitmaps and journals, and goes on', (t) => {
   const device = deepStore();

@@ -1,0 +1,132 @@
+/**
+ * Blocks that a repair may write: nothing refers to them in the state that is repaired, no sound
+ * bitmap marks them, no pending journal record names them.
+ *
+ * - So a repair that is killed leaves all that it found; and what a damaged tree has lost but
+ *   a bitmap still marks is there for whoever looks for it.
+ * - Only when nothing else is left, marked blocks without a reference are taken too.
+ * - Groups are looked at one by one, as blocks are asked for; each window of the device costs a
+ *   walk over all trees.
+ */
+
+import { RunSet } from '../alloc/run-set.js';
+import type { Io } from '../blockdev/io.js';
+import { StoreError } from '../errors.js';
+import type { GroupSummary } from '../format/group-summary.js';
+import type { CheckContext } from './context.js';
+import { walkAll } from './fsck.js';
+import type { PendingClaims } from './journal-check.js';
+import { fixedBits, readBitmap } from './space-check.js';
+
+export class FreeBlocks {
+  /** Groups of all blocks that were taken. */
+  readonly touched = new Set<number>();
+  readonly #context: CheckContext;
+  readonly #claims: PendingClaims;
+  readonly #windowBlocks: number;
+  readonly #runs = new RunSet();
+  readonly #known: ReadonlyMap<number, GroupSummary> | undefined;
+  #summaries: ReadonlyMap<number, GroupSummary> = new Map();
+  #next = 0;
+  #trustsMarks = true;
+
+  /**
+   * `context` reports nothing and walks the state that is repaired. `known` summaries stand for
+   * those of a state that has lost its own: a group without one may be in use.
+   */
+  constructor(
+    context: CheckContext,
+    claims: PendingClaims,
+    windowBlocks: number,
+    known?: ReadonlyMap<number, GroupSummary>,
+  ) {
+    this.#known = known;
+    this.#context = context;
+    this.#claims = claims;
+    this.#windowBlocks = windowBlocks;
+  }
+
+  /** Takes a run of `length` blocks. @throws StoreError E_NO_SPACE */
+  *take(length: number): Io<number> {
+    for (;;) {
+      const run = this.#runs.bestFit(length, 1);
+      if (run !== undefined) {
+        this.#runs.remove(run.start, length);
+        this.#touch(run.start, length);
+        return run.start;
+      }
+      if (!(yield* this.#more())) {
+        throw new StoreError('E_NO_SPACE', `Cannot repair: no ${length} blocks in a row are free`);
+      }
+    }
+  }
+
+  /** Gives back what was taken and not written. */
+  giveBack(start: number, length: number): void {
+    this.#runs.add(start, length);
+  }
+
+  #touch(start: number, length: number): void {
+    const { groups } = this.#context.map;
+    const last = groups.groupOf(start + length - 1);
+    for (let group = groups.groupOf(start); group <= last; group++) this.touched.add(group);
+  }
+
+  /** Looks at one more group; false when all were looked at in both ways. */
+  *#more(): Io<boolean> {
+    const { groups } = this.#context.map;
+    if (this.#next >= groups.groupCount) {
+      if (!this.#trustsMarks) return false;
+      this.#trustsMarks = false;
+      this.#next = 0;
+    }
+    const group = this.#next++;
+    const start = groups.startOf(group);
+    if (!this.#isCounted(start)) yield* this.#count(start);
+    this.#addFree(start, groups.sizeOf(group), yield* this.#marksOf(group, start));
+    return true;
+  }
+
+  /** The bits of a group; undefined when they are not known. */
+  *#marksOf(group: number, start: number): Io<Uint8Array | undefined> {
+    const summaries = this.#known ?? this.#summaries;
+    const summary = summaries.get(group);
+    if (summary !== undefined) return yield* readBitmap(this.#context, group, summary);
+    if (this.#known !== undefined) return undefined;
+    return fixedBits(this.#context, start, this.#context.map.groups.sizeOf(group));
+  }
+
+  #isCounted(block: number): boolean {
+    const { blocks } = this.#context;
+    return block >= blocks.start && block < blocks.end;
+  }
+
+  /** Counts the references to the window that begins at block `start`. */
+  *#count(start: number): Io<void> {
+    const context = this.#context;
+    const { groups, blocks } = context.map;
+    const windowGroups = Math.ceil(this.#windowBlocks / groups.groupBlocks);
+    const end = groups.startOf(groups.groupOf(start) + windowGroups);
+    context.beginPass(start, Math.min(blocks, end));
+    this.#summaries = (yield* walkAll(context)).groups.summaries;
+  }
+
+  /** Adds the free runs of a group; of one with an unreadable bitmap only in the second round. */
+  #addFree(start: number, size: number, marked: Uint8Array | undefined): void {
+    if (marked === undefined && this.#trustsMarks) return;
+    let from = start;
+    for (let block = start; block <= start + size; block++) {
+      if (block < start + size && this.#isFree(block, block - start, marked)) continue;
+      if (block > from) this.#runs.add(from, block - from);
+      from = block + 1;
+    }
+  }
+
+  #isFree(block: number, offset: number, marked: Uint8Array | undefined): boolean {
+    if (this.#context.blocks.get(block) > 0 || this.#claims.has(block)) return false;
+    if (marked === undefined) return true;
+    const isMarked = ((marked[offset >>> 3] as number) & (1 << (offset & 7))) !== 0;
+    // What the first round gave, taken or not, the second one does not give again.
+    return isMarked !== this.#trustsMarks;
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * Finding leaves that nothing leads to any more, by their block headers.
+ *
+ * - A leaf counts when its header says that it is one of this store and stands where it lies, its
+ *   own checksum holds, a bitmap marks its blocks as used, and no tree refers to them: nodes that
+ *   were given up in time are marked as free, so an older state does not come back.
+ * - A header's checksum vouches for nothing but that the block is whole; what its records refer
+ *   to is verified by the checksums in them, as everywhere.
+ */
+
+import type { Io } from '../blockdev/io.js';
+import { NODE_STATE, Node } from '../btree/node.js';
+import { adoptBody } from '../btree/node-check.js';
+import { BODY_START, NODE_SIZE_MAX } from '../btree/node-format.js';
+import { BLOCK_HEADER, BLOCK_MAGIC, BLOCK_TYPE, headerFault } from '../format/block.js';
+import { getU32, getU64 } from '../format/bytes.js';
+import { matchesHash } from '../format/checksum.js';
+import type { GroupSummary } from '../format/group-summary.js';
+import type { Superblock } from '../format/superblock.js';
+import type { CheckContext } from './context.js';
+import type { DeviceMap } from './device-map.js';
+import { walkAll } from './fsck.js';
+import type { RepairContext } from './repair-context.js';
+import { readBitmap } from './space-check.js';
+import { eachWindow } from './space-rebuild.js';
+
+/** A whole leaf that was found, and for whom it was made. */
+export interface Orphan {
+  readonly node: Node;
+  /** Id of an object or collection, 0 for nobody's. */
+  readonly owner: number;
+}
+
+/** Where an orphaned leaf is, and what its header says. */
+export interface FoundLeaf {
+  readonly address: number; // block index
+  readonly birth: number; // generation
+  readonly owner: number;
+}
+
+/** The orphaned leaves of a role, where `draft` is what leads to things. */
+export function* findOrphans(
+  repair: RepairContext,
+  draft: Superblock,
+  role: number,
+): Io<readonly FoundLeaf[]> {
+  const found: FoundLeaf[] = [];
+  yield* eachWindow(repair, draft, function* (context) {
+    // What the old state leads to is no orphan either: it was copied, or had been dropped.
+    const old = repair.check.quiet();
+    old.beginPass(context.blocks.start, context.blocks.end);
+    old.blocks = context.blocks;
+    const { groups } = yield* walkAll(old);
+    const summaries = repair.knownSummaries ?? groups.summaries;
+    for (const [group, summary] of summaries) {
+      const first = context.map.groups.startOf(group);
+      if (first < context.blocks.start || first >= context.blocks.end) continue;
+      yield* scanGroup(repair, context, group, summary, role, found);
+    }
+  });
+  return found;
+}
+
+function* scanGroup(
+  repair: RepairContext,
+  context: CheckContext,
+  group: number,
+  summary: GroupSummary,
+  role: number,
+  found: FoundLeaf[],
+): Io<void> {
+  const { map, blocks } = context;
+  const marked = yield* readBitmap(context, group, summary);
+  const start = map.groups.startOf(group);
+  const size = map.groups.sizeOf(group);
+  for (let i = 0; i < size; i++) {
+    const byte = marked?.[i >>> 3] ?? 255;
+    if ((byte & (1 << (i & 7))) === 0 || blocks.get(start + i) > 0) continue;
+    const orphan = yield* readOrphan(map, start + i, role, repair.storeTag);
+    if (orphan === undefined) continue;
+    found.push({ address: start + i, birth: orphan.node.birth, owner: orphan.owner });
+    i += orphan.node.length - 1;
+  }
+  yield { kind: 'pause' };
+}
+
+/** The whole leaf of a role at a block; undefined when there is none. */
+export function* readOrphan(
+  map: DeviceMap,
+  address: number,
+  role: number,
+  storeTag: number,
+): Io<Orphan | undefined> {
+  const head = yield* map.read(address, 1);
+  if (typeof head === 'string' || getU32(head, BLOCK_HEADER.magic) !== BLOCK_MAGIC)
+    return undefined;
+  const length = getU32(head, BLOCK_HEADER.length);
+  const blocks = length / map.blockSize;
+  if (!Number.isInteger(blocks) || length > NODE_SIZE_MAX) return undefined;
+  if (blocks === 0 || map.placeFault(address, blocks) !== undefined) return undefined;
+  const page = yield* map.read(address, blocks);
+  if (typeof page === 'string' || !isWhole(page, storeTag)) return undefined;
+  const birth = getU64(page, BLOCK_HEADER.birth);
+  const identity = { type: BLOCK_TYPE.node, level: 0, role, address, birth };
+  if (headerFault(page, identity) !== undefined) return undefined;
+  const node = new Node(NODE_STATE.clean);
+  const expected = { level: 0, blockSize: map.blockSize, provisional: false };
+  const fault = adoptBody(node, page, BODY_START, page.length - BODY_START, expected);
+  if (fault !== undefined) return undefined;
+  node.role = role;
+  node.birth = birth;
+  node.address = address;
+  node.length = blocks;
+  return { node, owner: getU64(page, BLOCK_HEADER.owner) };
+}
+
+/** True when a run carries the checksum of its own bytes, and is of this store. */
+export function isWhole(page: Uint8Array, storeTag: number): boolean {
+  if (getU32(page, BLOCK_HEADER.store) !== storeTag) return false;
+  return matchesHash(page, BLOCK_HEADER.checksum, page, BLOCK_HEADER.magic, page.length);
+}

@@ -1,0 +1,247 @@
+/**
+ * Repair: makes a store whole again from what can be verified, and says what can't be.
+ *
+ * 1. A check says what is wrong; where nothing is that a repair could heal, nothing is written.
+ * 2. The newest superblock goes to all four slots: both states are the same, and a block that it
+ *    does not refer to is free.
+ * 3. Trees are mended, from the collections down, by copying: new nodes go to blocks that are
+ *    free. Then reference counts, bitmaps and summaries are made anew from what the trees refer
+ *    to. The drop list ends: what only it referred to is free by that.
+ * 4. The superblock switches.
+ * 5. What the journal holds is applied; a damaged record is cut off, and all behind it.
+ * 6. Another check says what is left.
+ *
+ * - Before the switch nothing is overwritten that anything refers to: a repair that is killed
+ *   leaves the store as it was, or mended, and can be run again.
+ * - Data is never written over: what differs from its checksum stays a damaged range.
+ * - Memory is bounded as that of a check is, and by the number of damaged nodes.
+ */
+
+import { GroupGeometry } from '../alloc/group-geometry.js';
+import type { BlockDevice } from '../blockdev/block-device.js';
+import type { Io } from '../blockdev/io.js';
+import { emptyRoot } from '../btree/root-record.js';
+import { hasCode, StoreError } from '../errors.js';
+import { EMPTY } from '../format/bytes.js';
+import type { GroupSummary } from '../format/group-summary.js';
+import { ROLE } from '../format/role.js';
+import { isWritable, type Superblock } from '../format/superblock.js';
+import { SUPERBLOCK_EMBED_MAX } from '../txn/checkpoint.js';
+import { openEngine } from '../txn/recovery.js';
+import { DROP_FIRST, STORE_SPECS } from '../txn/store-state.js';
+import { readSuperblocks, writeSuperblock } from '../txn/superblock-slots.js';
+import { CheckContext } from './context.js';
+import { DeviceMap } from './device-map.js';
+import { type Finding, type FindingCode, Findings, REMEDIES, type Remedy } from './finding.js';
+import { FreeBlocks } from './free-blocks.js';
+import { type FsckOptions, type FsckReport, fsck, WINDOW_BLOCKS } from './fsck.js';
+import { checkJournal } from './journal-check.js';
+import { inferStore } from './lost-superblock.js';
+import { CollectionsMender, ReservationsMender } from './object-repair.js';
+import { RepairContext } from './repair-context.js';
+import { salvage } from './salvage.js';
+import { rebuildSpace } from './space-rebuild.js';
+import { type Mender, mendTree } from './tree-repair.js';
+
+/** A finding, and what repair does about its kind. */
+export interface TreatedFinding extends Finding {
+  readonly remedy: Remedy;
+}
+
+export interface RepairOptions extends Omit<FsckOptions, 'onFinding'> {
+  /** Called for each finding of the check before the repair. */
+  readonly onFinding: (finding: TreatedFinding) => void;
+  /** Called for each finding that is left. */
+  readonly onLeft: (finding: Finding) => void;
+  /** Where no superblock is left, makes one from what blocks say of themselves. */
+  readonly rebuildSuperblock?: boolean;
+  /** Bytes of new nodes that are kept before they are written; DIRTY_BYTES_MAX unless given. */
+  readonly dirtyBytesMax?: number;
+}
+
+export interface RepairReport {
+  readonly before: FsckReport;
+  /** What the check behind the repair says: that before it, if nothing was written. */
+  readonly after: FsckReport;
+  readonly isRepaired: boolean;
+  /** Transactions of the journal that were applied. */
+  readonly replayed: number;
+  /** Those that could not be applied to what is left. */
+  readonly skipped: number;
+}
+
+/** Bytes of new nodes that are kept before they are written. */
+export const DIRTY_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Findings for which no tree has to be touched. */
+const OUTSIDE_TREES: ReadonlySet<FindingCode> = new Set([
+  'superblock-slot',
+  'superblock-twins',
+  'superblock-gap',
+  'journal-torn',
+  'journal-damaged',
+  'journal-record',
+  'pending-torn',
+]);
+
+/**
+ * Checks the store on `device`, which nobody else has open, and repairs it.
+ *
+ * @throws StoreError E_IO when the journal can't be read, or a write fails
+ * @throws StoreError E_NO_SPACE when there is no room for what has to be written anew
+ * @throws StoreError E_VERSION when a newer version has features there
+ */
+export function* repair(device: BlockDevice, options: RepairOptions): Io<RepairReport> {
+  const codes = new Set<FindingCode>();
+  const before = yield* fsck(device, {
+    ...options,
+    onFinding: (finding) => {
+      codes.add(finding.code);
+      options.onFinding({ ...finding, remedy: REMEDIES[finding.code].remedy });
+    },
+  });
+  if (codes.has('no-superblock') && options.rebuildSuperblock === true) {
+    const inferred = yield* inferStore(device);
+    if (inferred !== undefined) {
+      yield* mendStore(device, inferred.superblock, options, true, inferred.summaries);
+      const after = yield* fsck(device, { ...options, onFinding: options.onLeft });
+      return { before, after, isRepaired: true, replayed: 0, skipped: 0 };
+    }
+  }
+  const healable = [...codes].filter((code) => REMEDIES[code].remedy !== 'none');
+  if (healable.length === 0) {
+    return { before, after: before, isRepaired: false, replayed: 0, skipped: 0 };
+  }
+  const superblock = yield* settleSlots(device);
+  const needsTrees = healable.some((code) => !OUTSIDE_TREES.has(code));
+  if (needsTrees) yield* mendStore(device, superblock, options, before.isIncomplete);
+  const settled = yield* settleJournal(device, options);
+  const after = yield* fsck(device, { ...options, onFinding: options.onLeft });
+  return { before, after, isRepaired: true, ...settled };
+}
+
+/** Writes the newest superblock to all four slots, under new numbers. */
+function* settleSlots(device: BlockDevice): Io<Superblock> {
+  const { newest } = yield* readSuperblocks(device);
+  if (!isWritable(newest)) {
+    throw new StoreError('E_VERSION', 'Cannot repair: a newer version has features there');
+  }
+  return yield* writeTwice(device, { ...newest, cleanClose: false });
+}
+
+/** Writes a state as the next two superblocks; gives the second. All of it is durable. */
+function* writeTwice(device: BlockDevice, state: Superblock): Io<Superblock> {
+  let written = state;
+  for (let i = 0; i < 2; i++) {
+    written = { ...written, number: written.number + 1 };
+    yield* writeSuperblock(device, written);
+    yield { kind: 'flush', device };
+  }
+  return written;
+}
+
+/** Mends all trees and makes the state of space anew; switches to the result. */
+function* mendStore(
+  device: BlockDevice,
+  superblock: Superblock,
+  options: RepairOptions,
+  isIncomplete: boolean,
+  summaries?: ReadonlyMap<number, GroupSummary>,
+): Io<void> {
+  const windowBlocks = options.windowBlocks ?? WINDOW_BLOCKS;
+  const faults = new Set<FindingCode>();
+  const check = innerCheck(device, superblock, options, faults);
+  const claims = yield* checkJournal(check);
+  if (faults.has('unreadable')) {
+    throw new StoreError('E_IO', 'Cannot repair: what the journal has claimed cannot be read');
+  }
+  const free = new FreeBlocks(check.quiet(), claims, windowBlocks, summaries);
+  const { dirtyBytesMax = DIRTY_BYTES_MAX } = options;
+  const parts = { check, free, windowBlocks, dirtyBytesMax, knownSummaries: summaries };
+  const repairing = new RepairContext(parts);
+  const mender = new CollectionsMender(repairing);
+  const draft = yield* mendTrees(repairing, mender);
+  const found = isIncomplete ? yield* salvage(repairing, draft, mender) : draft;
+  const whole = yield* rebuildSpace(repairing, found);
+  yield { kind: 'flush', device };
+  // What was made last is of the generation before the one that is being filled now.
+  const epoch = repairing.generation - 1;
+  yield* writeTwice(device, { ...whole, epoch, writtenMs: Date.now() });
+}
+
+/** A check for the repair itself: what it finds goes to `faults`. */
+function innerCheck(
+  device: BlockDevice,
+  superblock: Superblock,
+  { comparators }: RepairOptions,
+  faults: Set<FindingCode>,
+): CheckContext {
+  return new CheckContext({
+    device,
+    superblock,
+    map: new DeviceMap(device, superblock),
+    findings: new Findings(({ code }) => faults.add(code)),
+    comparators,
+    deep: false,
+    progress: () => undefined,
+  });
+}
+
+/** Mends the trees that hold something; all nodes are on the device then. */
+function* mendTrees(repairing: RepairContext, mender: CollectionsMender): Io<Superblock> {
+  const { superblock, map, forest } = repairing;
+  const { roots, blockSize, deviceBlocks, stripeWidth } = superblock;
+  const collections = yield* mendRoot(repairing, mender, roots.collections);
+  const reservations = yield* mendRoot(repairing, new ReservationsMender(), roots.reservations);
+  yield* repairing.flush();
+  forest.resolveReferences(collections, 0, collections.length, ROLE.collections);
+  forest.resolveReferences(reservations, 0, reservations.length, ROLE.reservations);
+  const geometry = new GroupGeometry(blockSize, deviceBlocks, stripeWidth / map.blockSize);
+  return {
+    ...superblock,
+    groupBlocks: geometry.groupBlocks,
+    nextCollection: mender.collectionIds.next,
+    nextObject: mender.objectIds.next,
+    nextDrop: Math.max(superblock.nextDrop, DROP_FIRST),
+    roots: {
+      ...roots,
+      collections,
+      reservations,
+      drops: emptyRoot(STORE_SPECS.drops),
+      prepared: EMPTY,
+      runs: EMPTY,
+    },
+  };
+}
+
+function* mendRoot(repairing: RepairContext, mender: Mender, root: Uint8Array): Io<Uint8Array> {
+  const outcome = yield* mendTree(repairing, mender, root, repairing.superblock.epoch);
+  if (outcome === 'keep') return root;
+  return repairing.edit(() => outcome.encodeRoot(SUPERBLOCK_EMBED_MAX));
+}
+
+/** Bytes of memory for applying what the journal holds. */
+const REPLAY_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Applies what the journal holds, as the next open would, but takes the loss of what it can't
+ * give. Where a comparator is missing everything stays as it is.
+ */
+function* settleJournal(
+  device: BlockDevice,
+  { comparators }: RepairOptions,
+): Io<{ readonly replayed: number; readonly skipped: number }> {
+  const memory = { cacheBytes: REPLAY_BYTES, dirtyBytesMax: REPLAY_BYTES };
+  const options = { device, readOnly: false, comparators, repair: true, ...memory };
+  try {
+    const { engine, report } = yield* openEngine(options);
+    yield* engine.closeIo();
+    engine.markClosed();
+    return { replayed: report.replayed, skipped: report.skipped };
+  } catch (error) {
+    if (hasCode(error, 'E_COMPARATOR') || hasCode(error, 'E_IO')) {
+      return { replayed: 0, skipped: 0 };
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * Repairing stores in the tests of fsck, and looking at what they hold afterwards.
+ */
+
+import { createHash } from 'node:crypto';
+import type { BlockDevice } from '../../src/blockdev/block-device.js';
+import { runSync } from '../../src/blockdev/io.js';
+import { MemoryDevice } from '../../src/blockdev/memory-device.js';
+import { hasCode, StoreError } from '../../src/errors.js';
+import type { Finding } from '../../src/fsck/finding.js';
+import { type RepairOptions, type RepairReport, repair } from '../../src/fsck/repair.js';
+import { type MapEntry, Store, type StoredObject } from '../../src/index.js';
+import { MemoryImage } from '../support/memory-image.js';
+import { SimulatedDevice } from '../support/simulated-device.js';
+import { BY_LENGTH, deepStore, registry } from './fixture.js';
+
+export interface Mended {
+  readonly report: RepairReport;
+  /** The codes that were found first, each once, sorted. */
+  readonly codes: readonly string[];
+  readonly left: readonly Finding[];
+}
+
+/** Repairs, synchronously. */
+export function mend(device: BlockDevice, options: Partial<RepairOptions> = {}): Mended {
+  const codes = new Set<string>();
+  const left: Finding[] = [];
+  const report = runSync(
+    repair(device, {
+      comparators: registry(),
+      onFinding: ({ code }) => codes.add(code),
+      onLeft: (finding) => left.push(finding),
+      ...options,
+    }),
+  );
+  return { report, codes: [...codes].sort(), left };
+}
+
+/** A simulated device with the bytes of `device`. */
+export function simulated(device: BlockDevice): SimulatedDevice {
+  const image = new MemoryImage(device.size);
+  const bytes = new Uint8Array(device.size);
+  device.readSync(0, bytes);
+  image.write(0, bytes);
+  return new SimulatedDevice({ image });
+}
+
+/** Bytes of an object that are read at once. */
+const PIECE = 1000;
+
+/** What one object holds: pieces of its bytes, and attributes and map entries as text. */
+export type Content = readonly string[];
+
+/** What stands for something that cannot be read. */
+export const DAMAGED = 'damaged';
+
+/** What all objects of a store hold, by `collection/object`. */
+export function contentOf(device: BlockDevice): Map<string, Content> {
+  const store = Store.openOnSync(simulated(device), { readOnly: true, comparators: [BY_LENGTH] });
+  const contents = new Map<string, Content>();
+  for (const collection of store.listCollectionsSync()) {
+    for (const { name } of listed(() => store.collection(collection).listSync())) {
+      const key = `${Buffer.from(collection)}/${Buffer.from(name)}`;
+      contents.set(key, contentOfObject(store.collection(collection).object(name)));
+    }
+  }
+  return contents;
+}
+
+/** What can be listed: nothing where the list is damaged. */
+function listed<T>(list: () => readonly T[]): readonly T[] {
+  try {
+    return list();
+  } catch (error) {
+    if (hasCode(error, 'E_CORRUPT')) return [];
+    throw error;
+  }
+}
+
+function contentOfObject(object: StoredObject): Content {
+  const { size } = object.statSync();
+  const content: string[] = [];
+  for (let at = 0; at < size; at += PIECE) {
+    content.push(`${at} ${readable(() => object.readSync(at, PIECE))}`);
+  }
+  content.push(...linesOf('attribute', () => object.attributesSync()));
+  content.push(...linesOf('map', () => object.mapEntriesSync()));
+  return content;
+}
+
+function linesOf(what: string, read: () => readonly MapEntry[]): string[] {
+  try {
+    return read().map(
+      ([key, value]) => `${what} ${Buffer.from(key).toString('hex')} ${readable(() => value)}`,
+    );
+  } catch (error) {
+    if (hasCode(error, 'E_CORRUPT')) return [`${what} ${DAMAGED}`];
+    throw error;
+  }
+}
+
+function readable(read: () => Uint8Array): string {
+  try {
+    return createHash('sha1').update(read()).digest('hex');
+  } catch (error) {
+    if (hasCode(error, 'E_CORRUPT')) return DAMAGED;
+    throw error;
+  }
+}
+
+/** A device of its own with the same bytes. */
+export function copyOf(device: MemoryDevice): MemoryDevice {
+  const copy = new MemoryDevice({ size: device.size });
+  const bytes = new Uint8Array(device.size);
+  device.readSync(0, bytes);
+  copy.writeSync(0, [bytes]);
+  return copy;
+}
+
+let deep: MemoryDevice | undefined;
+
+/** A copy of `deepStore`, which is made once. */
+export function deepCopy(): MemoryDevice {
+  deep ??= deepStore();
+  return copyOf(deep);
+}
+
+/** A device on which some blocks cannot be read. */
+class FailingDevice extends MemoryDevice {
+  bad = { from: 0, to: 0 };
+
+  override readSync(offset: number, target: Uint8Array): void {
+    if (offset < this.bad.to && offset + target.length > this.bad.from) {
+      throw new StoreError('E_IO', `Cannot read ${this.path} at ${offset}: medium error`);
+    }
+    super.readSync(offset, target);
+  }
+}
+
+/** A copy of `device` on which block `address` cannot be read. */
+export function failing(device: MemoryDevice, address: number): FailingDevice {
+  const copy = new FailingDevice({ size: device.size });
+  const bytes = new Uint8Array(device.size);
+  device.readSync(0, bytes);
+  copy.writeSync(0, [bytes]);
+  copy.bad = { from: address * 1024, to: address * 1024 + 1024 };
+  return copy;
+}
