@@ -8,6 +8,8 @@
 import type { BlockDevice } from '../blockdev/block-device.js';
 import type { Io } from '../blockdev/io.js';
 import type { ComparatorRegistry } from '../btree/comparator.js';
+import { BLOCK_HEADER } from '../format/block.js';
+import { getU32 } from '../format/bytes.js';
 import type { Superblock } from '../format/superblock.js';
 import { BlockCounts } from './block-counts.js';
 import type { DeviceMap } from './device-map.js';
@@ -156,6 +158,13 @@ export class CheckContext {
         : `${at} lies in a superblock slot or the journal`;
     this.findings.add(fault, message, { ...where, ...this.map.run(start, length) });
     return false;
+  }
+
+  /** Compares the copy of its checksum in a sound block's header with the one that counts. */
+  checkCopy(page: Uint8Array, low: number, high: number, where: Where): void {
+    const own = BLOCK_HEADER.checksum;
+    if (getU32(page, own) === low && getU32(page, own + 4) === high) return;
+    this.findings.add('block-copy', "Checksum in the block's header is another one", where);
   }
 
   /** Notes a visit to the node at this block; false when it was visited before. */

@@ -58,6 +58,9 @@ export const FINDINGS = {
   'pointer-damaged': error('A pointer has fields that no writer gives it.'),
   'node-damaged': error('A node is not the one that its pointer names: checksum or header differ.'),
   'node-malformed': error('A node with the right checksum has a body that no writer makes.'),
+  'block-copy': warning(
+    'A sound block has another checksum in its own header than its pointer: salvage would miss it.',
+  ),
   'node-underfull': error('A branch has fewer than two children.'),
   'key-order': error('The keys of a node do not rise.'),
   'key-bounds': error('A node holds keys that its parent keeps elsewhere.'),

@@ -190,6 +190,8 @@ class Walk {
     this.#checkKeys(node, tree, bounds);
     this.#checkTotals(node, pointer);
     if (context.visit(pointer.address)) {
+      const where = { ...this.#place, ...runOf(pointer, context.map.blockSize) };
+      context.checkCopy(node.page, pointer.low, pointer.high, where);
       yield* context.turn();
       yield* this.#below(node, tree, bounds);
     } else if (this.#visitor.again !== undefined) yield* this.#visitor.again(node);
