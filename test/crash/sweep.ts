@@ -8,6 +8,7 @@
  */
 
 import { parseArgs } from 'node:util';
+import { milliseconds } from '../support/budget.js';
 import { type CrashCounts, CrashRun } from '../support/crash-run.js';
 import { CRASH_SHAPES } from '../support/crash-shapes.js';
 import { Prng } from '../support/prng.js';
@@ -17,13 +18,6 @@ const SEGMENTS = 12;
 const { values } = parseArgs({
   options: { seed: { type: 'string' }, budget: { type: 'string', default: '1m' } },
 });
-
-/** Milliseconds of `90s`, `10m`, `2h`; a plain number is seconds. */
-function milliseconds(text: string): number {
-  const [, count, unit = 's'] = /^(\d+)([smh])?$/.exec(text) ?? [];
-  if (count === undefined) throw new RangeError(`Cannot use budget ${text}: expected 90s, 10m, 2h`);
-  return Number(count) * { s: 1000, m: 60_000, h: 3_600_000 }[unit as 's' | 'm' | 'h'];
-}
 
 const ends = Date.now() + milliseconds(values.budget);
 let seed = Number(values.seed ?? Date.now() % 1_000_000);
