@@ -199,12 +199,14 @@ class NodePlaces {
 
 /**
  * Writes what was frozen, durably; afterwards `roots` hold resolved pointers. The nodes are clean
- * as soon as nothing can be writing from their pages any more.
+ * as soon as nothing can be writing from their pages any more. `check` throws when nothing may be
+ * written any more.
  */
 export function* writeFrozen(
   state: StoreState,
   device: BlockDevice,
   frozen: FrozenState,
+  check: () => void,
 ): Io<void> {
   const { forest, blockSize } = state;
   let left = NODES_A_TURN;
@@ -221,12 +223,19 @@ export function* writeFrozen(
   const nodes = frozen.nodes.map((node) => ({ address: node.address, bytes: node.page }));
   const runs = [...frozen.data, ...frozen.bitmaps, ...nodes];
   runs.sort((a, b) => a.address - b.address);
-  yield* writeRuns(device, runs, blockSize);
+  for (const step of writesOf(device, runs, blockSize)) {
+    check();
+    yield step;
+  }
   state.pending.written(frozen.data);
 }
 
 /** Durable writes of runs in order of address, joined into pieces, two at a time. */
-function* writeRuns(device: BlockDevice, runs: readonly PendingRun[], blockSize: number): Io<void> {
+function* writesOf(
+  device: BlockDevice,
+  runs: readonly PendingRun[],
+  blockSize: number,
+): Generator<IoStep> {
   let steps: IoStep[] = [];
   for (const piece of piecesOf(runs, blockSize)) {
     const offset = piece.address * blockSize;
