@@ -18,6 +18,7 @@ import {
   decodeEntry,
   ENTRY_KIND,
   type ExtentEntry,
+  extentFault,
 } from '../onode/extent-entry.js';
 import { BLOB_SPEC } from '../onode/tree-specs.js';
 import type { CheckContext } from './context.js';
@@ -120,7 +121,7 @@ export class BlobVisitor implements TreeVisitor {
       context.isIncomplete = true;
       return;
     }
-    const fault = shapeFault(extent, blockSize);
+    const fault = extentFault(extent, blockSize);
     if (fault === undefined) {
       if (context.isVerifying) yield* this.#verify(offset, extent);
       return;
@@ -181,18 +182,4 @@ function readBlobEntry(node: Node, index: number): ReadEntry {
     offset: getU64BigEndian(node.page, keyStart),
     entry: decoded(() => decodeEntry(node.page, valueStart, valueEnd)),
   };
-}
-
-/** What is wrong with the chunks of an extent, or undefined. */
-function shapeFault(extent: ExtentEntry, blockSize: number): string | undefined {
-  const chunk = 2 ** extent.shift;
-  if (chunk < blockSize) return `chunks of ${chunk} bytes are smaller than a block`;
-  const chunks = extent.checksums.length / 8;
-  const least = Math.max(
-    Math.ceil((extent.skip + extent.length) / blockSize),
-    (chunks - 1) * (chunk / blockSize) + 1,
-  );
-  const most = chunks * (chunk / blockSize);
-  if (extent.blocks >= least && extent.blocks <= most) return undefined;
-  return `it has ${extent.blocks} blocks, and should have ${least} to ${most}`;
 }

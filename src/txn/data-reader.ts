@@ -11,6 +11,7 @@ import { CorruptError } from '../errors.js';
 import { matchesHash } from '../format/checksum.js';
 import type { PlacedEntry } from '../onode/blob-stream.js';
 import { ENTRY_KIND, type ExtentEntry } from '../onode/extent-entry.js';
+import { checkPlace } from './place-check.js';
 import type { StoreState } from './store-state.js';
 
 /** Reads under way at a time. */
@@ -44,6 +45,7 @@ export function* readEntries(
     if (entry.kind === ENTRY_KIND.inline) target.set(entry.data, at);
     if (entry.kind !== ENTRY_KIND.extent) continue;
     const size = entry.blocks * state.blockSize;
+    checkPlace(device, entry.address * state.blockSize, size);
     const inPlace = entry.skip === 0 && size === entry.length;
     const bytes = inPlace ? target.subarray(at, at + size) : new Uint8Array(size);
     parts.push({ entry, at, bytes, inPlace });

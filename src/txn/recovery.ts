@@ -33,6 +33,7 @@ import { BitmapReader, GROUPS_SPEC, readSummaries } from './group-store.js';
 import { Journal } from './journal.js';
 import type { JournalEnd, JournalScan } from './journal-scan.js';
 import { fixedRuns } from './make-store.js';
+import { checkPlace } from './place-check.js';
 import { decodeReservation, heldBlocks } from './reservation.js';
 import { type Counters, type Placer, STORE_SPECS, StoreState } from './store-state.js';
 import { readSuperblocks, type SlotFault, writeSuperblock } from './superblock-slots.js';
@@ -166,8 +167,14 @@ function* openState(
   const free = { node: (_start: number, _length: number): void => undefined };
   const forest = new Forest({
     reader: {
-      readSync: (address, page) => device.readSync(address * blockSize, page),
-      read: (address, page) => device.read(address * blockSize, page),
+      readSync: (address, page) => {
+        checkPlace(device, address * blockSize, page.length);
+        device.readSync(address * blockSize, page);
+      },
+      read: async (address, page) => {
+        checkPlace(device, address * blockSize, page.length);
+        await device.read(address * blockSize, page);
+      },
     },
     blockSize,
     nodeSize,
@@ -265,9 +272,10 @@ function* claimAll(
       if (missing !== undefined) return journal.cut(scan, record, missing);
     }
     for (const run of runsNamedBy(record.bodyRun, transactions)) {
-      if (state.allocator.claim(run)) continue;
+      const isRun = run.length > 0 && run.start + run.length <= state.allocator.totalBlocks;
+      if (isRun && state.allocator.claim(run)) continue;
       throw new CorruptError(
-        `Cannot replay journal record ${record.sequence}: blocks ${run.start}+${run.length} are in use`,
+        `Cannot replay journal record ${record.sequence}: blocks ${run.start}+${run.length} are not free`,
         run.start * state.blockSize,
       );
     }
@@ -284,8 +292,9 @@ function* missingData(
   for (const { ahead } of transactions) {
     for (const { extents } of ahead) {
       for (const extent of extents) {
-        const bytes = new Uint8Array(extent.blocks * state.blockSize);
         const offset = extent.address * state.blockSize;
+        checkPlace(device, offset, extent.blocks * state.blockSize);
+        const bytes = new Uint8Array(extent.blocks * state.blockSize);
         yield { kind: 'read', device, offset, target: bytes };
         if (!matches(extent, bytes)) return `data at device offset ${offset} was not written`;
       }
