@@ -2,7 +2,7 @@
  * Flips every byte of a sample store and looks at what comes of it (flip-sweep.ts says how):
  *
  *     npm run flips -- [--seed N] [--budget 10m] [--from OFFSET] [--to OFFSET] [--stride N]
- *         [--image marked] [--thinning N]
+ *         [--image marked] [--thinning N] [--parts reads,checks,padding]
  *
  * - The seed chooses the store's contents and which bits of a byte are flipped.
  * - A run that its budget has ended says where to go on: `--from`.
@@ -13,7 +13,7 @@
 import { parseArgs } from 'node:util';
 import { milliseconds } from '../support/budget.js';
 import { DamageLab } from '../support/damage-lab.js';
-import { FlipSweep } from '../support/flip-sweep.js';
+import { FlipSweep, SWEEP_PARTS } from '../support/flip-sweep.js';
 import { sampleStore } from '../support/sample-store.js';
 
 /** Milliseconds between two lines of progress. */
@@ -27,6 +27,7 @@ const { values } = parseArgs({
     to: { type: 'string' },
     stride: { type: 'string', default: '1' },
     image: { type: 'string', default: 'unmarked' },
+    parts: { type: 'string', default: SWEEP_PARTS.join() },
     thinning: { type: 'string', default: '8' },
   },
 });
@@ -57,6 +58,7 @@ const sweep = new FlipSweep({
 const { flipped, unread, faults, endedAt } = sweep.run(
   Number(values.from),
   values.to === undefined ? lab.size : Number(values.to),
+  values.parts.split(','),
 );
 for (const fault of faults) print(fault);
 const seconds = Math.round((Date.now() - began) / 1000);

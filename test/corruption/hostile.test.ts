@@ -61,6 +61,18 @@ test('an extent that has other blocks than its chunks need is E_CORRUPT', (t) =>
   t.throws(() => object.readSync(), { ...CORRUPT, message: /127 blocks, and should have/ });
 });
 
+test('a gap between the entries of an object is E_CORRUPT, and no zeros', (t) => {
+  const device = deepStore();
+  const planter = new Planter(device);
+  const { leaf } = extentOf(planter);
+  const key = planter.entries(leaf)[2]?.key ?? new Uint8Array(0);
+  key[7] = (key[7] as number) + 1;
+  planter.seal(leaf);
+  planter.write();
+  const object = Store.openOnSync(device, { readOnly: true }).collection('c').object('large');
+  t.throws(() => object.readSync(), CORRUPT);
+});
+
 test('a journal record that claims blocks behind the end of the device is E_CORRUPT', (t) => {
   const device = newStore();
   const engine = open(device);

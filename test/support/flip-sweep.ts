@@ -34,6 +34,8 @@ export interface SweepResult {
   endedAt?: number;
 }
 
+export const SWEEP_PARTS = ['reads', 'checks', 'padding'] as const;
+
 const FAULTS_MAX = 20;
 
 const READS = { reads: true, fsck: false, isFlat: true };
@@ -53,11 +55,11 @@ export class FlipSweep {
     this.#options = options;
   }
 
-  /** Runs all parts; the first over the bytes [from, to). */
-  run(from = 0, to = this.#options.lab.size): SweepResult {
-    this.#reads(from, to);
-    this.#checks();
-    this.#padding();
+  /** Runs parts, all unless given; the first over the bytes [from, to). */
+  run(from = 0, to = this.#options.lab.size, parts: readonly string[] = SWEEP_PARTS): SweepResult {
+    if (parts.includes('reads')) this.#reads(from, to);
+    if (parts.includes('checks')) this.#checks();
+    if (parts.includes('padding')) this.#padding();
     this.#options.lab.recheck();
     return this.result;
   }

@@ -18,6 +18,9 @@ export interface Question {
 /** Bytes, or anything else as text. */
 export type Answer = Uint8Array | string;
 
+/** Bytes that a question reads at most: an object may claim to be of any size. */
+const READ_MAX = 1024 * 1024;
+
 /** The answer of a store that noticed the damage. */
 export const CORRUPT = 'E_CORRUPT';
 
@@ -79,7 +82,7 @@ function aboutObject(store: Store, collection: Uint8Array, name: Uint8Array): Qu
     ask: (one) => answer(handle(one)),
   });
   const questions = [
-    ask('read', (object) => object.readSync()),
+    ask('read', (object) => object.readSync(0, READ_MAX)),
     ask('stat', (object) => textOf([flat(object.statSync())])),
   ];
   const object = handle(store);
