@@ -17,7 +17,7 @@ const seed = seedFromEnvironment();
 const SLOT_FIELDS = SUPERBLOCK.size + 16;
 
 /** Bytes between two that are flipped outside of headers: primes, so that all columns are met. */
-const STRIDES = [97, 101, 103, 107, 109, 113] as const;
+const STRIDES = [389, 397, 401, 409, 419, 421] as const;
 
 function wantsIn(lab: DamageLab, prng: Prng) {
   const stride = prng.pick(STRIDES);

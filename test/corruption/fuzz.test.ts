@@ -8,7 +8,7 @@ import { FuzzRun } from '../support/fuzz-run.js';
 import { seedFromEnvironment } from '../support/prng.js';
 import { sampleStore } from '../support/sample-store.js';
 
-const ROUNDS = Number(process.env['OPS'] ?? 100);
+const ROUNDS = Number(process.env['OPS'] ?? 80);
 
 test('a forged store gives typed errors, in bounded work and memory', async (t) => {
   t.timeout(600_000);

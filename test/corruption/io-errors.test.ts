@@ -13,6 +13,9 @@ const HOST_FULL = new StoreError('E_IO', 'Cannot write: the host is full', {
   cause: new Error('ENOSPC'),
 });
 
+/** Calls of which one fails for good: these runs are alike. `OPS=1` tries every one. */
+const STEP = Number(process.env['OPS'] ?? 3);
+
 /** Faults of the n-th call of a kind. */
 const VARIANTS: Readonly<Record<string, readonly [CallKind, Partial<FailOptions>]>> = {
   'a read fails': ['read', {}],
@@ -39,8 +42,11 @@ for (const mode of ['sync', 'async'] as const) {
       t.timeout(600_000);
       t.log('SEED', seed);
       const calls = (await callsOf(mode))[kind];
+      const step = fault.permanent === true ? STEP : 1;
+      let tried = 0;
       let failed = 0;
-      for (let n = 1; n <= calls; n++) {
+      for (let n = 1 + (seed % step); n <= calls; n += step) {
+        tried++;
         const faults = [{ kind, n, ...fault }];
         const trial = new IoTrial({ mode, prng: new Prng(seed + n), faults });
         try {
@@ -51,8 +57,8 @@ for (const mode of ['sync', 'async'] as const) {
         }
         if (trial.failure !== undefined) failed++;
       }
-      t.log(`${failed} of ${calls} calls failed for somebody`);
-      t.true(failed > calls / 4);
+      t.log(`${failed} of ${tried} calls failed for somebody`);
+      t.true(failed > tried / 4);
     });
   }
 }
