@@ -19,7 +19,7 @@
  */
 
 import { assert } from '../assert.js';
-import { StoreError } from '../errors.js';
+import { CorruptError, StoreError } from '../errors.js';
 import type { GroupSummary } from '../format/group-summary.js';
 import { type BlockRun, endOf } from './block-run.js';
 import { BlockStates } from './block-states.js';
@@ -196,9 +196,19 @@ export class Allocator {
     this.#states.each(run, this.#states.unclaim);
   }
 
-  /** Puts referenced blocks into the limbo of this generation. Reads nothing. */
+  /**
+   * Puts referenced blocks into the limbo of this generation. Reads nothing.
+   * @throws CorruptError when they can't be in use: what named them contradicts the bitmaps. Part
+   *   of the run may be in limbo then; the caller rewinds.
+   */
   free(run: BlockRun): void {
-    assert(!this.#fixed.intersects(run.start, run.length), 'fixed places are never freed');
+    const isOnDevice = run.start + run.length <= this.totalBlocks;
+    if (!isOnDevice || this.#fixed.intersects(run.start, run.length)) {
+      throw new CorruptError(
+        `Cannot free blocks ${run.start}+${run.length}: no tree can have them`,
+        run.start * this.geometry.blockSize,
+      );
+    }
     this.#states.each(run, this.#states.free);
   }
 

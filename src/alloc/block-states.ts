@@ -9,6 +9,7 @@
  */
 
 import { assert } from '../assert.js';
+import { CorruptError } from '../errors.js';
 import { type BlockRun, endOf } from './block-run.js';
 import { DirtyGroups } from './dirty-groups.js';
 import type { Group } from './group.js';
@@ -197,7 +198,14 @@ export class BlockStates {
   }
 
   #unrefer(group: Group, offset: number, length: number): void {
-    assert(group.referenced.isUsed(offset, length), 'no block is freed twice');
+    if (!group.referenced.isUsed(offset, length)) {
+      // Two trees name the blocks, or the bitmap is another's: both come from the device.
+      const start = group.start + offset;
+      throw new CorruptError(
+        `Cannot free blocks ${start}+${length}: they are not in use`,
+        start * this.#geometry.blockSize,
+      );
+    }
     group.referenced.clear(offset, length);
     group.changedIn = this.#limbo.current.generation;
   }

@@ -9,7 +9,6 @@
  * - Only groups that can be rebuilt in this way are evicted.
  */
 
-import { assert } from '../assert.js';
 import { CorruptError } from '../errors.js';
 import { Group } from './group.js';
 import { GroupBitmap, hasZeroTail } from './group-bitmap.js';
@@ -98,7 +97,9 @@ export class GroupCache {
     const { current } = this.#limbo;
     for (let i = current.newestOf(index); i >= 0; i = current.previousOf(i)) {
       const offset = current.startAt(i) - start;
-      assert(referenced.isUsed(offset, current.lengthAt(i)), 'no block is freed twice');
+      if (!referenced.isUsed(offset, current.lengthAt(i))) {
+        throw this.#corrupt(index, `blocks freed at ${current.startAt(i)} are not in use`);
+      }
       referenced.clear(offset, current.lengthAt(i));
       group.changedIn = current.generation;
     }

@@ -23,10 +23,11 @@ import {
   ENTRY_KIND,
   type ExtentEntry,
   encodeEntry,
+  extentFault,
   sliceEntry,
 } from '../onode/extent-entry.js';
 import { BLOB_SPEC } from '../onode/tree-specs.js';
-import { readBlobEntry, shapeFault, shapeOf } from './blob-tree.js';
+import { readBlobEntry, shapeOf } from './blob-tree.js';
 import { decoded } from './finding.js';
 import type { RepairContext } from './repair-context.js';
 import { type Mended, type Mender, mendTree, type StoredRecord } from './tree-repair.js';
@@ -165,7 +166,7 @@ class BlobMender implements Mender {
 
   #shaped(entry: ExtentEntry, blockSize: number): ExtentEntry | undefined {
     if (2 ** entry.shift < blockSize) return undefined;
-    if (shapeFault(entry, blockSize) === undefined) return entry;
+    if (extentFault(entry, blockSize) === undefined) return entry;
     return { ...entry, blocks: shapeOf(entry, blockSize).least };
   }
 }

@@ -17,6 +17,7 @@ import {
   decodeEntry,
   ENTRY_KIND,
   type ExtentEntry,
+  extentFault,
 } from '../onode/extent-entry.js';
 import { BLOB_SPEC } from '../onode/tree-specs.js';
 import type { CheckContext } from './context.js';
@@ -117,7 +118,7 @@ export class BlobVisitor implements TreeVisitor {
       context.isIncomplete = true;
       return;
     }
-    const fault = shapeFault(extent, blockSize);
+    const fault = extentFault(extent, blockSize);
     if (fault === undefined) {
       if (context.isVerifying) yield* context.verify(extent, offset, this.#where);
       return;
@@ -143,15 +144,6 @@ export function readBlobEntry(node: Node, index: number): ReadEntry {
     offset: getU64BigEndian(node.page, keyStart),
     entry: decoded(() => decodeEntry(node.page, valueStart, valueEnd)),
   };
-}
-
-/** What is wrong with the chunks of an extent, or undefined. */
-export function shapeFault(extent: ExtentEntry, blockSize: number): string | undefined {
-  const chunk = 2 ** extent.shift;
-  if (chunk < blockSize) return `chunks of ${chunk} bytes are smaller than a block`;
-  const { least, most } = shapeOf(extent, blockSize);
-  if (extent.blocks >= least && extent.blocks <= most) return undefined;
-  return `it has ${extent.blocks} blocks, and should have ${least} to ${most}`;
 }
 
 /** How many blocks the chunks of an extent can have. */

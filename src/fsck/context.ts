@@ -17,7 +17,7 @@ import type { DeviceMap } from './device-map.js';
 import { Findings, type Where } from './finding.js';
 import { NumberSet } from './number-set.js';
 import { AHEAD_BYTES } from './read-ahead.js';
-import type { StoredPointer } from './stored-node.js';
+import { hasOwnChecksum, type StoredPointer } from './stored-node.js';
 import type { Trail } from './trail.js';
 
 /** What was looked at. */
@@ -253,6 +253,12 @@ export class CheckContext {
   /** Reads and compares the data that is still waiting for it. */
   flush(): Io<void> {
     return this.#data.flush();
+  }
+
+  /** Compares the copy of its checksum in a sound block's header with the one that counts. */
+  checkCopy(page: Uint8Array, low: number, high: number, where: Where): void {
+    if (hasOwnChecksum(page, low, high)) return;
+    this.findings.add('block-copy', "Checksum in the block's header is another one", where);
   }
 
   /** True when `message` was not said before: what thousands of trees share is said once. */

@@ -58,6 +58,9 @@ export const FINDINGS = {
   'pointer-damaged': error('A pointer has fields that no writer gives it.'),
   'node-damaged': error('A node is not the one that its pointer names: checksum or header differ.'),
   'node-malformed': error('A node with the right checksum has a body that no writer makes.'),
+  'block-copy': warning(
+    'A sound block has another checksum in its own header than its pointer: salvage would miss it.',
+  ),
   'node-underfull': error('A branch has fewer than two children.'),
   'key-order': error('The keys of a node do not rise.'),
   'key-bounds': error('A node holds keys that its parent keeps elsewhere.'),
@@ -153,6 +156,7 @@ export const REMEDIES: Readonly<Record<FindingCode, Treatment>> = {
   'in-fixed-place': cut('A node is given up; the bytes of an extent are a damaged range.'),
   'pointer-damaged': cut('What it led to is given up.'),
   'node-damaged': cut('Its key range is given up; in a stream of bytes it is a damaged range.'),
+  'block-copy': healed('It is written anew.'),
   'node-malformed': cut('Its key range is given up; in a stream of bytes it is a damaged range.'),
   'node-underfull': healed('What it holds is put into a sound tree.'),
   'key-order': healed('The records are put in order; of two with one key the first stays.'),

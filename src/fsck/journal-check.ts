@@ -11,7 +11,7 @@ import { RunSet } from '../alloc/run-set.js';
 import type { Io } from '../blockdev/io.js';
 import { hasCode } from '../errors.js';
 import { matchesHash } from '../format/checksum.js';
-import { RECORD_TYPE } from '../format/journal-record.js';
+import { type BodyRun, RECORD_TYPE } from '../format/journal-record.js';
 import type { PlacedExtent } from '../onode/context.js';
 import {
   type JournalRing,
@@ -103,7 +103,10 @@ function* readRecord(
 ): Io<readonly TransactionRecord[] | undefined> {
   const list = yield* decodeBody(ring, record);
   const isWhole = 'value' in list && list.value.length === record.transactionCount;
-  if (isWhole) return list.value;
+  if (isWhole) {
+    if (record.bodyRun !== undefined) yield* checkBodyCopy(context, record.bodyRun);
+    return list.value;
+  }
   const reason =
     'fault' in list
       ? list.fault
@@ -112,6 +115,13 @@ function* readRecord(
   const message = `Journal record ${record.sequence}: ${reason}`;
   context.findings.add('journal-record', message, { offset });
   return undefined;
+}
+
+/** The body was read and is sound: what is left is the copy of its checksum. */
+function* checkBodyCopy(context: CheckContext, { address, low, high }: BodyRun): Io<void> {
+  const page = yield* context.map.read(address, 1);
+  if (typeof page === 'string') return;
+  context.checkCopy(page, low, high, { tree: 'journal', ...context.map.run(address, 1) });
 }
 
 function* decodeBody(

@@ -164,6 +164,7 @@ export function* readBitmap(
   }
   const identity = { type: BLOCK_TYPE.bitmap, level: 0, role: 0, address, birth } as const;
   const fault = blockFault(page, identity, low, high);
+  if (fault === undefined) context.checkCopy(page, low, high, where);
   const bits = page.subarray(BLOCK_HEADER.size);
   const size = map.groups.sizeOf(group);
   const tail = hasZeroTail(bits, size) ? undefined : `bits behind its ${size} blocks are set`;

@@ -17,8 +17,8 @@ import {
   pointerStoredBytes,
   type RootParts,
 } from '../btree/root-record.js';
-import { BLOCK_TYPE, blockFault } from '../format/block.js';
-import { getU16 } from '../format/bytes.js';
+import { BLOCK_HEADER, BLOCK_TYPE, blockFault } from '../format/block.js';
+import { getU16, getU32 } from '../format/bytes.js';
 import {
   isPlain,
   isProvisional,
@@ -164,4 +164,10 @@ function sumOf(node: Node, blockSize: number): Figures {
     plain &&= child.plain;
   }
   return { records, bytes, plain };
+}
+
+/** True when the copy of its checksum in a block's header is the one that its pointer has. */
+export function hasOwnChecksum(page: Uint8Array, low: number, high: number): boolean {
+  const at = BLOCK_HEADER.checksum;
+  return getU32(page, at) === low && getU32(page, at + 4) === high;
 }

@@ -32,6 +32,7 @@ import {
   embeddedRoot,
   type Figures,
   figuresOf,
+  hasOwnChecksum,
   loadNode,
   readPointer,
   type StoredPointer,
@@ -203,7 +204,9 @@ class Mending {
     if (figures !== undefined && figures.records < pointer.records) this.#mender.lost?.();
     if (outcome !== 'keep') return outcome;
     sound.add(address);
-    if (birth > superblock.epoch || !isSame(pointer, figures)) return this.#copyOf(bytes, at);
+    const isWhole = hasOwnChecksum(node.page, pointer.low, pointer.high);
+    const isRight = isWhole && birth <= superblock.epoch && isSame(pointer, figures);
+    if (!isRight) return this.#copyOf(bytes, at);
     return birth > bounds.birth ? this.#treeOf(bytes, at) : 'keep';
   }
 

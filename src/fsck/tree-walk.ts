@@ -196,6 +196,8 @@ class Walk {
     this.#checkTotals(node, pointer);
     const { isResuming } = context;
     if (isResuming || context.visited.isNew(pointer)) {
+      const where = { ...this.#place, ...runOf(pointer, context.map.blockSize) };
+      context.checkCopy(node.page, pointer.low, pointer.high, where);
       yield* context.turn(pointer);
       yield* this.#below(node, tree, bounds);
       if (!isResuming) context.visited.walked?.(pointer);

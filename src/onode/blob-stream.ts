@@ -10,6 +10,7 @@
 
 import type { Cursor } from '../btree/cursor.js';
 import type { Tree } from '../btree/tree.js';
+import { CorruptError } from '../errors.js';
 import { getU64BigEndian } from '../format/bytes.js';
 import { ROLE } from '../format/role.js';
 import type { ObjectContext, PlacedExtent } from './context.js';
@@ -20,6 +21,7 @@ import {
   ENTRY_KIND,
   type ExtentEntry,
   encodeEntry,
+  extentFault,
   sliceEntry,
 } from './extent-entry.js';
 import { inlineMax } from './limits.js';
@@ -108,7 +110,7 @@ export class BlobStream {
     if (from >= to) return;
     const cursor = this.#seek(from);
     while (cursor.valid) {
-      const { offset, entry } = read(cursor);
+      const { offset, entry } = this.#read(cursor);
       if (offset >= to) return;
       const start = Math.max(from, offset);
       const end = Math.min(to, offset + entry.length);
@@ -118,6 +120,20 @@ export class BlobStream {
       }
       cursor.next();
     }
+  }
+
+  /** The entry under the cursor. @throws CorruptError */
+  #read(cursor: Cursor): PlacedEntry {
+    const entry = decodeEntry(cursor.valueBytes, cursor.valueStart, cursor.valueEnd);
+    const offset = keyOf(cursor);
+    if (!Number.isSafeInteger(offset + entry.length)) {
+      throw new CorruptError('Cannot read blob stream: an entry ends behind any object');
+    }
+    if (entry.kind === ENTRY_KIND.extent) {
+      const fault = extentFault(entry, this.#context.blockSize);
+      if (fault !== undefined) throw new CorruptError(`Cannot read extent at ${offset}: ${fault}`);
+    }
+    return { offset, entry };
   }
 
   /** Makes room: the range is cut out, and a gap between `size` and `offset` becomes a hole. */
@@ -161,7 +177,7 @@ export class BlobStream {
   #before(offset: number): PlacedEntry | undefined {
     if (offset === 0) return undefined;
     const cursor = this.#seek(offset - 1);
-    return cursor.valid ? read(cursor) : undefined;
+    return cursor.valid ? this.#read(cursor) : undefined;
   }
 
   /** Block behind the data that ends at `offset`, so that appends stay contiguous; else -1. */
@@ -194,7 +210,7 @@ export class BlobStream {
   #cutEdge(edge: number, from: number, to: number): boolean {
     const cursor = this.#seek(edge);
     if (!cursor.valid) return true;
-    const { offset, entry: seen } = read(cursor);
+    const { offset, entry: seen } = this.#read(cursor);
     const end = offset + seen.length;
     if (offset >= edge || end <= edge) return true;
     const entry = copyOf(seen);
@@ -243,11 +259,6 @@ export class BlobStream {
 
 function keyOf(cursor: Cursor): number {
   return getU64BigEndian(cursor.keyBytes, cursor.keyStart);
-}
-
-function read(cursor: Cursor): PlacedEntry {
-  const entry = decodeEntry(cursor.valueBytes, cursor.valueStart, cursor.valueEnd);
-  return { offset: keyOf(cursor), entry };
 }
 
 /** An entry that no longer looks into a node's page. */

@@ -112,6 +112,20 @@ function isSound(entry: ExtentEntry): boolean {
   );
 }
 
+/** What is wrong with the blocks of an extent, or undefined: they are those of its chunks. */
+export function extentFault(extent: ExtentEntry, blockSize: number): string | undefined {
+  const chunk = 2 ** extent.shift;
+  if (chunk < blockSize) return `chunks of ${chunk} bytes are smaller than a block`;
+  const chunks = extent.checksums.length / 8;
+  const least = Math.max(
+    Math.ceil((extent.skip + extent.length) / blockSize),
+    (chunks - 1) * (chunk / blockSize) + 1,
+  );
+  const most = chunks * (chunk / blockSize);
+  if (extent.blocks >= least && extent.blocks <= most) return undefined;
+  return `it has ${extent.blocks} blocks, and should have ${least} to ${most}`;
+}
+
 /**
  * The part of `entry` that covers its bytes [from, to), counted from its own start.
  * For an extent: the chunks that hold these bytes, whole.

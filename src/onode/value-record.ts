@@ -11,7 +11,7 @@ import { ByteReader, ByteWriter } from '../format/bytes.js';
 import { ROLE } from '../format/role.js';
 import { BlobStream } from './blob-stream.js';
 import type { ObjectContext, PlacedExtent } from './context.js';
-import { embedMax, inlineMax } from './limits.js';
+import { embedMax, inlineMax, VALUE_SIZE_MAX } from './limits.js';
 import { BLOB_SPEC } from './tree-specs.js';
 
 export const VALUE_KIND = { inline: 0, large: 1 } as const;
@@ -62,6 +62,7 @@ export function decodeValue(bytes: Uint8Array, start: number, end: number): Stor
   const reader = new ByteReader(bytes, start + 1, end);
   const length = reader.varint();
   if (reader.failed) throw new CorruptError('Cannot decode value record: cut short');
+  if (length > VALUE_SIZE_MAX) throw new CorruptError(`Cannot decode value of ${length} bytes`);
   return { kind, length, root: reader.take(end - reader.at) };
 }
 

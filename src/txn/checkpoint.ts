@@ -200,12 +200,14 @@ class NodePlaces {
 
 /**
  * Writes what was frozen, durably; afterwards `roots` hold resolved pointers. The nodes are clean
- * as soon as nothing can be writing from their pages any more.
+ * as soon as nothing can be writing from their pages any more. `check` throws when nothing may be
+ * written any more.
  */
 export function* writeFrozen(
   state: StoreState,
   device: BlockDevice,
   frozen: FrozenState,
+  check: () => void,
 ): Io<void> {
   const { forest, blockSize } = state;
   let left = NODES_A_TURN;
@@ -222,7 +224,10 @@ export function* writeFrozen(
   const nodes = frozen.nodes.map((node) => ({ address: node.address, bytes: node.page }));
   const runs = [...frozen.data, ...frozen.bitmaps, ...nodes];
   runs.sort((a, b) => a.address - b.address);
-  yield* writeRuns(device, runs, blockSize);
+  for (const step of writeRuns(device, runs, blockSize)) {
+    check();
+    yield step;
+  }
   state.pending.written(frozen.data);
 }
 
@@ -231,7 +236,7 @@ export function* writeRuns(
   device: BlockDevice,
   runs: readonly PendingRun[],
   blockSize: number,
-): Io<void> {
+): Generator<IoStep, void, void> {
   let steps: IoStep[] = [];
   for (const piece of piecesOf(runs, blockSize)) {
     const offset = piece.address * blockSize;

@@ -147,7 +147,10 @@ export class Checkpointer {
         }),
       );
       state.forgetOpen();
-      yield* writeFrozen(state, device, frozen);
+      const { check } = this.#options;
+      // The first step of a drive waits for its turn: the device may have failed when that comes.
+      yield { kind: 'until', start: async () => check(), force: check };
+      yield* writeFrozen(state, device, frozen, check);
       this.#options.overtaken.after(() => state.forest.clean(frozen.nodes));
       yield {
         kind: 'until',

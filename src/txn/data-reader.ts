@@ -37,6 +37,7 @@ export function* readEntries(
   from: number,
   to: number,
 ): Io<Uint8Array> {
+  checkTiling(entries, from, to);
   const target = new Uint8Array(to - from);
   const parts: Part[] = [];
   const reads: IoStep[] = [];
@@ -63,6 +64,17 @@ export function* readEntries(
     if (!inPlace) target.set(bytes.subarray(entry.skip, entry.skip + entry.length), at);
   }
   return target;
+}
+
+/** @throws CorruptError unless the entries cover [from, to) without gap: none is ever left */
+function checkTiling(entries: readonly PlacedEntry[], from: number, to: number): void {
+  let next = from;
+  for (const { offset, entry } of entries) {
+    if (offset !== next) break;
+    next += entry.length;
+  }
+  if (next === to) return;
+  throw new CorruptError(`Cannot read bytes [${from}, ${to}): nothing stands at ${next}`);
 }
 
 /** Copies an extent that isn't on the device yet; false when it is there. */

@@ -288,6 +288,7 @@ export class Engine {
         const filled = fillRuns(data, runs, blockSize, nodeSize, false);
         for (const { extent, bytes } of filled) {
           const offset = extent.address * blockSize;
+          this.check();
           yield { kind: 'write', device: this.device, offset, sources: [bytes], durable: false };
         }
         entry.ahead.push({ length: data.length, extents: filled.map(({ extent }) => extent) });
@@ -637,6 +638,7 @@ export class Engine {
       start: () => this.#settleQueue(),
       force: () => this.#drainSync(),
     };
+    this.check();
     const { running } = this.#checkpointer;
     if (running !== undefined) yield waitFor(running);
     yield this.#committerIdle();

@@ -18,6 +18,7 @@ import type { BlockDevice } from '../blockdev/block-device.js';
 import type { Io } from '../blockdev/io.js';
 import { CorruptError } from '../errors.js';
 import { BLOCK_HEADER, BLOCK_TYPE, blockFault, blocksFor } from '../format/block.js';
+import { equalBytes, getU64 } from '../format/bytes.js';
 import { checksum } from '../format/checksum.js';
 import { hashList } from '../format/hash-list.js';
 import {
@@ -239,7 +240,8 @@ function* walkChain(ring: JournalRing, reader: RingReader, start: JournalPositio
     const block = yield* reader.view(next.head, ring.blockSize);
     const fault = recordFault(block, 0, ring.uuid, next.head);
     if (fault !== undefined) {
-      const reason = isRecord(block, 0, ring.uuid) ? fault : undefined;
+      const isOurs = isRecord(block, 0, ring.uuid) || continues(block, next);
+      const reason = isOurs ? fault : undefined;
       return { records, next, bytes, reason };
     }
     const own = block.slice(RECORD.checksum, RECORD.checksum + 8);
@@ -256,6 +258,16 @@ function* walkChain(ring: JournalRing, reader: RingReader, start: JournalPositio
     next = { head, sequence: record.sequence + 1, previous: own, incarnation };
   }
   return { records, next, bytes, reason: undefined };
+}
+
+/**
+ * True when the bytes name sequence and predecessor that come next, whatever else they say. The
+ * first record of all has no predecessor to be known by.
+ */
+function continues(block: Uint8Array, next: JournalPosition): boolean {
+  if (next.previous.every((byte) => byte === 0)) return false;
+  const previous = block.subarray(RECORD.previous, RECORD.previous + next.previous.length);
+  return getU64(block, RECORD.sequence) === next.sequence && equalBytes(previous, next.previous);
 }
 
 /** Why a sound header does not continue the chain; the reason is undefined for an old lap's. */

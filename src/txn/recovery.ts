@@ -39,7 +39,7 @@ import {
   type ScannedRecord,
 } from './journal-scan.js';
 import { fixedRuns } from './make-store.js';
-import { DeviceNodeReader } from './node-reader.js';
+import { checkOnDevice, DeviceNodeReader } from './node-reader.js';
 import { decodeReservation, heldBlocks } from './reservation.js';
 import { type Counters, type Placer, STORE_SPECS, StoreState } from './store-state.js';
 import { readSuperblocks, type SlotFault, writeSuperblock } from './superblock-slots.js';
@@ -301,10 +301,11 @@ function* claimAll(
       if (missing !== undefined) return journal.cut(scan, record, missing);
     }
     for (const run of runsNamedBy(record.bodyRun, transactions)) {
-      if (state.allocator.claim(run)) continue;
+      const isRun = run.length > 0 && run.start + run.length <= state.allocator.totalBlocks;
+      if (isRun && state.allocator.claim(run)) continue;
       if (repair) return damagedScan(journal.ring, scan, record, 'its blocks are in use');
       throw new CorruptError(
-        `Cannot replay journal record ${record.sequence}: blocks ${run.start}+${run.length} are in use`,
+        `Cannot replay journal record ${record.sequence}: blocks ${run.start}+${run.length} are not free`,
         run.start * state.blockSize,
       );
     }
@@ -337,8 +338,9 @@ function* missingData(
   for (const { ahead } of transactions) {
     for (const { extents } of ahead) {
       for (const extent of extents) {
-        const bytes = new Uint8Array(extent.blocks * state.blockSize);
         const offset = extent.address * state.blockSize;
+        checkOnDevice(device, offset, extent.blocks * state.blockSize, 'data');
+        const bytes = new Uint8Array(extent.blocks * state.blockSize);
         yield { kind: 'read', device, offset, target: bytes };
         if (!matches(extent, bytes)) return `data at device offset ${offset} was not written`;
       }

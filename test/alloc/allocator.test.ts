@@ -140,7 +140,28 @@ test('a double free in a group that is not loaded is found by freeze()', (t) => 
   const { allocator, runs } = reopened();
   allocator.free(runs[3] as BlockRun);
   allocator.free(runs[3] as BlockRun);
-  t.throws(() => allocator.freeze(), { instanceOf: AssertionError });
+  t.throws(() => allocator.freeze(), { instanceOf: CorruptError });
+});
+
+test('free() of what is free, fixed or behind the device is E_CORRUPT and can be rewound', (t) => {
+  const allocator = emptyAllocator({ blockCount: 1280 });
+  const [run] = allocator.allocate(9, { purpose: 'data' }) as [BlockRun];
+  allocator.keep();
+  const runs = [
+    { start: endOf(run), length: 4 },
+    { start: 0, length: 1 },
+    { start: 1279, length: 2 },
+    { start: 2 ** 40, length: 1 },
+  ];
+  for (const wrong of runs) {
+    t.throws(() => allocator.free(wrong), { instanceOf: CorruptError });
+    allocator.rewind(0);
+  }
+  allocator.free(run);
+  t.throws(() => allocator.free(run), { instanceOf: CorruptError });
+  allocator.rewind(0);
+  t.is(allocator.stateOf(run.start), 'referenced');
+  allocator.verify();
 });
 
 test('freeze() that misses changes nothing and can be repeated', (t) => {

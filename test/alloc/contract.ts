@@ -7,6 +7,7 @@ import type { Allocator } from '../../src/alloc/allocator.js';
 import { type BlockRun, endOf, mergeRuns, totalLength } from '../../src/alloc/block-run.js';
 import type { AllocateOptions } from '../../src/alloc/chooser.js';
 import { AssertionError } from '../../src/assert.js';
+import { CorruptError } from '../../src/errors.js';
 import { StoredGroups, type StoredOptions } from './stored-groups.js';
 
 const DATA: AllocateOptions = { purpose: 'data' };
@@ -231,15 +232,16 @@ export function allocatorContract(name: string, options: StoredOptions): void {
     t.throws(() => allocator.settle(generation + 1), { instanceOf: AssertionError });
   });
 
-  test(`${name}: free() of a free, freed or fixed block is a bug`, (t) => {
+  test(`${name}: free() of a free, freed or fixed block is damage, adopting or unclaiming it a bug`, (t) => {
     const allocator = open();
     const run = one(allocator, 4);
     allocator.free(run);
+    const damage = { instanceOf: CorruptError };
+    t.throws(() => allocator.free(run), damage);
+    t.throws(() => allocator.free({ start: endOf(run), length: 1 }), damage);
+    t.throws(() => allocator.free({ start: 0, length: 1 }), damage);
+    t.throws(() => allocator.free({ start: allocator.totalBlocks - 1, length: 2 }), damage);
     const bug = { instanceOf: AssertionError };
-    t.throws(() => allocator.free(run), bug);
-    t.throws(() => allocator.free({ start: endOf(run), length: 1 }), bug);
-    t.throws(() => allocator.free({ start: 0, length: 1 }), bug);
-    t.throws(() => allocator.free({ start: allocator.totalBlocks - 1, length: 2 }), bug);
     t.throws(() => allocator.adopt(run), bug);
     t.throws(() => allocator.unclaim(run), bug);
   });

@@ -40,6 +40,10 @@ export const TREE_FAULTS: Readonly<Record<string, Fault>> = {
     ['node-damaged', 'space-unknown'],
     (planter) => flip(planter.page(second(planter, ROLE.map, 0)), 600),
   ],
+  "a flipped byte in a leaf's own copy of its checksum": [
+    ['block-copy'],
+    (planter) => flip(planter.page(second(planter, ROLE.map, 0)), 3),
+  ],
   'a lost root of objects': [
     ['node-damaged', 'space-unknown'],
     (planter) => planter.page(planter.nodes(ROLE.objects, 1)[0] as number).fill(0),

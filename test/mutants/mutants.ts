@@ -132,7 +132,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'claims are not made again',
     RECOVERY,
-    'if (state.allocator.claim(run)) continue;',
+    'if (isRun && state.allocator.claim(run)) continue;',
     'if (run.length > 0) continue;',
   ),
   mutant(
@@ -267,8 +267,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'a refused transaction leaves what it has done',
     ENGINE,
-    '      state.rollback();\n      this.#countPrepaid(undefined);\n',
-    '      state.commit();\n      this.#countPrepaid(undefined);\n',
+    '      state.rollback();\n      this.#committer.abandon();\n',
+    '      state.commit();\n      this.#committer.abandon();\n',
   ),
   mutant(
     'a failed write does not end the store',

@@ -54,6 +54,22 @@ test('scan() cuts a tail that is torn at any sector', (t) => {
   t.deepEqual(sequences(scan(tornTail(6))), [1, 2, 3, 4]);
 });
 
+test('scan() says that it cuts a tail in whose header any one byte is damaged', (t) => {
+  const device = newDevice();
+  const journal = newJournal(device);
+  put(device, journal, 100);
+  flush(device, journal);
+  put(device, journal, 100);
+  for (let at = 0; at < RECORD.size; at++) {
+    const copy = device.crashAt(device.point);
+    copy.corrupt(RING_OFFSET + BLOCK_SIZE + at);
+    const found = scan(copy);
+    t.deepEqual(sequences(found), [1]);
+    t.is(found.damage, undefined);
+    t.like(found.cut, { sequence: 2, offset: BLOCK_SIZE }, `byte ${at}`);
+  }
+});
+
 test('scan() cuts a tail whatever sectors of it are there', (t) => {
   for (let bits = 0; bits < 63; bits++) {
     const there = new Set([0, 1, 2, 3, 4, 5].filter((sector) => (bits >> sector) & 1));
