@@ -1,8 +1,8 @@
 /**
  * Cursor: walks a tree in key order, in both directions.
  *
- * - On entering a leaf it copies the leaf and remembers between which keys it lay; leaving it, it
- *   descends again by that bound. So it stays right while the tree is changed or nodes are
+ * - On entering a leaf it copies the leaf (an embedded one never changes and is not copied) and
+ *   remembers between which keys it lay; leaving it, it descends again by that bound. So it stays right while the tree is changed or nodes are
  *   evicted between its steps: of a leaf that it hasn't entered yet it shows either state.
  * - Views of key and value are valid until it enters another leaf.
  * - A step that throws a MissSignal has changed nothing and may be repeated.
@@ -26,13 +26,13 @@ export interface CursorTree {
 /** A key in a buffer that is reused; `has` is false for an open bound. */
 class Bound {
   has = false;
-  bytes: Uint8Array = new Uint8Array(64);
+  bytes: Uint8Array = EMPTY;
   length = 0;
 
   set(page: Uint8Array, start: number, end: number): void {
     this.has = true;
     this.length = end - start;
-    if (this.bytes.length < this.length) this.bytes = new Uint8Array(2 * this.length);
+    if (this.bytes.length < this.length) this.bytes = new Uint8Array(2 * this.length + 16);
     for (let i = 0; i < this.length; i++) this.bytes[i] = page[start + i] as number;
   }
 }
@@ -179,24 +179,35 @@ export class Cursor {
     return true;
   }
 
-  /** Copies a leaf; its bounds become the cursor's. */
+  /** Takes a leaf over; its bounds become the cursor's. */
   #enter(node: Node): void {
     const leaf = this.#leaf;
-    if (this.#buffer.length < node.bodyLength) this.#buffer = new Uint8Array(node.bodyLength);
-    this.#buffer.set(node.page.subarray(node.bodyStart, node.bodyStart + node.bodyLength));
-    leaf.page = this.#buffer;
+    if (node.state === NODE_STATE.embedded) {
+      leaf.page = node.page;
+      leaf.bodyStart = node.bodyStart;
+    } else {
+      leaf.page = this.#copyOf(node);
+      leaf.bodyStart = 0;
+    }
     leaf.bodyLength = node.bodyLength;
     leaf.count = node.count;
     leaf.keySize = node.keySize;
     leaf.payloadSize = node.payloadSize;
     leaf.order = null;
-    this.keyBytes = this.#buffer;
-    this.valueBytes = this.#buffer;
+    this.keyBytes = leaf.page;
+    this.valueBytes = leaf.page;
     const lower = this.#lower;
     const upper = this.#upper;
     this.#lower = this.#nextLower;
     this.#upper = this.#nextUpper;
     this.#nextLower = lower;
     this.#nextUpper = upper;
+  }
+
+  /** The body of a leaf, in the cursor's own buffer. */
+  #copyOf({ page, bodyStart, bodyLength }: Node): Uint8Array {
+    if (this.#buffer.length < bodyLength) this.#buffer = new Uint8Array(bodyLength);
+    this.#buffer.set(page.subarray(bodyStart, bodyStart + bodyLength));
+    return this.#buffer;
   }
 }

@@ -93,6 +93,8 @@ export class Tree implements RootHolder {
   root: Node | null = null;
   /** The value that `find` found: `hitBytes[hitStart, hitEnd)`. */
   hitBytes: Uint8Array = EMPTY;
+  hitKeyStart = 0;
+  hitKeyEnd = 0;
   hitStart = 0;
   hitEnd = 0;
   #editor: TreeEditor | null = null;
@@ -153,6 +155,42 @@ export class Tree implements RootHolder {
     this.hitStart = entry.valueStart;
     this.hitEnd = entry.valueEnd;
     return true;
+  }
+
+  /**
+   * True when some key is `key` or in front of it. The last of them is then
+   * `hitBytes[hitKeyStart, hitKeyEnd)`, its value `hitBytes[hitStart, hitEnd)`.
+   */
+  findAtOrBefore(key: Uint8Array): boolean {
+    let node = this.#top();
+    if (node === null) return false;
+    while (node.level > 0) {
+      const index = childIndex(node, this.order, key, 0, key.length);
+      node = this.forest.child(node, index, this.spec);
+    }
+    const found = search(node, this.order, key, 0, key.length);
+    const index = found >= 0 ? found : ~found - 1;
+    if (index < 0) return this.#findBefore(key);
+    readEntry(node, index);
+    this.#hit(node.page, entry);
+    return true;
+  }
+
+  /** The same for a key in front of all of its leaf. */
+  #findBefore(key: Uint8Array): boolean {
+    const cursor = this.cursor();
+    const isInside = cursor.seek(key);
+    if (!(isInside ? cursor.previous() : cursor.seekLast())) return false;
+    this.#hit(cursor.keyBytes, cursor);
+    return true;
+  }
+
+  #hit(bytes: Uint8Array, at: typeof entry): void {
+    this.hitBytes = bytes;
+    this.hitKeyStart = at.keyStart;
+    this.hitKeyEnd = at.keyEnd;
+    this.hitStart = at.valueStart;
+    this.hitEnd = at.valueEnd;
   }
 
   has(key: Uint8Array): boolean {

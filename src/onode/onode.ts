@@ -260,11 +260,18 @@ export class Onode {
     const blob = this.#root(this.#blob, this.#roots.blob, limit);
     const map = this.#root(this.#map, this.#roots.map, limit);
     this.#roots = { attributes, blob, map };
-    const { id, version, size, objectSizeHint, writeSizeHint } = this;
-    const flags = this.largeValues ? ONODE_FLAG.largeValues : 0;
-    const birth = this.#context.generation;
-    const head = { flags, id, version, size, birth, objectSizeHint, writeSizeHint };
-    return encodeOnode({ ...head, attributes, blob, map });
+    return encodeOnode({
+      flags: this.largeValues ? ONODE_FLAG.largeValues : 0,
+      id: this.id,
+      version: this.version,
+      size: this.size,
+      birth: this.#context.generation,
+      objectSizeHint: this.objectSizeHint,
+      writeSizeHint: this.writeSizeHint,
+      attributes,
+      blob,
+      map,
+    });
   }
 
   #open(spec: TreeSpec, root: Uint8Array): Tree {

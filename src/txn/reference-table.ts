@@ -43,19 +43,14 @@ export class ReferenceTable implements ReferenceCounts {
 
   /** References to a block that is in use. */
   count(address: number): number {
-    if (this.#tree.isEmpty()) return 1;
-    const [run] = this.#overlapping(address, address + 1);
-    return run?.count ?? 1;
+    const tree = this.#tree;
+    if (!this.#isTouched(address, address + 1)) return 1;
+    return getU32(tree.hitBytes, tree.hitStart + REFERENCE.count);
   }
 
   /** One more reference on each block of the run. */
   retain(address: number, length: number): void {
     this.#change(address, length, 1);
-  }
-
-  /** Sets the count of a run that has one reference so far. */
-  define(address: number, length: number, count: number): void {
-    this.#change(address, length, count - 1);
   }
 
   /** One reference less on each block; true when all of them are free now. */
@@ -71,7 +66,8 @@ export class ReferenceTable implements ReferenceCounts {
   #change(address: number, length: number, delta: number): number {
     const end = address + length;
     // One block further on both sides, so that neighbours with equal counts become one.
-    const before = this.#tree.isEmpty() ? [] : this.#overlapping(Math.max(0, address - 1), end + 1);
+    const from = Math.max(0, address - 1);
+    const before = this.#isTouched(from, end + 1) ? this.#overlapping(from, end + 1) : [];
     const after: Run[] = [];
     let freed = 0;
     let at = address;
@@ -111,6 +107,14 @@ export class ReferenceTable implements ReferenceCounts {
   #keyOf(start: number): Uint8Array {
     setU64BigEndian(this.#key, 0, start);
     return this.#key;
+  }
+
+  /** True when a run shares a block with [from, to); the tree's hit is then the last of them. */
+  #isTouched(from: number, to: number): boolean {
+    const tree = this.#tree;
+    if (!tree.findAtOrBefore(this.#keyOf(to - 1))) return false;
+    const start = getU64BigEndian(tree.hitBytes, tree.hitKeyStart);
+    return start + getU32(tree.hitBytes, tree.hitStart + REFERENCE.length) > from;
   }
 
   /** The runs that share a block with [from, to), in order. */
