@@ -20,7 +20,10 @@ export function figureOf(rounds: readonly number[]): Figure {
   return { median: at(sorted.length >> 1), low: at(0), high: at(sorted.length - 1) };
 }
 
-/** Runs the cases in turn, `rounds` times: each case returns its rate of that round. */
+/**
+ * Runs the cases in turn, `rounds` times and once before to warm up: each case returns its rate of
+ * that round.
+ */
 export async function alternate<K extends string>(
   rounds: number,
   cases: Readonly<Record<K, (round: number) => number | Promise<number>>>,
@@ -30,8 +33,11 @@ export async function alternate<K extends string>(
     K,
     number[]
   >;
-  for (let round = 0; round < rounds; round++) {
-    for (const name of names) rates[name].push(await cases[name](round));
+  for (let round = -1; round < rounds; round++) {
+    for (const name of names) {
+      const rate = await cases[name](round);
+      if (round >= 0) rates[name].push(rate);
+    }
   }
   return Object.fromEntries(names.map((name) => [name, figureOf(rates[name])])) as Record<
     K,

@@ -7,6 +7,7 @@
  */
 
 import type { BlockDevice, StripeGeometry } from '../blockdev/block-device.js';
+import { FileDevice } from '../blockdev/file-device.js';
 import { type Io, runAsync, runSync } from '../blockdev/io.js';
 import { openDevice, openDeviceSync } from '../blockdev/open-device.js';
 import { type Comparator, ComparatorRegistry } from '../btree/comparator.js';
@@ -127,9 +128,13 @@ function* mkfsIo(device: BlockDevice, isFixed: boolean, options: MkfsOptions): I
   yield* makeStore(device, plan, options);
 }
 
-/** As `mkfsIo`, unless something is found on the device and nobody said that it may go. */
+/**
+ * As `mkfsIo`, unless something is found on the device and nobody said that it may go. A file that
+ * held anything has been refused when it was opened.
+ */
 function* mkfsAt(device: BlockDevice, options: MkfsOptions): Io<void> {
-  const found = options.force === true ? undefined : yield* findSignature(device);
+  const isEmpty = device instanceof FileDevice || options.force === true;
+  const found = isEmpty ? undefined : yield* findSignature(device);
   if (found !== undefined) {
     throw new StoreError(
       'E_EXISTS',

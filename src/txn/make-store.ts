@@ -47,6 +47,8 @@ export interface MakeStoreOptions {
   readonly nodeSize?: number;
   /** Bytes of the journal's ring. */
   readonly journalBytes?: number;
+  /** Writes all of a file once, so that it never grows; by default it does, as it fills. */
+  readonly preallocate?: boolean;
   /** RAID geometry, in bytes; what the device says of itself by default. */
   readonly geometry?: StripeGeometry;
   /** Where the time and the store's names come from; the system's by default. */
@@ -98,6 +100,8 @@ export function planStore(
     );
   }
   const stripeBlocks = geometry.width / blockSize;
+  const initial =
+    options.preallocate === true ? sizeMax : Math.min(sizeMax, needed + INITIAL_BYTES);
   return {
     blockSize,
     nodeSize,
@@ -107,9 +111,7 @@ export function planStore(
     farOffset,
     groupBlocks: groupBlocksFor(blockSize, stripeBlocks),
     geometry,
-    initialSize: isFixed
-      ? sizeMax
-      : Math.floor(Math.min(sizeMax, needed + INITIAL_BYTES) / blockSize) * blockSize,
+    initialSize: isFixed ? sizeMax : Math.floor(initial / blockSize) * blockSize,
   };
 }
 

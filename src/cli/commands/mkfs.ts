@@ -10,11 +10,13 @@ export const MKFS: Command = {
   arguments: 'STORE',
   summary: 'Makes an empty store in a file or on a block device.',
   details: [
-    'A file is created, and grows as it fills, up to --size. A file that holds anything, and a',
-    'block device on which a file system, a partition table or a store is found, is refused.',
+    'A file is created, and grows as it fills, up to --size; with --preallocate it is that large at',
+    'once. A file that holds anything, and a block device on which a file system, a partition table',
+    'or a store is found, is refused.',
   ],
   options: {
     size: { value: 'SIZE', help: 'what a file may grow to (64GiB)' },
+    preallocate: { help: 'write all of a file once: it is really there and never grows' },
     label: { value: 'TEXT', help: 'a name for people' },
     'block-size': { value: 'SIZE', help: 'unit of allocation (4KiB)' },
     'node-size': { value: 'SIZE', help: 'size of tree nodes (8KiB)' },
@@ -37,6 +39,7 @@ async function run(call: Call): Promise<undefined> {
   const width = call.size('stripe-width') ?? unit;
   await mkfs(call.store, {
     force: call.flag('force'),
+    preallocate: call.flag('preallocate'),
     ...(label !== undefined && { label }),
     ...(size !== undefined && { size }),
     ...(blockSize !== undefined && { blockSize }),
