@@ -27,13 +27,13 @@ import type { Superblock } from '../format/superblock.js';
 import { applyTransaction } from './apply.js';
 import { Checkpointer } from './checkpointer.js';
 import { Committer } from './committer.js';
+import { DataPlaces } from './data-places.js';
 import { DropWorker } from './drop-worker.js';
 import type { Environment } from './environment.js';
 import type { Journal } from './journal.js';
 import { Overdue, untilLanded } from './overdue.js';
-import { fillRuns } from './placement.js';
 import { type Reader, Readers } from './readers.js';
-import { heldBlocks } from './reservation.js';
+import { Relief } from './relief.js';
 import type { SealedTransaction } from './sealed-transaction.js';
 import { SpaceKeeper } from './space-keeper.js';
 import { SpacePolicy } from './space-policy.js';
@@ -63,15 +63,13 @@ export class Engine {
   readonly #journal: Journal;
   readonly #committer: Committer;
   readonly #keeper: SpaceKeeper;
+  readonly #places: DataPlaces;
   readonly #checkpointer: Checkpointer;
   readonly #drops: DropWorker;
+  readonly #relief: Relief;
   readonly #dirtyBytesMax: number;
   /** Writes that may still land: no place is given to others before they have. */
   readonly #overtaken = new Overtaken(() => this.#landed());
-  /** Claims of refused transactions whose data may still be under way. */
-  #refusedClaims: PlacedRun[] = [];
-  /** Transactions that redeem, have claimed blocks and are not accepted yet. */
-  readonly #redeeming = new Set<Entry>();
   #transaction: number;
   #queue: Entry[] = [];
   #current: Drive<void> | undefined;
@@ -92,6 +90,15 @@ export class Engine {
     this.space = new SpacePolicy(state);
     this.#keeper = new SpaceKeeper(device, state, this.space);
     if (!options.readOnly) this.#keeper.fillPool();
+    this.#places = new DataPlaces({
+      device,
+      state,
+      space: this.space,
+      keeper: this.#keeper,
+      overtaken: this.#overtaken,
+      relieve: (blocks, entitled) => this.#relieve(blocks, entitled),
+      check: () => this.check(),
+    });
     this.readers = new Readers(() => this.#checkpointer.releaseLimbo());
     state.forest.readers = this.readers;
     this.#committer = new Committer(
@@ -131,6 +138,15 @@ export class Engine {
       state,
       space: this.space,
       isOpen: () => this.#poison === undefined && !this.#closed,
+      checkpoint: () => this.checkpointIo(),
+    });
+    this.#relief = new Relief({
+      state,
+      space: this.space,
+      keeper: this.#keeper,
+      drops: this.#drops,
+      readers: this.readers,
+      overtaken: this.#overtaken,
       checkpoint: () => this.checkpointIo(),
     });
   }
@@ -230,16 +246,8 @@ export class Engine {
   }
 
   #refuse(entry: Entry, error: unknown): void {
-    this.#giveBack(entry);
+    this.#places.giveBack(entry);
     entry.refuse(error);
-  }
-
-  /** Gives up the places that the transaction's data has got, written or not. */
-  #giveBack(entry: Entry): void {
-    this.#refusedClaims.push(...entry.claims.splice(0));
-    this.#redeeming.delete(entry);
-    if (this.#overtaken.isEmpty) this.#unclaim();
-    this.#countPrepaid(undefined);
   }
 
   /** Goes on asynchronously with what a synchronous caller could not finish. */
@@ -250,14 +258,10 @@ export class Engine {
     this.#pump();
   }
 
-  #unclaim(): void {
-    for (const run of this.#refusedClaims.splice(0)) this.state.allocator.unclaim(run);
-  }
-
   /** Nothing that was overtaken is under way any more: what waited for it goes on. */
   #landed(): void {
     if (this.#poison !== undefined || this.#closed) return;
-    this.#unclaim();
+    this.#places.releaseRefused();
     this.#checkpointer.releaseOld();
   }
 
@@ -269,34 +273,13 @@ export class Engine {
     );
   }
 
-  /** Gives the transaction's large data its place and writes it, without a flush. */
+  /** Writes the transaction's large data; refuses the transaction when that can't be. */
   *#aheadIo(entry: Entry): Io<void> {
-    const { state } = this;
-    const { blockSize, nodeSize } = state;
     try {
-      for (const data of entry.sealed.ahead) {
-        const blocks = Math.ceil(data.length / blockSize);
-        const { redeems } = entry.sealed;
-        let runs = this.#claim(blocks, entry);
-        while (runs.length === 0) {
-          if (!(yield* this.#relieve(blocks, redeems))) throw noSpace();
-          runs = this.#claim(blocks, entry);
-        }
-        entry.claims.push(...runs);
-        if (redeems) this.#redeeming.add(entry);
-        this.#countPrepaid(undefined);
-        const filled = fillRuns(data, runs, blockSize, nodeSize, false);
-        for (const { extent, bytes } of filled) {
-          const offset = extent.address * blockSize;
-          this.check();
-          yield { kind: 'write', device: this.device, offset, sources: [bytes], durable: false };
-        }
-        entry.ahead.push({ length: data.length, extents: filled.map(({ extent }) => extent) });
-      }
-      entry.ready = true;
+      yield* this.#places.writeAhead(entry);
     } catch (error) {
       if (error instanceof Overdue) {
-        this.#giveBack(entry);
+        this.#places.giveBack(entry);
         entry.ahead = [];
         entry.writing = undefined;
         throw error;
@@ -306,33 +289,6 @@ export class Engine {
     }
   }
 
-  /** Claims blocks for data, but none that are promised to somebody else. */
-  #claim(blocks: number, entry: Entry): readonly PlacedRun[] {
-    const entitled = Math.max(0, this.#redeemedBlocks(entry) - entry.claimedBlocks);
-    if (!this.space.canClaim(blocks, entitled)) return [];
-    return this.#takeForData(blocks, { purpose: 'data', claim: true }, entry);
-  }
-
-  #takeForData(blocks: number, options: AllocateOptions, entry: Entry): readonly PlacedRun[] {
-    const { deleting, redeems } = entry.sealed;
-    const redeemed = this.#redeemedBlocks(entry);
-    return this.#keeper.takeForData(blocks, options, deleting || redeems, redeemed);
-  }
-
-  /** Blocks that the reservations hold back for what a transaction redeems. */
-  #redeemedBlocks({ sealed }: Entry): number {
-    return heldBlocks(sealed.redeemed, this.state.blockSize, this.state.nodeSize);
-  }
-
-  /** Counts what waiting transactions have claimed of their reservations, but for `one`. */
-  #countPrepaid(one: Entry | undefined): void {
-    let blocks = 0;
-    for (const entry of this.#redeeming) {
-      if (entry !== one) blocks += Math.min(entry.claimedBlocks, this.#redeemedBlocks(entry));
-    }
-    this.space.prepaid = blocks;
-  }
-
   /** Takes queued transactions in order, asynchronously. */
   #pump(): void {
     if (this.#pumping) return;
@@ -340,6 +296,10 @@ export class Engine {
     queueMicrotask(() => void this.#pumpAll());
   }
 
+  /**
+   * Half of what is queued goes to the committer at once, so that its record is being written
+   * while the other half is applied.
+   */
   async #pumpAll(): Promise<void> {
     let before = Math.ceil(this.#queue.length / 2);
     for (let entry = this.#next(); entry !== undefined; entry = this.#next()) {
@@ -447,7 +407,7 @@ export class Engine {
     const placer: Placer = {
       place: (blocks, hint) => {
         const options: AllocateOptions = hint < 0 ? { purpose: 'data' } : { purpose: 'data', hint };
-        const runs = this.#takeForData(blocks, options, entry);
+        const runs = this.#places.take(blocks, options, entry);
         if (runs.length === 0) throw new Shortage(blocks);
         placements.push(runs);
         return runs;
@@ -464,7 +424,7 @@ export class Engine {
       applyTransaction(state, record.bytes.subarray(from, record.at), ahead, { replay: false });
       encodeChoices(record, ahead, { firstObject, firstCollection, placements });
       bodyRun = this.#placeBody(this.#committer.openBytes);
-      this.#countPrepaid(entry);
+      this.#places.countPrepaid(entry);
       const missing = this.space.missing(sealed.deleting);
       const isCrowded = this.space.isCrowded(sealed.deleting);
       if (missing > 0 || isCrowded) throw new Shortage(missing);
@@ -472,13 +432,13 @@ export class Engine {
     } catch (error) {
       state.rollback();
       this.#committer.abandon();
-      this.#countPrepaid(undefined);
+      this.#places.countPrepaid(undefined);
       throw error;
     }
     state.commit();
     state.allocator.keep();
     entry.accept(++this.#transaction);
-    this.#redeeming.delete(entry);
+    this.#places.settle(entry);
     const { sequence } = entry;
     const flush = ahead.length > 0;
     // Data written ahead is the caller's again when it has committed: nothing may read it then.
@@ -554,42 +514,10 @@ export class Engine {
     if (!this.#hasRecordRoom(entry)) yield untilLanded(this.#overtaken);
   }
 
-  /**
-   * Tries to make room: grows the file, works the drop list off, checkpoints so that limbo comes
-   * back, and ends snapshots that hold enough, or for one that is `entitled` to its room. `blocks`
-   * are missing; 0 says that only the generation is too full. False when nothing more can be got.
-   */
+  /** Tries to make room, as `Relief` says. */
   *#relieve(blocks: number, entitled: boolean): Io<boolean> {
     this.check();
-    const { space } = this;
-    if (this.#keeper.grow(Math.max(blocks, space.dirtyBlocks))) return true;
-    if (blocks === 0) return yield* this.#closeGeneration(entitled);
-    const before = space.free;
-    yield* this.#drops.dropAll();
-    // What this generation freed is back when the next one is durable, behind one under way.
-    for (let round = 0; round < 3 && space.returning >= blocks; round++) {
-      yield* this.checkpointIo();
-      if (space.free > before) return true;
-    }
-    // What is still in limbo is held by readers: a snapshot ends before anybody is refused for it.
-    const isHeld = entitled || space.returning >= blocks;
-    if (isHeld && this.readers.expireSnapshots()) return true;
-    if (space.free > before) return true;
-    if (this.#overtaken.isEmpty) return false;
-    yield untilLanded(this.#overtaken);
-    return true;
-  }
-
-  /** Ends a generation that is too full; false when a new one would not have more room. */
-  *#closeGeneration(entitled: boolean): Io<boolean> {
-    const { forest, allocator } = this.state;
-    const isDirty = forest.dirtyBytes > 0;
-    const before = allocator.poolBlocks;
-    for (let round = 0; round < 3 && (round === 0 || allocator.limboBlocks > 0); round++) {
-      yield* this.checkpointIo();
-      if (isDirty || allocator.poolBlocks > before) return true;
-    }
-    return entitled && this.readers.expireSnapshots();
+    return yield* this.#relief.make(blocks, entitled);
   }
 
   /** Starts in the background what is due: a checkpoint, the next turn of dropping. */
