@@ -8,7 +8,7 @@
  * - A step that throws a MissSignal has changed nothing and may be repeated.
  */
 
-import { EMPTY } from '../format/bytes.js';
+import { copyOut, EMPTY } from '../format/bytes.js';
 import type { Comparator } from './comparator.js';
 import type { Forest } from './forest.js';
 import { NODE_STATE, Node } from './node.js';
@@ -100,12 +100,12 @@ export class Cursor {
 
   /** A copy of the key. */
   key(): Uint8Array {
-    return this.keyBytes.slice(this.keyStart, this.keyEnd);
+    return copyOut(this.keyBytes, this.keyStart, this.keyEnd);
   }
 
   /** A copy of the value. */
   value(): Uint8Array {
-    return this.valueBytes.slice(this.valueStart, this.valueEnd);
+    return copyOut(this.valueBytes, this.valueStart, this.valueEnd);
   }
 
   /** To entry `index` of the leaf, or on to the leaves behind it. */

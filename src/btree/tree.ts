@@ -13,7 +13,7 @@
 
 import { assert } from '../assert.js';
 import { CorruptError, StoreError } from '../errors.js';
-import { EMPTY } from '../format/bytes.js';
+import { copyOut, EMPTY } from '../format/bytes.js';
 import { isProvisional, pointerRecords } from '../format/pointer.js';
 import { ROLE } from '../format/role.js';
 import type { Comparator } from './comparator.js';
@@ -199,7 +199,7 @@ export class Tree implements RootHolder {
 
   /** A copy of the value of `key`, undefined when it isn't there. */
   get(key: Uint8Array): Uint8Array | undefined {
-    return this.find(key) ? this.hitBytes.slice(this.hitStart, this.hitEnd) : undefined;
+    return this.find(key) ? copyOut(this.hitBytes, this.hitStart, this.hitEnd) : undefined;
   }
 
   /** True when the tree holds nothing. Reads nothing. */

@@ -311,20 +311,37 @@ let slab = new ArrayBuffer(SLAB_SIZE);
 let slabAt = 0;
 
 /**
- * A copy of `bytes[start, end)`. Small copies share a slab of 16 KiB, which lives as long as one
- * of them does.
+ * `length` zeros. Small arrays share a slab of 16 KiB, which lives as long as one of them does, and
+ * is never used again.
  */
-export function copyOut(bytes: Uint8Array, start: number, end: number): Uint8Array {
-  const length = end - start;
-  if (length > SLAB_COPY_MAX) return bytes.slice(start, end);
+export function newBytes(length: number): Uint8Array {
+  if (length > SLAB_COPY_MAX) return new Uint8Array(length);
   if (slabAt + length > SLAB_SIZE) {
     slab = new ArrayBuffer(SLAB_SIZE);
     slabAt = 0;
   }
-  const copy = new Uint8Array(slab, slabAt, length);
   slabAt += length;
+  return new Uint8Array(slab, slabAt - length, length);
+}
+
+/** A copy of `bytes[start, end)`, from a slab as `newBytes` says. */
+export function copyOut(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const length = end - start;
+  if (length > SLAB_COPY_MAX) return bytes.slice(start, end);
+  const copy = newBytes(length);
   for (let i = 0; i < length; i++) copy[i] = bytes[start + i] as number;
   return copy;
+}
+
+/** Bytes of text with a character for each; undefined when it has others than ASCII. */
+export function asciiBytes(text: string): Uint8Array | undefined {
+  const bytes = newBytes(text.length);
+  for (let i = 0; i < bytes.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 127) return undefined;
+    bytes[i] = code;
+  }
+  return bytes;
 }
 
 /** Bytes as text that is equal exactly when they are: one character for each byte. */

@@ -11,7 +11,7 @@
 import type { Cursor } from '../btree/cursor.js';
 import type { Tree } from '../btree/tree.js';
 import { CorruptError } from '../errors.js';
-import { getU64BigEndian } from '../format/bytes.js';
+import { copyOut, getU64BigEndian } from '../format/bytes.js';
 import { ROLE } from '../format/role.js';
 import type { ObjectContext, PlacedExtent } from './context.js';
 import {
@@ -263,7 +263,12 @@ function keyOf(cursor: Cursor): number {
 
 /** An entry that no longer looks into a node's page. */
 function copyOf(entry: BlobEntry): BlobEntry {
-  if (entry.kind === ENTRY_KIND.extent) return { ...entry, checksums: entry.checksums.slice() };
-  if (entry.kind === ENTRY_KIND.inline) return { ...entry, data: entry.data.slice() };
-  return entry;
+  const { kind, birth, length } = entry;
+  if (kind === ENTRY_KIND.hole) return entry;
+  if (kind === ENTRY_KIND.inline) {
+    return { kind, birth, length, data: copyOut(entry.data, 0, length) };
+  }
+  const { shift, skip, blocks, address } = entry;
+  const checksums = copyOut(entry.checksums, 0, entry.checksums.length);
+  return { kind, birth, length, shift, skip, blocks, address, checksums };
 }

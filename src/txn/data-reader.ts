@@ -8,6 +8,7 @@
 import type { BlockDevice } from '../blockdev/block-device.js';
 import type { Io, IoStep } from '../blockdev/io.js';
 import { CorruptError } from '../errors.js';
+import { newBytes } from '../format/bytes.js';
 import { matchesHash } from '../format/checksum.js';
 import type { PlacedEntry } from '../onode/blob-stream.js';
 import { ENTRY_KIND, type ExtentEntry } from '../onode/extent-entry.js';
@@ -38,7 +39,7 @@ export function* readEntries(
   to: number,
 ): Io<Uint8Array> {
   checkTiling(entries, from, to);
-  const target = new Uint8Array(to - from);
+  const target = newBytes(to - from);
   const parts: Part[] = [];
   const reads: IoStep[] = [];
   for (const { offset, entry } of entries) {

@@ -9,7 +9,7 @@
  */
 
 import { StoreError } from '../errors.js';
-import { ByteWriter, textOf } from '../format/bytes.js';
+import { asciiBytes, ByteWriter, textOf } from '../format/bytes.js';
 import { BITS_MAX, COLLECTION_KIND } from '../onode/cnode.js';
 import {
   MAP_KEY_SIZE_MAX,
@@ -67,7 +67,7 @@ const encoder = new TextEncoder();
 
 /** The bytes that text or bytes stand for. */
 export function toBytes(value: Bytes): Uint8Array {
-  if (typeof value === 'string') return encoder.encode(value);
+  if (typeof value === 'string') return asciiBytes(value) ?? encoder.encode(value);
   if (value instanceof Uint8Array) return value;
   throw new TypeError('Cannot use name, key or value: expected a string or a Uint8Array');
 }
