@@ -470,6 +470,11 @@ export class Forest {
     this.#table.forgetUnseen((birth) => this.readers.sees(birth));
   }
 
+  /** False when no entry of `node` can hold a pointer. */
+  mayReferToNodes({ level, role }: Node): boolean {
+    return level > 0 || this.schemas[role]?.mayReferToNodes === true;
+  }
+
   /** Resolves, in place, every pointer of a root record whose node is sealed. */
   resolveReferences(bytes: Uint8Array, at: number, end: number, role: number): void {
     rootReferences(bytes, at, end, role, this.schemas, this.#sealer);

@@ -553,7 +553,9 @@ export class Tree implements RootHolder {
 
   #embed(root: Node): Uint8Array {
     if (root === this.#recordRoot) {
-      this.forest.resolveReferences(this.#record, 0, this.#record.length, this.spec.role);
+      if (this.forest.mayReferToNodes(root)) {
+        this.forest.resolveReferences(this.#record, 0, this.#record.length, this.spec.role);
+      }
       return this.#record;
     }
     const length = usedBytes(root);

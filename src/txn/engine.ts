@@ -54,6 +54,9 @@ export interface EngineOptions {
   readonly transaction: number;
 }
 
+/** Data with nothing to lie next to. */
+const ANYWHERE: AllocateOptions = { purpose: 'data' };
+
 export class Engine {
   readonly device: BlockDevice;
   readonly state: StoreState;
@@ -406,7 +409,7 @@ export class Engine {
     const placements: (readonly PlacedRun[])[] = [];
     const placer: Placer = {
       place: (blocks, hint) => {
-        const options: AllocateOptions = hint < 0 ? { purpose: 'data' } : { purpose: 'data', hint };
+        const options = hint < 0 ? ANYWHERE : ({ purpose: 'data', hint } as const);
         const runs = this.#places.take(blocks, options, entry);
         if (runs.length === 0) throw new Shortage(blocks);
         placements.push(runs);
