@@ -11,7 +11,7 @@
  */
 
 import { CorruptError, StoreError } from '../errors.js';
-import { getU16, getU32, getU64, setU16, setU32 } from '../format/bytes.js';
+import { getU16, getU32, getU64, newBytes, setU16, setU32 } from '../format/bytes.js';
 import { isProvisional, LEVEL_MAX, POINTER } from '../format/pointer.js';
 import type { Role } from '../format/role.js';
 import { BYTES, type Comparator, type ComparatorRegistry, REVERSE, U64 } from './comparator.js';
@@ -183,7 +183,7 @@ function writeHead(bytes: Uint8Array, form: number, spec: TreeSpec): void {
 
 /** A new record of `form` with `size` bytes behind its head, which are left to the caller. */
 function startRecord(spec: TreeSpec, form: number, size: number): Uint8Array {
-  const bytes = new Uint8Array(headSize(spec) + size);
+  const bytes = newBytes(headSize(spec) + size);
   writeHead(bytes, form, spec);
   return bytes;
 }

@@ -9,7 +9,7 @@
  */
 
 import { CorruptError } from '../errors.js';
-import { ByteReader, ByteWriter, setU64BigEndian } from '../format/bytes.js';
+import { ByteReader, ByteWriter, newBytes, setU64BigEndian } from '../format/bytes.js';
 
 export const ENTRY_KIND = { extent: 1, inline: 2, hole: 3 } as const;
 
@@ -44,7 +44,7 @@ export type BlobEntry = ExtentEntry | InlineEntry | HoleEntry;
 
 /** Key of the entry at byte `offset` of an object. */
 export function blobKey(offset: number): Uint8Array {
-  const key = new Uint8Array(8);
+  const key = newBytes(8);
   setU64BigEndian(key, 0, offset);
   return key;
 }

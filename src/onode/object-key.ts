@@ -6,7 +6,7 @@
  */
 
 import { StoreError } from '../errors.js';
-import { compareBytes, EMPTY } from '../format/bytes.js';
+import { compareBytes, EMPTY, newBytes } from '../format/bytes.js';
 import { hash32 } from '../format/checksum.js';
 import { COLLECTION_KIND, type CollectionKind } from './cnode.js';
 import { NAME_SIZE_MAX } from './limits.js';
@@ -50,7 +50,7 @@ export function objectKey(kind: CollectionKind, name: Uint8Array, hash?: number)
     );
   }
   if (kind === COLLECTION_KIND.name) return name;
-  const key = new Uint8Array(HASH_SIZE + name.length);
+  const key = newBytes(HASH_SIZE + name.length);
   putHash(key, hash ?? nameHash(name));
   key.set(name, HASH_SIZE);
   return key;

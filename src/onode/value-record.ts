@@ -7,7 +7,7 @@
 
 import { Tree } from '../btree/tree.js';
 import { CorruptError } from '../errors.js';
-import { ByteReader, ByteWriter } from '../format/bytes.js';
+import { ByteReader, ByteWriter, newBytes } from '../format/bytes.js';
 import { ROLE } from '../format/role.js';
 import { BlobStream } from './blob-stream.js';
 import type { ObjectContext, PlacedExtent } from './context.js';
@@ -29,7 +29,7 @@ export type StoredValue =
 /** Encodes a value into the bytes of its record. */
 export function encodeValue(context: ObjectContext, value: NewValue): Uint8Array {
   if ('bytes' in value && value.bytes.length <= inlineMax(context.nodeSize)) {
-    const record = new Uint8Array(1 + value.bytes.length);
+    const record = newBytes(1 + value.bytes.length);
     record[0] = VALUE_KIND.inline;
     record.set(value.bytes, 1);
     return record;

@@ -3,11 +3,13 @@
  * stream shares the tree with the attributes, under a kind of its own.
  */
 
+import { newBytes } from '../format/bytes.js';
+
 const KIND = { header: 0, attribute: 1 } as const;
 
 /** Key of the attribute `name`. */
 export function attributeKey(name: Uint8Array): Uint8Array {
-  const key = new Uint8Array(1 + name.length);
+  const key = newBytes(1 + name.length);
   key[0] = KIND.attribute;
   key.set(name, 1);
   return key;
