@@ -55,7 +55,8 @@ async function mapGet(directory: string): Promise<void> {
       return keys.length / seconds;
     },
   });
-  if (sink !== (ROUNDS + 1) * RECORDS * 100) throw new Error('Cannot trust figures: values are missing');
+  if (sink !== (ROUNDS + 1) * RECORDS * 100)
+    throw new Error('Cannot trust figures: values are missing');
   console.log(
     `load ${RECORDS} x 100 B, batches of 1000, each durable: ${Math.round(RECORDS / load)}/s`,
   );

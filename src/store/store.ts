@@ -68,7 +68,7 @@ export interface Statfs {
    * the sizes of what is listed count, shared or not.
    */
   readonly pending: number;
-  /** What transactions may use now; a file may grow by more, up to `total`. */
+  /** What transactions may use: free now, or what a file may still grow by if its host has it. */
   readonly available: number;
   readonly objects: number;
 }
@@ -328,7 +328,7 @@ export class Store {
       stored: counters.storedBytes,
       reserved: counters.heldBlocks * blockSize,
       pending: allocator.limboBlocks * blockSize + this.#view.sync(() => state.droppedBytes()),
-      available: space.available * blockSize,
+      available: (space.available + total - allocator.totalBlocks) * blockSize,
       objects: counters.objects,
     };
   }

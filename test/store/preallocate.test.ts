@@ -25,4 +25,9 @@ test('mkfs() makes a file that grows as it fills', (t) => {
   const path = temporaryPath(t);
   mkfsSync(path, { size: 1024 * MIB });
   t.true(statSync(path).size < 128 * MIB);
+  const store = Store.openSync(path);
+  const { total, available } = store.statfs();
+  t.is(total, 1024 * MIB);
+  t.true(available > 900 * MIB, 'what it may grow by counts');
+  store.closeSync();
 });
