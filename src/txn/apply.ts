@@ -9,12 +9,13 @@
 import { CorruptError, StoreError } from '../errors.js';
 import { ByteReader, textOf } from '../format/bytes.js';
 import type { Role } from '../format/role.js';
-import { STORED_BYTES_MAX } from '../onode/limits.js';
+import { DEVICE_BLOCKS_MAX } from '../format/superblock-bounds.js';
 import type { Onode } from '../onode/onode.js';
 import type { NewValue } from '../onode/value-record.js';
 import { CollectionOperations, checkBits } from './apply-collection.js';
 import { MapOperations } from './apply-map.js';
 import { attributeKey, FIRST_ATTRIBUTE_KEY } from './attribute-key.js';
+import { checkCounters } from './counter-limits.js';
 import { missing, type NamedObject, ObjectTable } from './object-table.js';
 import { DATA_KIND, OPERATION } from './operation.js';
 import { decodeReservation, encodeReservation, heldBlocks } from './reservation.js';
@@ -105,12 +106,7 @@ class Application {
     if (this.#reader.failed) throw new CorruptError('Cannot apply transaction: cut short');
     this.#objects.writeBack();
     this.#writeBackCollections();
-    if (this.#state.counters.storedBytes > STORED_BYTES_MAX) {
-      throw new StoreError(
-        'E_TOO_BIG',
-        'Cannot apply transaction: the sum of all sizes is too big',
-      );
-    }
+    checkCounters(this.#state.counters);
     return { redeemedBlocks: this.#redeemedBlocks, operationCount: this.#count };
   }
 
@@ -343,6 +339,9 @@ class Application {
     const before = trees.reservations.get(name);
     if (before !== undefined) counters.heldBlocks -= this.#held(decodeReservation(before));
     counters.heldBlocks += this.#held(units);
+    if (counters.heldBlocks > DEVICE_BLOCKS_MAX) {
+      throw new StoreError('E_NO_SPACE', 'Cannot reserve: no device has so many blocks');
+    }
     trees.reservations.put(name, encodeReservation({ owner, ...units }));
   }
 

@@ -3,12 +3,15 @@
  * happen is an error that is none of a store's own, work without end, or memory without measure.
  */
 
+import { runSync } from '../../src/blockdev/io.js';
 import { StoreError } from '../../src/errors.js';
+import { type FindingCode, REMEDIES } from '../../src/fsck/finding.js';
+import { repair } from '../../src/fsck/repair.js';
 import { Store } from '../../src/store/store.js';
 import { Forger } from './forger.js';
 import { ImageDevice } from './image-device.js';
 import { Prng } from './prng.js';
-import { checkSample } from './sample-check.js';
+import { checkSample, sampleRegistry } from './sample-check.js';
 import { SAMPLE_OPEN, type Sample } from './sample-store.js';
 import { answerOf, type Question, questionsOf } from './store-questions.js';
 
@@ -33,6 +36,7 @@ export const FUZZ_ACTIONS: readonly FuzzAction[] = [
   { what: 'read', run: (device, questions) => ask(open(device, true), questions) },
   { what: 'list', run: (device) => walk(open(device, true)) },
   { what: 'write', run: (device, questions, prng) => work(open(device, false), questions, prng) },
+  { what: 'repair', run: (device, questions, prng) => mend(device, questions, prng) },
 ];
 
 /** Plays `count` rounds; gives the first thing that must not happen. */
@@ -120,6 +124,25 @@ function work(store: Store, questions: readonly Question[], prng: Prng): void {
   }
   for (let i = 0; i < 30; i++) tolerate(() => answerOf(prng.pick(questions), store));
   store.closeSync();
+}
+
+/** Repairs the store, which leaves nothing that a repair could heal, and uses what is left. */
+function mend(device: ImageDevice, questions: readonly Question[], prng: Prng): void {
+  const left = new Set<FindingCode>();
+  const { after } = runSync(
+    repair(device, {
+      comparators: sampleRegistry(),
+      deep: prng.chance(0.5),
+      dirtyBytesMax: prng.pick([0, 2 ** 24]),
+      rebuildSuperblock: true,
+      onFinding: () => undefined,
+      onLeft: ({ code }) => left.add(code),
+    }),
+  );
+  const healable = [...left].filter((code) => REMEDIES[code].remedy !== 'none');
+  if (healable.length > 0) throw new Error(`a repair has left ${healable.join()}`);
+  if (after.isIncomplete) return;
+  work(open(device, false), questions, prng);
 }
 
 /** Errors of the store's own are an answer. */
