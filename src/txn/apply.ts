@@ -55,6 +55,8 @@ class Application {
   #mapOperations: MapOperations | undefined;
   readonly #count: number;
   #redeemedBlocks = 0;
+  /** Data written ahead that has got its place: each in its turn. */
+  #aheadUsed = 0;
 
   constructor(
     state: StoreState,
@@ -104,6 +106,9 @@ class Application {
   run(): Applied {
     for (let i = 0; i < this.#count; i++) this.#one(this.#reader.u8());
     if (this.#reader.failed) throw new CorruptError('Cannot apply transaction: cut short');
+    if (this.#aheadUsed !== this.#ahead.length) {
+      throw new CorruptError('Cannot apply transaction: data belongs nowhere');
+    }
     this.#objects.writeBack();
     this.#writeBackCollections();
     checkCounters(this.#state.counters);
@@ -199,8 +204,13 @@ class Application {
   /** The data argument at the reader: bytes, or where they were written ahead. */
   #value(): NewValue {
     if (this.#reader.u8() === DATA_KIND.here) return { bytes: this.#reader.lengthPrefixed() };
-    const ahead = this.#ahead[this.#reader.varint()];
+    const index = this.#reader.varint();
+    const ahead = this.#ahead[index];
     if (ahead === undefined) throw new CorruptError('Cannot apply transaction: data is missing');
+    // Its blocks are counted for one place: a second would share them without being counted.
+    if (index !== this.#aheadUsed++) {
+      throw new CorruptError('Cannot apply transaction: data is used out of turn');
+    }
     return { placed: ahead.extents, length: ahead.length };
   }
 
