@@ -357,8 +357,11 @@ export class DamageLab {
   ): string | undefined {
     const isHidden = !looks.isFlat && findings.some(({ code }) => code === 'space-unknown');
     const isOnlyCopy = changed.every((offset) => this.map.classOf(offset) === 'copy');
+    const cutAt = this.#firstCut(changed);
     const covered = changed.filter((offset) => {
       const name = this.map.classOf(offset);
+      // Nobody knows what lies ahead for a record that is not believed.
+      if (name === 'ahead') return (this.map.recordOf(offset)?.record.sequence ?? 0) < cutAt;
       if (name === 'record' && expected.maySilence) return false;
       if (name === 'copy') return isOnlyCopy; // else the block is damaged, and named as such
       return name !== 'free' && name !== 'padding';
@@ -369,6 +372,15 @@ export class DamageLab {
     if (missing.length === 0 || (isHidden && missing.length < covered.length)) return undefined;
     const codes = [...new Set(findings.map(({ code }) => code))].join();
     return `fsck does not name byte ${missing[0]} (${this.map.classOf(missing[0] as number)}), but finds [${codes}]`;
+  }
+
+  /** Sequence of the first record of which header or body has changed. */
+  #firstCut(changed: readonly number[]): number {
+    return changed.reduce((first, offset) => {
+      const name = this.map.classOf(offset);
+      if (name !== 'record' && name !== 'body') return first;
+      return Math.min(first, this.map.recordOf(offset)?.record.sequence ?? first);
+    }, Number.POSITIVE_INFINITY);
   }
 
   #names(finding: Finding, offset: number, expected: Expected): boolean {
