@@ -15,6 +15,8 @@ import {
   POINTER_FLAG,
   pointerLength,
   pointerLevel,
+  pointerRecords,
+  RECORDS_LIMIT,
 } from '../format/pointer.js';
 import type { Comparator } from './comparator.js';
 import type { Node } from './node.js';
@@ -104,6 +106,7 @@ function heapFault(node: Node): string | undefined {
 
 function pointersFault(node: Node, expected: BodyExpectation): string | undefined {
   const lengthMax = Math.max(1, NODE_SIZE_MAX / expected.blockSize);
+  let records = 0;
   for (let i = 0; i < node.count; i++) {
     readEntry(node, i);
     if (i === 0 && node.keySize === 0 && entry.keyEnd > entry.keyStart) return 'key 0 is not empty';
@@ -115,8 +118,9 @@ function pointersFault(node: Node, expected: BodyExpectation): string | undefine
     const known = POINTER_FLAG.plain | POINTER_FLAG.provisional;
     if (((node.page[at + POINTER.flags] as number) & ~known) !== 0) return 'flags are unknown';
     if (getU16(node.page, at + POINTER.reserved) !== 0) return 'reserved bytes are not zero';
+    records += pointerRecords(node.page, at);
   }
-  return undefined;
+  return records < RECORDS_LIMIT ? undefined : 'records below it are over their limit';
 }
 
 /** What is wrong with the order of the keys, or undefined when they rise strictly. */

@@ -7,9 +7,16 @@
  */
 
 import { assert } from '../assert.js';
+import { CorruptError } from '../errors.js';
 import { BLOCK_TYPE, sealBlock } from '../format/block.js';
 import { checksum } from '../format/checksum.js';
-import { isPlain, isProvisional, pointerRecords, putPointer } from '../format/pointer.js';
+import {
+  isPlain,
+  isProvisional,
+  pointerRecords,
+  putPointer,
+  RECORDS_LIMIT,
+} from '../format/pointer.js';
 import { NODE_STATE, type Node } from './node.js';
 import { repack } from './node-editor.js';
 import { entry, pointerAt, readEntry } from './node-view.js';
@@ -146,5 +153,8 @@ function sumChildren(node: Node): void {
     node.records += pointerRecords(node.page, at);
     node.bytes += pointerStoredBytes(node.page, at);
     if (!isPlain(node.page, at)) node.plain = false;
+  }
+  if (node.records >= RECORDS_LIMIT) {
+    throw new CorruptError('Cannot write node: records below it are over their limit');
   }
 }

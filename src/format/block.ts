@@ -101,6 +101,7 @@ export function headerFault(
   if (getU64(page, BLOCK_HEADER.address) !== expected.address) return 'address is not its own';
   if (getU64(page, BLOCK_HEADER.birth) !== expected.birth) return 'birth differs from its pointer';
   if (getU32(page, BLOCK_HEADER.length) !== page.length) return 'length differs from its pointer';
+  if (!Number.isSafeInteger(getU64(page, BLOCK_HEADER.owner))) return 'owner is out of range';
   return undefined;
 }
 

@@ -26,8 +26,8 @@ export const RECORD = layout({
   reserved: 'u16', // zero
   uuid: 'bytes16', // of the journal
   offset: 'u64', // own place, bytes from the start of the ring
-  incarnation: 'u64', // raised by every recovery, in [1, COUNTER_LIMIT)
-  sequence: 'u64', // one more than its predecessor's, in [1, COUNTER_LIMIT)
+  incarnation: 'u64', // raised by every recovery, in [1, COUNTED_LIMIT)
+  sequence: 'u64', // one more than its predecessor's, in [1, COUNTED_LIMIT)
   previous: 'bytes8', // checksum of its predecessor, zeros for the first of all
   durable: 'u64', // highest sequence whose flush had returned, below the own sequence
   epoch: 'u64', // generation in which it was written
@@ -53,11 +53,17 @@ export const RECORD_TYPE = {
 
 export type RecordType = (typeof RECORD_TYPE)[keyof typeof RECORD_TYPE];
 
-/**
- * Sequences, incarnations and the superblock's counters stay below this: a store that counts a
- * million a second reaches it in 142 years, and what is read can be counted up without a check.
- */
+/** Sequences, incarnations and the superblock's counters stay below this. */
 export const COUNTER_LIMIT = 2 ** 52;
+
+/**
+ * What counts up is below this when it is read: a store that counts a million a second reaches it
+ * in 71 years, and what is read can be counted up without a check.
+ */
+export const COUNTED_LIMIT = 2 ** 51;
+
+/** The same for epochs, which pointers and blocks hold as u48: checkpoints, some a second. */
+export const EPOCH_LIMIT = 2 ** 47;
 
 /** Largest body, in bytes: what a replay holds in memory at once. */
 export const RECORD_BODY_BYTES_MAX = 64 * 1024 * 1024;
@@ -177,12 +183,12 @@ function hasZeroReserve(bytes: Uint8Array, at: number): boolean {
 
 function numbersFault(bytes: Uint8Array, at: number): string | undefined {
   const incarnation = getU64(bytes, at + RECORD.incarnation);
-  if (incarnation < 1 || incarnation >= COUNTER_LIMIT) return 'incarnation is out of range';
+  if (incarnation < 1 || incarnation >= COUNTED_LIMIT) return 'incarnation is out of range';
   const sequence = getU64(bytes, at + RECORD.sequence);
-  if (sequence < 1 || sequence >= COUNTER_LIMIT) return 'sequence is out of range';
+  if (sequence < 1 || sequence >= COUNTED_LIMIT) return 'sequence is out of range';
   if (getU64(bytes, at + RECORD.durable) >= sequence) return 'durable is not below sequence';
-  if (getU64(bytes, at + RECORD.epoch) >= COUNTER_LIMIT) return 'epoch is out of range';
-  if (getU64(bytes, at + RECORD.firstTransaction) >= COUNTER_LIMIT) {
+  if (getU64(bytes, at + RECORD.epoch) >= EPOCH_LIMIT) return 'epoch is out of range';
+  if (getU64(bytes, at + RECORD.firstTransaction) >= COUNTED_LIMIT) {
     return 'first transaction is out of range';
   }
   return undefined;

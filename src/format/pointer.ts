@@ -24,6 +24,9 @@ export const POINTER = layout({
 });
 assert(POINTER.size === 40, 'POINTER is 40 bytes');
 
+/** Records below one node are fewer, so that its own pointer can hold their number. */
+export const RECORDS_LIMIT = 2 ** 48;
+
 export const POINTER_FLAG = {
   plain: 1, // no record below owns a block
   provisional: 2, // in memory only

@@ -3,7 +3,12 @@
  * sizes are powers or multiples, everything fixed lies inside the device, nothing overlaps.
  */
 
-import { COUNTER_LIMIT, type JournalPosition } from './journal-record.js';
+import {
+  COUNTED_LIMIT,
+  COUNTER_LIMIT,
+  EPOCH_LIMIT,
+  type JournalPosition,
+} from './journal-record.js';
 
 /** The figures of a superblock; the units are those of SUPERBLOCK. */
 export interface SuperblockFigures {
@@ -50,7 +55,7 @@ export const BLOCK_SIZE_MIN = 1024;
 export const BLOCK_SIZE_MAX = 65536;
 
 /** Addresses are u48 block indices. */
-const DEVICE_BLOCKS_MAX = 2 ** 48;
+export const DEVICE_BLOCKS_MAX = 2 ** 48;
 
 /** A ring smaller than this could not hold three generations. */
 export const JOURNAL_BLOCKS_MIN = 64;
@@ -177,7 +182,23 @@ function counterFault(fields: SuperblockFigures): string | undefined {
   return undefined;
 }
 
-/** Counts from 1 and can be counted up. */
+const COUNTED = ['number', 'transaction', 'nextObject', 'nextCollection', 'nextDrop'] as const;
+
+/**
+ * What of a superblock that was read leaves no room to count up from it, or undefined when
+ * everything does.
+ */
+export function roomFault(fields: SuperblockFigures): string | undefined {
+  for (const name of COUNTED) {
+    if (fields[name] >= COUNTED_LIMIT) return `${name} is too high to be counted up`;
+  }
+  const { sequence, incarnation } = fields.journalStart;
+  if (sequence >= COUNTED_LIMIT) return 'journal sequence is too high to be counted up';
+  if (incarnation >= COUNTED_LIMIT) return 'incarnation is too high to be counted up';
+  return fields.epoch >= EPOCH_LIMIT ? 'epoch is too high to be counted up' : undefined;
+}
+
+/** Counts from 1. */
 function isCount(value: number): boolean {
   return value >= 1 && value < COUNTER_LIMIT;
 }

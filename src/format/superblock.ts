@@ -15,7 +15,7 @@ import { ByteReader, getU32, getU64, setU16, setU32, setU64 } from './bytes.js';
 import { matchesHash, writeHash } from './checksum.js';
 import { layout } from './layout.js';
 import type { ROLE } from './role.js';
-import { type SuperblockFigures, superblockFault } from './superblock-bounds.js';
+import { roomFault, type SuperblockFigures, superblockFault } from './superblock-bounds.js';
 
 export const SUPERBLOCK = layout({
   checksum: 'u64', // xxh64 of bytes [8, 4096)
@@ -196,7 +196,7 @@ export function decodeSuperblock(bytes: Uint8Array, offset: number): Superblock 
     cleanClose: bytes[SUPERBLOCK.cleanClose] === 1,
     roots: decodeRoots(bytes, offset),
   };
-  const fault = superblockFault(fields);
+  const fault = superblockFault(fields) ?? roomFault(fields);
   if (fault !== undefined) fail(offset, fault);
   return fields;
 }

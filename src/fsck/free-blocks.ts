@@ -50,7 +50,7 @@ export class FreeBlocks {
   *take(length: number): Io<number> {
     for (;;) {
       const run = this.#runs.bestFit(length, 1);
-      if (run !== undefined) {
+      if (run?.length === length) {
         this.#runs.remove(run.start, length);
         this.#touch(run.start, length);
         return run.start;

@@ -60,6 +60,8 @@ export interface Mender {
   mend(record: StoredRecord, birth: number): Io<Mended> | Mended;
   /** A subtree that was kept before; false: it can't be kept here. */
   again?(node: Node): Io<boolean> | boolean;
+  /** What is missing between records that are kept: filled in this tree when the walk has ended. */
+  readonly gaps?: readonly unknown[];
   /** A subtree can't be read, or there was more below it once. */
   lost?(): void;
 }
@@ -197,13 +199,14 @@ class Mending {
       return undefined;
     }
     const { address, birth } = pointer;
+    const gaps = this.#mender.gaps?.length;
     const isKnown = sound.has(address) && this.#isInBounds(node, bounds);
     const isKept = isKnown && (yield* whole(this.#mender.again?.(node) ?? true));
     const outcome = isKept ? 'keep' : yield* this.#content(node, bounds);
     const figures = figuresOf(node, map.blockSize);
     if (figures !== undefined && figures.records < pointer.records) this.#mender.lost?.();
     if (outcome !== 'keep') return outcome;
-    sound.add(address);
+    if (this.#mender.gaps?.length === gaps) sound.add(address);
     const isWhole = hasOwnChecksum(node.page, pointer.low, pointer.high);
     const isRight = isWhole && birth <= superblock.epoch && isSame(pointer, figures);
     if (!isRight) return this.#copyOf(bytes, at);

@@ -14,6 +14,7 @@ import { Tree } from '../btree/tree.js';
 import type { TreeSpec } from '../btree/tree-spec.js';
 import { CorruptError } from '../errors.js';
 import { ByteReader, ByteWriter, EMPTY } from '../format/bytes.js';
+import { COUNTER_LIMIT } from '../format/journal-record.js';
 import { ROLE, type Role } from '../format/role.js';
 import { BlobStream } from './blob-stream.js';
 import type { ObjectContext } from './context.js';
@@ -106,6 +107,7 @@ export function decodeOnode(bytes: Uint8Array, start: number, end: number): Onod
   const id = reader.varint();
   const version = reader.varint();
   const size = reader.varint();
+  if (version >= COUNTER_LIMIT) throw new CorruptError('Cannot decode onode: version is too high');
   const birth = reader.varint();
   const hinted = (flags & ONODE_FLAG.hint) !== 0;
   const objectSizeHint = hinted ? reader.varint() : 0;

@@ -9,12 +9,13 @@
 import { CorruptError, StoreError } from '../errors.js';
 import { ByteReader, textOf } from '../format/bytes.js';
 import type { Role } from '../format/role.js';
-import { STORED_BYTES_MAX } from '../onode/limits.js';
+import { DEVICE_BLOCKS_MAX } from '../format/superblock-bounds.js';
 import type { Onode } from '../onode/onode.js';
 import type { NewValue } from '../onode/value-record.js';
 import { CollectionOperations, checkBits } from './apply-collection.js';
 import { MapOperations } from './apply-map.js';
 import { attributeKey, FIRST_ATTRIBUTE_KEY } from './attribute-key.js';
+import { checkCounters } from './counter-limits.js';
 import { missing, type NamedObject, ObjectTable } from './object-table.js';
 import { DATA_KIND, OPERATION } from './operation.js';
 import { decodeReservation, encodeReservation, heldBlocks } from './reservation.js';
@@ -54,6 +55,8 @@ class Application {
   #mapOperations: MapOperations | undefined;
   readonly #count: number;
   #redeemedBlocks = 0;
+  /** Data written ahead that has got its place: each in its turn. */
+  #aheadUsed = 0;
 
   constructor(
     state: StoreState,
@@ -103,14 +106,12 @@ class Application {
   run(): Applied {
     for (let i = 0; i < this.#count; i++) this.#one(this.#reader.u8());
     if (this.#reader.failed) throw new CorruptError('Cannot apply transaction: cut short');
+    if (this.#aheadUsed !== this.#ahead.length) {
+      throw new CorruptError('Cannot apply transaction: data belongs nowhere');
+    }
     this.#objects.writeBack();
     this.#writeBackCollections();
-    if (this.#state.counters.storedBytes > STORED_BYTES_MAX) {
-      throw new StoreError(
-        'E_TOO_BIG',
-        'Cannot apply transaction: the sum of all sizes is too big',
-      );
-    }
+    checkCounters(this.#state.counters);
     return { redeemedBlocks: this.#redeemedBlocks, operationCount: this.#count };
   }
 
@@ -203,8 +204,13 @@ class Application {
   /** The data argument at the reader: bytes, or where they were written ahead. */
   #value(): NewValue {
     if (this.#reader.u8() === DATA_KIND.here) return { bytes: this.#reader.lengthPrefixed() };
-    const ahead = this.#ahead[this.#reader.varint()];
+    const index = this.#reader.varint();
+    const ahead = this.#ahead[index];
     if (ahead === undefined) throw new CorruptError('Cannot apply transaction: data is missing');
+    // Its blocks are counted for one place: a second would share them without being counted.
+    if (index !== this.#aheadUsed++) {
+      throw new CorruptError('Cannot apply transaction: data is used out of turn');
+    }
     return { placed: ahead.extents, length: ahead.length };
   }
 
@@ -343,6 +349,9 @@ class Application {
     const before = trees.reservations.get(name);
     if (before !== undefined) counters.heldBlocks -= this.#held(decodeReservation(before));
     counters.heldBlocks += this.#held(units);
+    if (counters.heldBlocks > DEVICE_BLOCKS_MAX) {
+      throw new StoreError('E_NO_SPACE', 'Cannot reserve: no device has so many blocks');
+    }
     trees.reservations.put(name, encodeReservation({ owner, ...units }));
   }
 

@@ -25,6 +25,7 @@ import { CorruptError, hasCode, StoreError } from '../errors.js';
 import { matchesHash } from '../format/checksum.js';
 import { RECORD_TYPE } from '../format/journal-record.js';
 import { isWritable, type Superblock } from '../format/superblock.js';
+import { DEVICE_BLOCKS_MAX } from '../format/superblock-bounds.js';
 import type { PlacedExtent } from '../onode/context.js';
 import { SCHEMAS } from '../onode/schemas.js';
 import { applyTransaction } from './apply.js';
@@ -270,6 +271,9 @@ function heldBy(reservations: Tree, blockSize: number, nodeSize: number): number
   const cursor = reservations.cursor();
   for (cursor.seekFirst(); cursor.valid; cursor.next()) {
     held += heldBlocks(decodeReservation(cursor.value()), blockSize, nodeSize);
+  }
+  if (held > DEVICE_BLOCKS_MAX) {
+    throw new CorruptError('Cannot open reservations: they hold back more than a device has');
   }
   return held;
 }

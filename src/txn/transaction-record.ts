@@ -92,6 +92,9 @@ export function* decodeTransactionRecords(body: Uint8Array): Generator<Transacti
     const firstCollection = reader.varint();
     const placements = list(reader, (one) => list(one, readRun));
     if (reader.failed) throw new CorruptError('Cannot decode journal record: cut short');
+    if (!ahead.every(isWhole)) {
+      throw new CorruptError('Cannot decode journal record: extents are not as long as their data');
+    }
     yield { bytes, ahead, choices: { firstObject, firstCollection, placements } };
   }
 }
@@ -99,6 +102,11 @@ export function* decodeTransactionRecords(body: Uint8Array): Generator<Transacti
 function readAhead(reader: ByteReader): AheadData {
   const length = reader.varint();
   return { length, extents: list(reader, readExtent) };
+}
+
+/** True when the extents hold as many bytes as the data has. */
+function isWhole({ length, extents }: AheadData): boolean {
+  return extents.reduce((sum, extent) => sum + extent.length, 0) === length;
 }
 
 function readExtent(reader: ByteReader): PlacedExtent {

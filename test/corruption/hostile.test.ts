@@ -4,12 +4,13 @@
  */
 
 import test from 'ava';
-import { setU48 } from '../../src/format/bytes.js';
+import { ByteWriter, setU48 } from '../../src/format/bytes.js';
 import { writeHash } from '../../src/format/checksum.js';
 import { RECORD } from '../../src/format/journal-record.js';
 import { POINTER } from '../../src/format/pointer.js';
 import { ROLE } from '../../src/format/role.js';
 import { Store } from '../../src/store/store.js';
+import { decodeTransactionRecords, encodeChoices } from '../../src/txn/transaction-record.js';
 import { checkpoint, commit, deepStore, newStore, open } from '../fsck/fixture.js';
 import { Planter } from '../fsck/planter.js';
 
@@ -89,4 +90,19 @@ test('a journal record that claims blocks behind the end of the device is E_CORR
   writeHash(record, RECORD.checksum, record, RECORD.magic, RECORD.size);
   planter.write();
   t.throws(() => Store.openOnSync(device), { ...CORRUPT, message: /not free/ });
+});
+
+test('data of a journal record that is longer than its extents is E_CORRUPT', (t) => {
+  const extent = { address: 7, blocks: 4, length: 4000, shift: 12, checksums: new Uint8Array(8) };
+  const choices = { firstObject: 1, firstCollection: 1, placements: [] };
+  const bodyOf = (length: number): Uint8Array => {
+    const writer = new ByteWriter(64);
+    writer.lengthPrefixed(Uint8Array.of(1, 2, 3));
+    encodeChoices(writer, [{ length, extents: [extent] }], choices);
+    return writer.copy();
+  };
+  t.is([...decodeTransactionRecords(bodyOf(4000))].length, 1);
+  for (const length of [3999, 4001, 2 ** 40]) {
+    t.throws(() => [...decodeTransactionRecords(bodyOf(length))], CORRUPT);
+  }
 });

@@ -3,6 +3,7 @@ import { AssertionError } from '../../src/assert.js';
 import { CorruptError, hasCode, StoreError } from '../../src/errors.js';
 import { setU32, setU64 } from '../../src/format/bytes.js';
 import { writeHash } from '../../src/format/checksum.js';
+import { COUNTED_LIMIT, EPOCH_LIMIT } from '../../src/format/journal-record.js';
 import { fieldsOf } from '../../src/format/layout.js';
 import {
   decodeSuperblock,
@@ -32,7 +33,7 @@ test('encodeSuperblock() writes the golden bytes', (t) => {
 
 test('decodeSuperblock() gives back what was encoded', (t) => {
   const fields = sampleSuperblock({
-    number: 2 ** 52 - 1,
+    number: COUNTED_LIMIT - 1,
     label: 'tång '.repeat(10),
     cleanClose: true,
   });
@@ -162,6 +163,24 @@ test('decodeSuperblock() refuses integers over 2^53, a bad label and a dirty end
     const bytes = encodeSuperblock(sampleSuperblock(), 0);
     change(bytes);
     t.throws(() => decodeSuperblock(reseal(bytes), 0), { instanceOf: CorruptError });
+  }
+});
+
+test('decodeSuperblock() refuses what leaves no room to count up', (t) => {
+  const { journalStart } = sampleSuperblock();
+  const changes: readonly Partial<Superblock>[] = [
+    { number: COUNTED_LIMIT },
+    { transaction: COUNTED_LIMIT },
+    { nextObject: COUNTED_LIMIT },
+    { nextCollection: COUNTED_LIMIT },
+    { nextDrop: COUNTED_LIMIT },
+    { epoch: EPOCH_LIMIT },
+    { journalStart: { ...journalStart, sequence: COUNTED_LIMIT } },
+    { journalStart: { ...journalStart, incarnation: COUNTED_LIMIT } },
+  ];
+  for (const change of changes) {
+    const bytes = encodeSuperblock(sampleSuperblock(change), 0);
+    t.throws(() => decodeSuperblock(bytes, 0), { message: /too high to be counted up/ });
   }
 });
 

@@ -127,6 +127,7 @@ class ScriptWriter {
     const prng = this.#prng;
     const { transactions } = this.#shape;
     const count = prng.between(transactions >> 1, transactions);
+    this.#makeCollectionsAgain();
     const faultAt = prng.chance(0.3) ? prng.below(count) : count;
     for (let i = 0; i < count; i++) {
       if (i === faultAt) this.#fault();
@@ -135,6 +136,14 @@ class ScriptWriter {
     }
     if (prng.chance(0.2)) this.actions.push({ do: 'settle' });
     this.actions.push({ do: 'crash', seed: prng.u32(), isOpenedSync: prng.chance(0.5) });
+  }
+
+  /** The crash before this life may have taken collections that the workload goes on to name. */
+  #makeCollectionsAgain(): void {
+    for (const [c, { order }] of this.#state.collections) {
+      const create = { op: 'createCollection', c, order, bits: 0 } as const;
+      this.actions.push({ do: 'submit', operations: [create] });
+    }
   }
 
   #transaction(): void {

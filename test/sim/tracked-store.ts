@@ -125,7 +125,7 @@ export class TrackedStore {
     await Promise.resolve();
     if (hasCode(failure, 'E_BUSY'))
       await turn(); // the store wants a turn of the event loop
-    else if (hasCode(failure, 'E_IO') && !this.isUsable) this.#settle(operations, undefined);
+    else if (hasCode(failure, 'E_IO') && !this.isUsable) this.#mayHaveHappened(operations);
     else this.#settle(operations, failure);
   }
 
@@ -172,6 +172,13 @@ export class TrackedStore {
 
   #acknowledge(transaction: number): void {
     this.#acknowledged.push({ point: this.device.point, transaction });
+  }
+
+  /** The store has ended before it said what became of a transaction. */
+  #mayHaveHappened(operations: readonly ModelOperation[]): void {
+    if (this.#failure !== undefined) return;
+    const outcome = applyToModel(this.state, operations, COMPARATORS);
+    if ('state' in outcome) this.states.push(outcome.state);
   }
 
   #settle(operations: readonly ModelOperation[], error: unknown): void {

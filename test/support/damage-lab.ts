@@ -119,7 +119,7 @@ export class DamageLab {
     return this.#whole.slice(offset, offset + length);
   }
 
-  /** Bytes that nothing reads: neither opening, nor a question, nor a deep check. */
+  /** Bytes that neither opening nor a question reads, and no deep check looks at. */
   isUnread(offset: number): boolean {
     return this.map.classOf(offset) === 'free' && !this.#isRead(offset);
   }
@@ -151,40 +151,54 @@ export class DamageLab {
   /**
    * Sets of blocks that can be damaged together, so that fsck has to find each one by itself: none
    * is above another in a tree, no two are under one checksum. Block indices.
+   *
+   * Found by peeling: of all blocks that are damaged at once, fsck names those with nothing damaged
+   * above them. They are a layer; made whole, they leave the next one to be named.
    */
   layers(): number[][] {
-    const { blockSize } = this.map.superblock;
-    const above = new Map<number, number>();
-    const blocks = this.#checkedBlocks();
-    for (const block of blocks) {
-      const at = block * blockSize + (blockSize >> 1);
-      if (this.map.classOf(at) === 'ahead') continue;
-      this.#device.bytes[at] = (this.#whole[at] as number) ^ 255;
-      const read = this.#checkedBlocks();
-      this.#device.bytes[at] = this.#whole[at] as number;
-      for (const one of blocks) if (!read.has(one)) above.set(one, (above.get(one) ?? 0) + 1);
+    const left = new Set(this.#coveredBlocks());
+    const layers: number[][] = [];
+    for (const block of left) this.#toggle(block);
+    while (left.size > 0) {
+      const named = this.#namedOf(left);
+      if (named.length === 0) throw new Error(`Fsck names none of the damaged blocks ${[...left]}`);
+      for (const block of named) {
+        left.delete(block);
+        this.#toggle(block);
+      }
+      for (let part = 0; part < CHUNK_BLOCKS; part++) {
+        const layer = named.filter((block) => block % CHUNK_BLOCKS === part);
+        if (layer.length > 0) layers.push(layer);
+      }
     }
-    const layers = new Map<number, number[]>();
-    for (const block of blocks) {
-      const key = (above.get(block) ?? 0) * CHUNK_BLOCKS + (block % CHUNK_BLOCKS);
-      layers.set(key, [...(layers.get(key) ?? []), block]);
-    }
-    return [...layers.values()];
+    if (Buffer.compare(this.#device.bytes, this.#whole) !== 0) throw new Error('Not whole again');
+    return layers;
   }
 
-  /** The blocks in use or written ahead that a deep check reads. */
-  #checkedBlocks(): ReadonlySet<number> {
+  /** Flips a byte in the middle of a block, or flips it back. */
+  #toggle(block: number): void {
     const { blockSize } = this.map.superblock;
-    const read = new Set<number>();
-    this.#device.onRead = (offset, length) => {
-      for (let at = offset; at < offset + length; at += blockSize) {
-        const name = this.map.classOf(at + (blockSize >> 1));
-        if (name === 'used' || name === 'ahead') read.add(Math.floor(at / blockSize));
-      }
-    };
-    checkSample(this.#device);
-    this.#device.onRead = undefined;
-    return read;
+    const at = block * blockSize + (blockSize >> 1);
+    this.#device.bytes[at] = (this.#device.bytes[at] as number) ^ 255;
+  }
+
+  /** The blocks in use or written ahead. */
+  *#coveredBlocks(): Generator<number> {
+    const { blockSize } = this.map.superblock;
+    for (let at = 0; at < this.size; at += blockSize) {
+      const name = this.map.classOf(at + (blockSize >> 1));
+      if (name === 'used' || name === 'ahead') yield at / blockSize;
+    }
+  }
+
+  /** Those of `blocks` that a finding lies on. */
+  #namedOf(blocks: ReadonlySet<number>): number[] {
+    const { blockSize } = this.map.superblock;
+    const findings = checkSample(this.#device).filter(({ severity }) => severity !== 'note');
+    return [...blocks].filter((block) => {
+      const at = block * blockSize + (blockSize >> 1);
+      return findings.some(({ offset = 0, length = 0 }) => offset <= at && at < offset + length);
+    });
   }
 
   /** @throws when the open store, its device being whole, gives an answer that is not right */
@@ -343,8 +357,11 @@ export class DamageLab {
   ): string | undefined {
     const isHidden = !looks.isFlat && findings.some(({ code }) => code === 'space-unknown');
     const isOnlyCopy = changed.every((offset) => this.map.classOf(offset) === 'copy');
+    const cutAt = this.#firstCut(changed);
     const covered = changed.filter((offset) => {
       const name = this.map.classOf(offset);
+      // Nobody knows what lies ahead for a record that is not believed.
+      if (name === 'ahead') return (this.map.recordOf(offset)?.record.sequence ?? 0) < cutAt;
       if (name === 'record' && expected.maySilence) return false;
       if (name === 'copy') return isOnlyCopy; // else the block is damaged, and named as such
       return name !== 'free' && name !== 'padding';
@@ -355,6 +372,15 @@ export class DamageLab {
     if (missing.length === 0 || (isHidden && missing.length < covered.length)) return undefined;
     const codes = [...new Set(findings.map(({ code }) => code))].join();
     return `fsck does not name byte ${missing[0]} (${this.map.classOf(missing[0] as number)}), but finds [${codes}]`;
+  }
+
+  /** Sequence of the first record of which header or body has changed. */
+  #firstCut(changed: readonly number[]): number {
+    return changed.reduce((first, offset) => {
+      const name = this.map.classOf(offset);
+      if (name !== 'record' && name !== 'body') return first;
+      return Math.min(first, this.map.recordOf(offset)?.record.sequence ?? first);
+    }, Number.POSITIVE_INFINITY);
   }
 
   #names(finding: Finding, offset: number, expected: Expected): boolean {

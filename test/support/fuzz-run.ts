@@ -3,12 +3,15 @@
  * happen is an error that is none of a store's own, work without end, or memory without measure.
  */
 
+import { runSync } from '../../src/blockdev/io.js';
 import { StoreError } from '../../src/errors.js';
+import { type FindingCode, REMEDIES } from '../../src/fsck/finding.js';
+import { repair } from '../../src/fsck/repair.js';
 import { Store } from '../../src/store/store.js';
 import { Forger } from './forger.js';
 import { ImageDevice } from './image-device.js';
 import { Prng } from './prng.js';
-import { checkSample } from './sample-check.js';
+import { checkSample, sampleRegistry } from './sample-check.js';
 import { SAMPLE_OPEN, type Sample } from './sample-store.js';
 import { answerOf, type Question, questionsOf } from './store-questions.js';
 
@@ -33,6 +36,7 @@ export const FUZZ_ACTIONS: readonly FuzzAction[] = [
   { what: 'read', run: (device, questions) => ask(open(device, true), questions) },
   { what: 'list', run: (device) => walk(open(device, true)) },
   { what: 'write', run: (device, questions, prng) => work(open(device, false), questions, prng) },
+  { what: 'repair', run: (device, questions, prng) => mend(device, questions, prng) },
 ];
 
 /** Plays `count` rounds; gives the first thing that must not happen. */
@@ -120,6 +124,40 @@ function work(store: Store, questions: readonly Question[], prng: Prng): void {
   }
   for (let i = 0; i < 30; i++) tolerate(() => answerOf(prng.pick(questions), store));
   store.closeSync();
+}
+
+/** Repairs the store, which leaves nothing that a repair could heal, and uses what is left. */
+function mend(device: ImageDevice, questions: readonly Question[], prng: Prng): void {
+  const dirtyBytesMax = prng.pick([0, 2 ** 24]);
+  const deep = prng.chance(0.5);
+  const { found, healable } = repairOnce(device, deep, dirtyBytesMax);
+  // A superblock made from blocks believes bitmaps that were forged: what lies there may be lost.
+  const isGuess = found.has('no-superblock') && healable.length > 0;
+  const left = isGuess ? repairOnce(device, deep, dirtyBytesMax).healable : healable;
+  if (left.length > 0) throw new Error(`a repair has left ${left.join()}`);
+  work(open(device, false), questions, prng);
+}
+
+interface Repaired {
+  readonly found: ReadonlySet<FindingCode>;
+  /** Codes of what is left and should have been healed. */
+  readonly healable: readonly FindingCode[];
+}
+
+function repairOnce(device: ImageDevice, deep: boolean, dirtyBytesMax: number): Repaired {
+  const found = new Set<FindingCode>();
+  const left = new Set<FindingCode>();
+  runSync(
+    repair(device, {
+      comparators: sampleRegistry(),
+      deep,
+      dirtyBytesMax,
+      rebuildSuperblock: true,
+      onFinding: ({ code }) => found.add(code),
+      onLeft: ({ code }) => left.add(code),
+    }),
+  );
+  return { found, healable: [...left].filter((code) => REMEDIES[code].remedy !== 'none') };
 }
 
 /** Errors of the store's own are an answer. */

@@ -8,18 +8,16 @@
  *   in the state after some prefix of the transactions that holds all acknowledged ones.
  */
 
+import { AssertionError } from 'node:assert/strict';
 import { setImmediate as turn } from 'node:timers/promises';
-import {
-  hasCode,
-  mkfsOn,
-  type OpenOptions,
-  Store,
-  StoreError,
-  type Transaction,
-} from '../../src/index.js';
+import { ComparatorRegistry } from '../../src/btree/comparator.js';
+import { hasCode, mkfsOn, type OpenOptions, Store, StoreError } from '../../src/index.js';
 import { fsckFault } from './crash-fsck.js';
-import { EMPTY_MODEL, ModelDraft, type ModelState, storeDifference } from './crash-model.js';
 import type { MemoryImage } from './memory-image.js';
+import { bytesOf, EMPTY_MODEL, type ModelState } from './model.js';
+import { applyToModel } from './model-apply.js';
+import { compareStore, compareViewAsync } from './model-compare.js';
+import { buildTransaction, type ModelOperation } from './model-operation.js';
 import type { Prng } from './prng.js';
 import { SimulatedDevice } from './simulated-device.js';
 import type { FailOptions } from './simulated-faults.js';
@@ -37,67 +35,51 @@ export interface TrialOptions {
   readonly faults: readonly FailOptions[];
 }
 
-/** A transaction, and what it does to the model. */
-interface Step {
-  readonly build: (tx: Transaction) => unknown;
-  readonly model: (draft: ModelDraft) => void;
-}
+/** A transaction. */
+type Step = readonly ModelOperation[];
 
-function bytesOf(length: number, seed: number): Uint8Array {
+function pattern(length: number, seed: number): Uint8Array {
   return Uint8Array.from({ length }, (_, i) => (i * 7 + seed * 31) & 255);
 }
 
-function write(collection: string, name: string, offset: number, bytes: Uint8Array): Step {
-  return {
-    build: (tx) => tx.write(collection, name, offset, bytes),
-    model: (draft) => draft.write(collection, name, offset, bytes),
-  };
+function write(c: string, name: string, offset: number, data: Uint8Array): ModelOperation {
+  return { op: 'write', c, o: { name }, offset, data };
 }
 
-const KEYS = Array.from({ length: 40 }, (_, i) => [`key ${i}`, `${i} `.repeat(12)] as const);
+const ENTRIES = Array.from({ length: 40 }, (_, i): [string, Uint8Array] => [
+  `key ${i}`,
+  bytesOf(`${i} `.repeat(12)),
+]);
 
 /** Made before the trial begins: something to read, and trees that are not embedded. */
 const BEFORE: readonly Step[] = [
-  { build: (tx) => tx.createCollection('a'), model: (draft) => draft.createCollection('a') },
-  ...Array.from({ length: 16 }, (_, i) => write('a', `o${i}`, 0, bytesOf(200 * i, i))),
-  {
-    build: (tx) => tx.mapSet('a', 'o1', KEYS),
-    model: (draft) => draft.change('a', 'o1', { map: new Map(KEYS) }),
-  },
+  [{ op: 'createCollection', c: 'a', order: 'name', bits: 0 }],
+  ...Array.from({ length: 16 }, (_, i) => [write('a', `o${i}`, 0, pattern(200 * i, i))]),
+  [{ op: 'mapSet', c: 'a', o: { name: 'o1' }, entries: ENTRIES }],
 ];
 
 const STEPS: readonly (Step | 'checkpoint' | 'read')[] = [
-  write('a', 'o1', 10, bytesOf(50, 1)),
-  write('a', 'o2', 100, bytesOf(3000, 2)),
-  write('a', 'large', 0, bytesOf(40 * KIB, 3)),
+  [write('a', 'o1', 10, pattern(50, 1))],
+  [write('a', 'o2', 100, pattern(3000, 2))],
+  [write('a', 'large', 0, pattern(40 * KIB, 3))],
   'read',
-  {
-    build: (tx) => {
-      for (let i = 0; i < 4; i++) tx.write('a', 'body', i * 2800, bytesOf(2800, i));
-    },
-    model: (draft) => {
-      for (let i = 0; i < 4; i++) draft.write('a', 'body', i * 2800, bytesOf(2800, i));
-    },
-  },
+  Array.from({ length: 4 }, (_, i) => write('a', 'body', i * 2800, pattern(2800, i))),
   'checkpoint',
-  {
-    build: (tx) => tx.cloneCollection('a', 'b'),
-    model: (draft) => draft.cloneCollection('a', 'b'),
-  },
-  write('b', 'o3', 0, bytesOf(700, 4)),
-  {
-    build: (tx) => tx.remove('a', 'o4').clone('a', 'o1', 'again'),
-    model: (draft) => {
-      draft.remove('a', 'o4');
-      draft.clone('a', 'o1', 'again');
-    },
-  },
+  [{ op: 'cloneCollection', c: 'a', to: 'b' }],
+  [write('b', 'o3', 0, pattern(700, 4))],
+  [
+    { op: 'remove', c: 'a', o: { name: 'o4' } },
+    { op: 'clone', c: 'a', o: { name: 'o1' }, toC: 'a', toO: { name: 'again' } },
+  ],
   'read',
-  { build: (tx) => tx.dropCollection('b'), model: (draft) => draft.dropCollection('b') },
-  write('a', 'last', 0, bytesOf(33 * KIB, 5)),
+  [{ op: 'dropCollection', c: 'b' }],
+  [write('a', 'last', 0, pattern(33 * KIB, 5))],
   'checkpoint',
-  write('a', 'o5', 0, bytesOf(90, 6)),
+  [write('a', 'o5', 0, pattern(90, 6))],
 ];
+
+/** What a store that goes on is asked to commit. */
+const TOUCH: Step = [{ op: 'touch', c: 'a', o: { name: 'o1' } }];
 
 export class IoTrial {
   /** States by the number of transactions, from the one that the trial begins with. */
@@ -154,9 +136,7 @@ export class IoTrial {
       if (step === 'checkpoint') store.checkpointSync();
       else if (step === 'read') this.#compare(store, at);
       else {
-        const tx = store.transaction();
-        step.build(tx);
-        store.commitSync(tx);
+        store.commitSync(buildTransaction(step));
         this.#acknowledged = ++at;
       }
     }
@@ -171,10 +151,8 @@ export class IoTrial {
         await settled(Promise.all(waiting.splice(0)));
         await this.#readAll(store, at);
       } else {
-        const tx = store.transaction();
-        step.build(tx);
         const number = ++at;
-        const { applied, committed } = store.submit(tx);
+        const { applied, committed } = store.submit(buildTransaction(step));
         waiting.push(
           applied,
           committed.then(() => this.#acknowledge(number)),
@@ -196,24 +174,16 @@ export class IoTrial {
   }
 
   #compare(store: Store, transactions: number): void {
-    const fault = storeDifference(store, this.#stateOf(transactions));
-    if (fault !== undefined) throw new Error(`A read gives another state: ${fault}`);
+    compareStore(store, this.#stateOf(transactions), this.#whole);
   }
 
-  /** Pages through everything, off-thread. */
+  /** Reads everything, off-thread. */
   async #readAll(store: Store, transactions: number): Promise<void> {
-    for (const [name, objects] of this.#stateOf(transactions).collections) {
-      const collection = store.collection(name);
-      const listed = await settled(collection.list());
-      if (listed.length !== objects.size) throw new Error(`A list of ${name} ended silently`);
-      for (const [object, { data, map }] of objects) {
-        const handle = collection.object(object);
-        const found = await settled(handle.read());
-        if (Buffer.compare(found, data) !== 0) throw new Error(`Data of ${object} is not its own`);
-        const entries = await settled(handle.mapEntries());
-        if (entries.length !== map.size) throw new Error(`A map of ${object} ended silently`);
-      }
-    }
+    await settled(compareViewAsync(store, this.#stateOf(transactions), this.#whole));
+  }
+
+  get #whole() {
+    return { prng: this.#options.prng.fork(), part: 1 };
   }
 
   #stateOf(transactions: number): ModelState {
@@ -230,7 +200,7 @@ export class IoTrial {
     }
     if (fault.permanent === true) return;
     await turn();
-    store.commitSync(store.transaction().touch('a', 'o1'));
+    store.commitSync(buildTransaction(TOUCH));
     store.collection('a').listSync();
   }
 
@@ -293,14 +263,32 @@ export class IoTrial {
     }
     const state = IoTrial.#states[number - BEFORE.length];
     const before = IoTrial.#states[number - BEFORE.length - 1];
-    const faults = [state, mayTouch ? before : state].map((one) =>
-      one === undefined ? 'no such state' : storeDifference(store, one),
-    );
-    if (!faults.includes(undefined)) throw new Error(`after ${number}: ${faults[0]}`);
+    const states = [state, mayTouch && before !== undefined ? after(before, TOUCH) : undefined];
+    const faults = states.map((one) => this.#difference(store, one));
+    if (!faults.includes(undefined)) throw new Error(`after ${number}: ${faults.join(', or ')}`);
     store.closeSync();
     const found = fsckFault(image);
     if (found !== undefined) throw new Error(found);
   }
+
+  /** What of the store is not as in `state`; undefined when nothing is. */
+  #difference(store: Store, state: ModelState | undefined): string | undefined {
+    if (state === undefined) return 'no such state';
+    try {
+      compareStore(store, state, this.#whole);
+      return undefined;
+    } catch (error) {
+      if (error instanceof AssertionError) return error.message;
+      throw error;
+    }
+  }
+}
+
+/** The state after a transaction, which must be a good one. */
+function after(state: ModelState, step: Step): ModelState {
+  const outcome = applyToModel(state, step, new ComparatorRegistry());
+  if ('code' in outcome) throw new Error(`The model refuses a step: ${outcome.code}`);
+  return outcome.state;
 }
 
 /** The promise, which has to settle within many turns of the event loop. */
@@ -318,16 +306,10 @@ async function settled<T>(promise: Promise<T>): Promise<T> {
 }
 
 function statesOf(): ModelState[] {
-  let state = EMPTY_MODEL;
-  const advance = ({ model }: Step): ModelState => {
-    const draft = new ModelDraft(state);
-    model(draft);
-    state = draft.done();
-    return state;
-  };
-  for (const step of BEFORE) advance(step);
-  const states = [state];
-  for (const step of STEPS) if (typeof step !== 'string') states.push(advance(step));
+  const states = [BEFORE.reduce(after, EMPTY_MODEL)];
+  for (const step of STEPS) {
+    if (typeof step !== 'string') states.push(after(states.at(-1) ?? EMPTY_MODEL, step));
+  }
   return states;
 }
 
@@ -335,11 +317,7 @@ function firstImage(): MemoryImage {
   const device = new SimulatedDevice({ size: 2048 * KIB });
   mkfsOn(device, { blockSize: KIB, nodeSize: KIB, journalBytes: 64 * KIB });
   const store = Store.openOnSync(device, OPEN);
-  for (const step of BEFORE) {
-    const tx = store.transaction();
-    step.build(tx);
-    store.commitSync(tx);
-  }
+  for (const step of BEFORE) store.commitSync(buildTransaction(step));
   device.powerOff();
   return device.image();
 }
