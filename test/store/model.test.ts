@@ -1,12 +1,15 @@
 /**
  * Random transactions against the model. `SEED=1 OPS=500 npx ava test/store/model.test.ts` runs
- * a chosen sequence again.
+ * a chosen sequence again; on a file or a loop device only as far as the system's calls, which end
+ * when they end, let it. MEDIA=full runs all of it on these too.
  */
 
-import test, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
+import { IS_MEDIA_FULL, roundsOn, testOnMedia } from '../support/media-test.js';
+import { MEDIUM_KINDS, type Medium, type MediumKind } from '../support/medium.js';
 import { ModelRun, type ModelRunOptions } from '../support/model-run.js';
 import { Prng, seedFromEnvironment } from '../support/prng.js';
-import { BY_LENGTH } from '../support/store-fixture.js';
+import { BY_LENGTH, SIZE_DEFAULT } from '../support/store-fixture.js';
 import { SMALL_WORKLOAD } from '../support/workload.js';
 
 const SEED = seedFromEnvironment();
@@ -112,6 +115,28 @@ const RUNS: Readonly<Record<string, ModelRunOptions>> = {
   },
 };
 
+/** Configurations that are run on other media than memory unless all are. */
+const RUNS_ON_MEDIA: Readonly<Record<string, MediumKind>> = {
+  'a growing store that is full again and again': 'file',
+  'no cache, constant checkpoints': 'loop device',
+};
+
+/** Comparisons between audits on a medium from which each audit reads all. */
+const AUDITS_ON_MEDIA = 5;
+
+function kindsOf(title: string): readonly MediumKind[] {
+  if (IS_MEDIA_FULL) return MEDIUM_KINDS;
+  const kind = RUNS_ON_MEDIA[title];
+  return kind === undefined ? ['memory'] : ['memory', kind];
+}
+
 Object.entries(RUNS).forEach(([title, options], index) => {
-  test.serial(`model: ${title}`, (t) => live(t, options, index, OPS));
+  const { size = SIZE_DEFAULT } = options.bed;
+  testOnMedia(`model: ${title}`, { size, kinds: kindsOf(title) }, (t, medium) =>
+    live(t, optionsOn(medium, options), index, roundsOn(medium, OPS)),
+  );
 });
+
+function optionsOn(medium: Medium, options: ModelRunOptions): ModelRunOptions {
+  return medium.kind === 'memory' ? options : { ...options, medium, audits: AUDITS_ON_MEDIA };
+}
