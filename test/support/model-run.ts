@@ -54,6 +54,8 @@ export class ModelRun {
   #acknowledged = 0;
   /** Raised by each kill: promises of an older life say nothing any more. */
   #life = 0;
+  /** The device is off: what is refused now is refused for that. */
+  #isDying = false;
   #failure: unknown;
   #pending = new Set<Promise<unknown>>();
   #checks = 0;
@@ -62,6 +64,9 @@ export class ModelRun {
   refused = 0;
   /** Transactions for which there was no room. */
   full = 0;
+  kills = 0;
+  /** Transactions that had been applied, and were gone after a kill. */
+  lost = 0;
 
   constructor(prng: Prng, options: ModelRunOptions) {
     this.#prng = prng;
@@ -168,6 +173,7 @@ export class ModelRun {
   /** The store has accepted or refused a transaction: so must the model, for the same reason. */
   #settle(life: number, operations: ModelOperation[], error: unknown): void {
     if (life !== this.#life || this.#failure !== undefined) return;
+    if (this.#isDying && error !== undefined) return;
     this.transactions++;
     if (this.#options.mayBeFull === true && hasCode(error, 'E_NO_SPACE')) {
       this.full++;
@@ -202,7 +208,7 @@ export class ModelRun {
   }
 
   async #tick(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
     if (this.#failure !== undefined) throw this.#failure;
   }
 
@@ -231,20 +237,32 @@ export class ModelRun {
 
   async #kill(): Promise<void> {
     this.#closeSnapshots();
-    const isCut = this.bed.cut();
-    await Promise.resolve();
+    await this.#submitSome();
+    this.#isDying = true;
+    await this.bed.cut();
+    await turn(); // what was applied before is heard of
+    this.#isDying = false;
     this.#life++;
     this.#pending.clear();
-    await isCut;
     this.#auditWhenDue();
     this.bed.open();
     const { transaction } = this.#store.info();
     ok(transaction >= this.#acknowledged, 'what was acknowledged is there');
     const found = this.#past.find(({ sequence }) => sequence === transaction);
     ok(found !== undefined, `transaction ${transaction} was applied`);
+    this.kills++;
+    this.lost += (this.#past.at(-1) as PastState).sequence - transaction;
     this.#past = [found];
     this.#acknowledged = transaction;
     this.#compare(1);
+  }
+
+  /** Leaves some transactions in flight, further or less far on their way. */
+  async #submitSome(): Promise<void> {
+    for (let left = this.#prng.below(this.#options.inFlight); left > 0; left--) {
+      this.#submit(this.#workload.transaction(this.#state));
+    }
+    for (let turns = this.#prng.below(4); turns > 0; turns--) await this.#tick();
   }
 
   #snapshot(): void {
@@ -276,6 +294,11 @@ export class ModelRun {
     this.#checks = 0;
     this.bed.audit();
   }
+}
+
+/** Lets the event loop run. */
+async function turn(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
 }
 
 function codeOf(error: unknown): ErrorCode | undefined {
