@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import test from 'ava';
 import { Store } from '../../src/index.js';
+import { makeLoopDevice } from '../support/temp-loop-device.js';
 import { checkFailure, newBench, run, start } from './fixture.js';
 
 const SHORT = ['--seconds', '0.03'];
@@ -27,6 +28,31 @@ test('bench measures beside the plain file and leaves the store as it was', asyn
     [],
   );
   t.regex(await bench.ok('bench', ...SHORT), /^put 4KiB, one at a time: +\S+\/s \(.*of raw$/m);
+});
+
+test('bench measures a block device by itself and leaves its store as it was', async (t) => {
+  const device = makeLoopDevice(128 * 1024 ** 2);
+  if (typeof device === 'string') {
+    t.log(`Not run: ${device}`);
+    t.pass();
+    return;
+  }
+  t.teardown(() => device.close());
+  const ok = async (command: string, ...args: string[]): Promise<string> => {
+    const { code, text, stderr } = await run([command, device.path, ...args]);
+    t.is(code, 0, stderr);
+    return text;
+  };
+  await ok('mkfs');
+  const figures: Figures[] = JSON.parse(await ok('bench', ...SHORT, '--json'));
+  t.is(figures.length, 6);
+  for (const { name, median, raw } of figures) {
+    t.true(median > 0, name);
+    t.is(raw, undefined, 'there is no plain file beside a block device');
+  }
+  t.false(readdirSync('/dev').some((name) => name.includes('holdfast-bench')));
+  t.is(await ok('ls'), '');
+  await ok('fsck', '--deep');
 });
 
 test('bench that is interrupted takes its collection away', async (t) => {

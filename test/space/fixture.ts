@@ -1,38 +1,31 @@
-/** Small stores in memory that tests fill to the last block. */
+/** Small stores that tests fill to the last block, on any medium. */
 
-import { runSync } from '../../src/blockdev/io.js';
-import { ComparatorRegistry } from '../../src/btree/comparator.js';
-import type { Finding } from '../../src/fsck/finding.js';
-import { fsck } from '../../src/fsck/fsck.js';
-import { hasCode, type MkfsOptions, mkfsOn, Store } from '../../src/index.js';
-import type { MemoryImage } from '../support/memory-image.js';
+import { hasCode, type Store } from '../../src/index.js';
+import { type Medium, SimulatedMedium } from '../support/medium.js';
+import { MediumBed, type MediumBedOptions } from '../support/medium-bed.js';
 import type { Prng } from '../support/prng.js';
-import { SimulatedDevice } from '../support/simulated-device.js';
 
 const KiB = 1024;
-const MiB = 1024 * KiB;
 
-/** Memory that makes checkpoints happen after a few dozen transactions. */
-export const OPEN = { cacheBytes: 512 * KiB, dirtyBytes: 256 * KiB };
+/** Bytes of a small store. */
+export const SMALL_SIZE = 8 * 1024 * KiB;
 
-export interface SmallStore {
-  readonly device: SimulatedDevice;
-  readonly store: Store;
+/** A journal and memory that make checkpoints happen after a few dozen transactions. */
+const SMALL: MediumBedOptions = {
+  journalBytes: 512 * KiB,
+  cacheBytes: 512 * KiB,
+  dirtyBytes: 256 * KiB,
+};
+
+/** A new store with a collection `c`. */
+export function smallStore(medium: Medium = smallMemory()): MediumBed {
+  const bed = new MediumBed(medium, SMALL);
+  bed.commit((transaction) => transaction.createCollection('c'));
+  return bed;
 }
 
-/** A new store of `size` bytes with a collection `c`. */
-export function smallStore(size = 8 * MiB, options: MkfsOptions = {}): SmallStore {
-  const device = new SimulatedDevice({ size, history: false });
-  mkfsOn(device, { journalBytes: 512 * KiB, ...options });
-  const store = Store.openOnSync(device, OPEN);
-  store.commitSync(store.transaction().createCollection('c'));
-  return { device, store };
-}
-
-/** The store in `image`, opened again. */
-export function reopen(image: MemoryImage): SmallStore {
-  const device = new SimulatedDevice({ image, history: false });
-  return { device, store: Store.openOnSync(device, OPEN) };
+export function smallMemory(size = SMALL_SIZE): Medium {
+  return new SimulatedMedium({ size, history: false });
 }
 
 /** Writes object `name` with random bytes; false when the answer is E_NO_SPACE. */
@@ -80,13 +73,9 @@ export function fill(store: Store, prefix: string, prng: Prng, sizes: readonly n
   return names;
 }
 
-/** What a deep fsck finds in the store on `device`, but for notes. */
-export function fsckFindings(device: SimulatedDevice): string[] {
-  const found: string[] = [];
-  const copy = new SimulatedDevice({ image: device.image(), readOnly: true });
-  const onFinding = ({ severity, code, message }: Finding): void => {
-    if (severity !== 'note') found.push(`${code}: ${message}`);
-  };
-  runSync(fsck(copy, { deep: true, comparators: new ComparatorRegistry(), onFinding }));
-  return found;
+/** What a deep fsck finds in the store that was closed, but for notes. */
+export async function fsckFindings(bed: MediumBed): Promise<string[]> {
+  await bed.medium.released();
+  const found = bed.findings().filter(({ severity }) => severity !== 'note');
+  return found.map(({ code, message }) => `${code}: ${message}`);
 }

@@ -11,11 +11,12 @@ import { fsckFindings, put, remove, removeAll, smallStore } from './fixture.js';
 /** Bytes of data that take one block. */
 const ONE_BLOCK = 2000;
 
-test('metadata is refused, not lost, where only single blocks are free', (t) => {
+test('metadata is refused, not lost, where only single blocks are free', async (t) => {
   t.timeout(60_000);
   const prng = new Prng(seedFromEnvironment());
   t.log('SEED', prng.seed);
-  const { device, store } = smallStore();
+  const bed = smallStore();
+  const { store } = bed;
   const names: string[] = [];
   for (;;) {
     const name = `o${names.length}`;
@@ -44,11 +45,12 @@ test('metadata is refused, not lost, where only single blocks are free', (t) => 
   store.checkpointSync();
   removeAll(store);
   store.closeSync();
-  t.deepEqual(fsckFindings(device), []);
+  t.deepEqual(await fsckFindings(bed), []);
 });
 
-test('a transaction larger than a generation is refused as a whole', (t) => {
-  const { device, store } = smallStore();
+test('a transaction larger than a generation is refused as a whole', async (t) => {
+  const bed = smallStore();
+  const { store } = bed;
   const transaction = store.transaction();
   for (let i = 0; i < 20_000; i++) transaction.touch('c', `a name of some length ${i}`);
   for (let i = 0; i < 3000; i++)
@@ -58,5 +60,5 @@ test('a transaction larger than a generation is refused as a whole', (t) => {
   t.is(store.statfs().objects, 0);
   t.true(put(store, 'o', new Uint8Array(100_000)));
   store.closeSync();
-  t.deepEqual(fsckFindings(device), []);
+  t.deepEqual(await fsckFindings(bed), []);
 });

@@ -2,11 +2,16 @@
 
 import test from 'ava';
 import { hasCode, type Store } from '../../src/index.js';
+import { roundsOn, testOnMedia } from '../support/media-test.js';
 import { Prng, seedFromEnvironment } from '../support/prng.js';
-import { fill, fsckFindings, put, remove, removeAll, smallStore } from './fixture.js';
+import { fill, fsckFindings, put, remove, removeAll, SMALL_SIZE, smallStore } from './fixture.js';
 
 const KiB = 1024;
 const ROUNDS = 1000;
+
+/** Snapshots, one after the other, during the rounds. */
+const CYCLES = 20;
+
 const SIZES = [100 * KiB, 20 * KiB];
 
 const seed = seedFromEnvironment();
@@ -38,82 +43,100 @@ function rounds(store: Store, names: string[], count: number, prng: Prng, prefix
   return refused;
 }
 
-test('a full store takes again what was deleted, 1000 times', (t) => {
-  t.timeout(120_000);
-  t.log('SEED', seed);
-  const prng = new Prng(seed);
-  const { device, store } = smallStore();
-  const names = fill(store, 'f', prng, SIZES);
-  t.log(`${names.length} objects, ${JSON.stringify(store.statfs())}`);
-  const refused = rounds(store, names, ROUNDS, prng);
-  t.log(`${refused} of ${ROUNDS} rounds needed a further deletion`);
-  t.true(refused < ROUNDS / 50);
-  removeAll(store);
-  t.is(store.statfs().objects, 0);
-  store.closeSync();
-  t.deepEqual(fsckFindings(device), []);
-});
+testOnMedia(
+  'a full store takes again what was deleted, again and again',
+  { size: SMALL_SIZE },
+  async (t, medium) => {
+    t.timeout(120_000);
+    t.log('SEED', seed);
+    const prng = new Prng(seed);
+    const bed = smallStore(medium);
+    const { store } = bed;
+    const names = fill(store, 'f', prng, SIZES);
+    t.log(`${names.length} objects, ${JSON.stringify(store.statfs())}`);
+    const count = roundsOn(medium, ROUNDS);
+    const refused = rounds(store, names, count, prng);
+    t.log(`${refused} of ${count} rounds needed a further deletion`);
+    t.true(refused <= Math.ceil(count / 50));
+    removeAll(store);
+    t.is(store.statfs().objects, 0);
+    store.closeSync();
+    t.deepEqual(await fsckFindings(bed), []);
+  },
+);
 
-test('a full store with a clone of everything lets everything be deleted', (t) => {
-  t.timeout(120_000);
-  t.log('SEED', seed);
-  const prng = new Prng(seed);
-  const { device, store } = smallStore();
-  const half = fill(store, 'f', prng, SIZES);
-  for (const name of half.splice(0, half.length >> 1)) remove(store, name);
-  store.commitSync(store.transaction().cloneCollection('c', 'clone'));
-  const names = [...half, ...fill(store, 'g', prng, SIZES)];
-  let refused = 0;
-  for (let round = 0; round < ROUNDS && names.length > 3; round++) {
-    const index = prng.below(names.length);
-    const name = names[index] as string;
-    try {
-      remove(store, name); // gives nothing back where the clone has it too
-    } catch (error) {
-      t.true(hasCode(error, 'E_NO_SPACE'), String(error)); // the delete floor is used up
-      refused++;
-      store.commitSync(store.transaction().dropCollection('clone'));
-      store.commitSync(store.transaction().cloneCollection('c', 'clone'));
-      continue;
+testOnMedia(
+  'a full store with a clone of everything lets everything be deleted',
+  { size: SMALL_SIZE },
+  async (t, medium) => {
+    t.timeout(120_000);
+    t.log('SEED', seed);
+    const prng = new Prng(seed);
+    const bed = smallStore(medium);
+    const { store } = bed;
+    const half = fill(store, 'f', prng, SIZES);
+    for (const name of half.splice(0, half.length >> 1)) remove(store, name);
+    store.commitSync(store.transaction().cloneCollection('c', 'clone'));
+    const names = [...half, ...fill(store, 'g', prng, SIZES)];
+    const count = roundsOn(medium, ROUNDS);
+    let refused = 0;
+    for (let round = 0; round < count && names.length > 3; round++) {
+      const index = prng.below(names.length);
+      const name = names[index] as string;
+      try {
+        remove(store, name); // gives nothing back where the clone has it too
+      } catch (error) {
+        t.true(hasCode(error, 'E_NO_SPACE'), String(error)); // the delete floor is used up
+        refused++;
+        store.commitSync(store.transaction().dropCollection('clone'));
+        store.commitSync(store.transaction().cloneCollection('c', 'clone'));
+        continue;
+      }
+      const again = `r${round}`;
+      if (put(store, again, prng.bytes(5000))) names[index] = again;
+      else names.splice(index, 1);
     }
-    const again = `r${round}`;
-    if (put(store, again, prng.bytes(5000))) names[index] = again;
-    else names.splice(index, 1);
-  }
-  t.log(`${refused} deletions refused for lack of floor`);
-  store.commitSync(store.transaction().dropCollection('clone'));
-  removeAll(store);
-  t.is(store.statfs().objects, 0);
-  store.closeSync();
-  t.deepEqual(fsckFindings(device), []);
-});
+    t.log(`${refused} deletions refused for lack of floor`);
+    store.commitSync(store.transaction().dropCollection('clone'));
+    removeAll(store);
+    t.is(store.statfs().objects, 0);
+    store.closeSync();
+    t.deepEqual(await fsckFindings(bed), []);
+  },
+);
 
-test('a snapshot in a full store stays or expires, and the work goes on', (t) => {
-  t.timeout(120_000);
-  t.log('SEED', seed);
-  const prng = new Prng(seed);
-  const { device, store } = smallStore();
-  const names = fill(store, 'f', prng, SIZES);
-  let expired = 0;
-  for (let cycle = 0; cycle < 20; cycle++) {
-    const snapshot = store.snapshot();
-    const name = names[0] as string;
-    const before = store.collection('c').object(name).readSync();
-    rounds(store, names, ROUNDS / 20, prng, `r${cycle}-`);
-    try {
-      t.deepEqual(snapshot.collection('c').object(name).readSync(), before);
-    } catch (error) {
-      t.true(hasCode(error, 'E_SNAPSHOT_EXPIRED'), String(error));
-      expired++;
+testOnMedia(
+  'a snapshot in a full store stays or expires, and the work goes on',
+  { size: SMALL_SIZE },
+  async (t, medium) => {
+    t.timeout(120_000);
+    t.log('SEED', seed);
+    const prng = new Prng(seed);
+    const bed = smallStore(medium);
+    const { store } = bed;
+    const names = fill(store, 'f', prng, SIZES);
+    let expired = 0;
+    const cycles = roundsOn(medium, CYCLES);
+    for (let cycle = 0; cycle < cycles; cycle++) {
+      const snapshot = store.snapshot();
+      const name = names[0] as string;
+      const before = store.collection('c').object(name).readSync();
+      rounds(store, names, ROUNDS / CYCLES, prng, `r${cycle}-`);
+      try {
+        t.deepEqual(snapshot.collection('c').object(name).readSync(), before);
+      } catch (error) {
+        t.true(hasCode(error, 'E_SNAPSHOT_EXPIRED'), String(error));
+        expired++;
+      }
+      snapshot.close();
+      names.push(...fill(store, `c${cycle}-`, prng, SIZES));
     }
-    snapshot.close();
-    names.push(...fill(store, `c${cycle}-`, prng, SIZES));
-  }
-  t.log(`${expired} of 20 snapshots expired`);
-  removeAll(store);
-  store.closeSync();
-  t.deepEqual(fsckFindings(device), []);
-});
+    t.log(`${expired} of ${cycles} snapshots expired`);
+    removeAll(store);
+    store.closeSync();
+    t.deepEqual(await fsckFindings(bed), []);
+  },
+);
 
 test('nothing leaks: an emptied store allocates what a new one does', (t) => {
   const prng = new Prng(seed);
@@ -132,9 +155,10 @@ test('nothing leaks: an emptied store allocates what a new one does', (t) => {
   store.closeSync();
 });
 
-test('a refused transaction leaves nothing of itself', (t) => {
+test('a refused transaction leaves nothing of itself', async (t) => {
   const prng = new Prng(seed);
-  const { device, store } = smallStore();
+  const bed = smallStore();
+  const { store } = bed;
   fill(store, 'f', prng, [50 * KiB]);
   const before = store.statfs();
   const transaction = store.transaction().touch('c', 'x').write('c', 'y', 0, prng.bytes(300_000));
@@ -143,5 +167,5 @@ test('a refused transaction leaves nothing of itself', (t) => {
   t.false(store.collection('c').object('x').existsSync());
   t.is(store.statfs().objects, before.objects);
   store.closeSync();
-  t.deepEqual(fsckFindings(device), []);
+  t.deepEqual(await fsckFindings(bed), []);
 });

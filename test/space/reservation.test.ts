@@ -2,12 +2,18 @@
 
 import test from 'ava';
 import { hasCode, type ReservationUnits, type Store, type Transaction } from '../../src/index.js';
+import { IS_MEDIA_FULL, roundsOn, testOnMedia } from '../support/media-test.js';
+import { MEDIUM_KINDS } from '../support/medium.js';
 import { Prng, seedFromEnvironment } from '../support/prng.js';
-import { fill, fsckFindings, put, remove, reopen, smallStore } from './fixture.js';
+import { fill, fsckFindings, put, remove, SMALL_SIZE, smallMemory, smallStore } from './fixture.js';
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
+const SIZE = 16 * MiB;
 const SIZES = [100 * KiB, 20 * KiB];
+
+/** Reserved transactions beside a clone of everything. */
+const ROUNDS = 1000;
 
 const seed = seedFromEnvironment();
 
@@ -41,12 +47,15 @@ function withPg(store: Store, units: ReservationUnits): void {
 }
 
 for (const bytes of [100, 5000, 40 * KiB]) {
-  test(`every reserved transaction of ${bytes} bytes succeeds in a full store`, (t) => {
+  const title = `every reserved transaction of ${bytes} bytes succeeds in a full store`;
+  const kinds = bytes === 5000 || IS_MEDIA_FULL ? MEDIUM_KINDS : (['memory'] as const);
+  testOnMedia(title, { size: SIZE, kinds }, async (t, medium) => {
     t.timeout(120_000);
     t.log('SEED', seed);
     const prng = new Prng(seed);
     const count = 12;
-    const { device, store } = smallStore(16 * MiB);
+    const bed = smallStore(medium);
+    const { store } = bed;
     withPg(store, times(unitsOf(bytes), count));
     fill(store, 'f', prng, SIZES);
     for (let i = 0; i < count; i++) {
@@ -58,63 +67,76 @@ for (const bytes of [100, 5000, 40 * KiB]) {
     t.true(hasCode(error, 'E_INVALID'));
     t.is(store.statfs().reserved, 0);
     store.closeSync();
-    t.deepEqual(fsckFindings(device), []);
+    t.deepEqual(await fsckFindings(bed), []);
   });
 }
 
-test('reserved transactions succeed 1000 times, with a clone of everything present', (t) => {
-  t.timeout(120_000);
-  t.log('SEED', seed);
-  const prng = new Prng(seed);
-  const { device, store } = smallStore(16 * MiB);
-  const count = 10;
-  store.commitSync(store.transaction().createCollection('pg'));
-  for (let i = 0; i < 20; i++) {
-    store.commitSync(store.transaction().write('pg', `o${i}`, 0, prng.bytes(9000)));
-  }
-  const names = fill(store, 'f', prng, SIZES);
-  for (let round = 0; round < 1000 / count; round++) {
-    // Make room, clone everything, reserve, and let the others take all the rest.
-    while (names.length > 60) remove(store, names.pop() as string);
-    const reset = store.transaction();
-    if (round > 0) for (const name of ['pg', 'c']) reset.dropCollection(`${name} clone`);
-    for (const name of ['pg', 'c']) reset.cloneCollection(name, `${name} clone`);
-    const bytes = prng.pick([100, 5000, 40 * KiB]);
-    reset.reserve('pg', times(unitsOf(bytes), count), 'osd.1');
-    store.commitSync(reset);
-    names.push(...fill(store, `g${round}-`, prng, SIZES));
-    for (let i = 0; i < count; i++) {
-      const data = prng.bytes(bytes);
-      store.commitSync(redeeming(store, `o${prng.below(20)}`, data));
+testOnMedia(
+  'reserved transactions succeed with a clone of everything, again and again',
+  { size: SIZE },
+  async (t, medium) => {
+    t.timeout(120_000);
+    t.log('SEED', seed);
+    const prng = new Prng(seed);
+    const bed = smallStore(medium);
+    const { store } = bed;
+    const count = 10;
+    const rounds = roundsOn(medium, ROUNDS / count);
+    store.commitSync(store.transaction().createCollection('pg'));
+    for (let i = 0; i < 20; i++) {
+      store.commitSync(store.transaction().write('pg', `o${i}`, 0, prng.bytes(9000)));
     }
-    store.commitSync(store.transaction().cancelReservation('pg'));
-  }
-  store.closeSync();
-  t.deepEqual(fsckFindings(device), []);
-});
+    const names = fill(store, 'f', prng, SIZES);
+    for (let round = 0; round < rounds; round++) {
+      // Make room, clone everything, reserve, and let the others take all the rest.
+      while (names.length > 60) remove(store, names.pop() as string);
+      const reset = store.transaction();
+      if (round > 0) for (const name of ['pg', 'c']) reset.dropCollection(`${name} clone`);
+      for (const name of ['pg', 'c']) reset.cloneCollection(name, `${name} clone`);
+      const bytes = prng.pick([100, 5000, 40 * KiB]);
+      reset.reserve('pg', times(unitsOf(bytes), count), 'osd.1');
+      store.commitSync(reset);
+      names.push(...fill(store, `g${round}-`, prng, SIZES));
+      for (let i = 0; i < count; i++) {
+        const data = prng.bytes(bytes);
+        store.commitSync(redeeming(store, `o${prng.below(20)}`, data));
+      }
+      store.commitSync(store.transaction().cancelReservation('pg'));
+    }
+    store.closeSync();
+    t.deepEqual(await fsckFindings(bed), []);
+  },
+);
 
-test('reserved transactions succeed with many in flight', async (t) => {
-  t.timeout(120_000);
-  const prng = new Prng(seed);
-  const count = 15;
-  const { device, store } = smallStore(16 * MiB);
-  const bytes = 50 * KiB;
-  withPg(store, times(unitsOf(bytes), count));
-  fill(store, 'f', prng, SIZES);
-  const committed: Promise<unknown>[] = [];
-  for (let i = 0; i < count; i++) {
-    committed.push(store.commit(redeeming(store, `o${i % 7}`, prng.bytes(bytes))));
-    const refused = store.commit(store.transaction().write('c', 'more', 0, prng.bytes(200 * KiB)));
-    committed.push(t.throwsAsync(refused, { code: 'E_NO_SPACE' }));
-  }
-  await t.notThrowsAsync(Promise.all(committed));
-  await store.close();
-  t.deepEqual(fsckFindings(device), []);
-});
+testOnMedia(
+  'reserved transactions succeed with many in flight',
+  { size: SIZE },
+  async (t, medium) => {
+    t.timeout(120_000);
+    const prng = new Prng(seed);
+    const count = 15;
+    const bed = smallStore(medium);
+    const { store } = bed;
+    const bytes = 50 * KiB;
+    withPg(store, times(unitsOf(bytes), count));
+    fill(store, 'f', prng, SIZES);
+    const committed: Promise<unknown>[] = [];
+    for (let i = 0; i < count; i++) {
+      committed.push(store.commit(redeeming(store, `o${i % 7}`, prng.bytes(bytes))));
+      const refused = store.commit(
+        store.transaction().write('c', 'more', 0, prng.bytes(200 * KiB)),
+      );
+      committed.push(t.throwsAsync(refused, { code: 'E_NO_SPACE' }));
+    }
+    await t.notThrowsAsync(Promise.all(committed));
+    await store.close();
+    t.deepEqual(await fsckFindings(bed), []);
+  },
+);
 
 test('a cancelled or smaller reservation gives its space back at once', (t) => {
   const prng = new Prng(seed);
-  const { store } = smallStore(16 * MiB);
+  const { store } = smallStore(smallMemory(SIZE));
   withPg(store, { bytes: 2 * MiB, operations: 10, keys: 0 });
   fill(store, 'f', prng, SIZES);
   const before = store.statfs();
@@ -139,30 +161,37 @@ test('a reservation that does not fit is refused', (t) => {
   store.closeSync();
 });
 
-test('reservations survive a crash and a clean end', (t) => {
-  const { device, store } = smallStore();
-  const units = { bytes: 100_000, operations: 7, keys: 3 };
-  withPg(store, units);
-  const part = { bytes: 40_000, operations: 2, keys: 1 };
-  store.commitSync(store.transaction().redeem('pg', part).write('pg', 'o', 0, 'data'));
-  const listed = store.reservationsSync();
-  t.deepEqual(
-    listed.map(({ bytes, operations, keys }) => ({ bytes, operations, keys })),
-    [{ bytes: 60_000, operations: 5, keys: 2 }],
-  );
-  const crashed = reopen(device.image());
-  t.deepEqual(crashed.store.reservationsSync(), listed);
-  t.is(crashed.store.statfs().reserved, store.statfs().reserved);
-  crashed.store.closeSync();
-  const closed = reopen(crashed.device.image());
-  t.deepEqual(closed.store.reservationsSync(), listed);
-  t.is(closed.store.statfs().reserved, store.statfs().reserved);
-  closed.store.closeSync();
-});
+testOnMedia(
+  'reservations survive a crash and a clean end',
+  { size: SMALL_SIZE },
+  async (t, medium) => {
+    const bed = smallStore(medium);
+    const { store } = bed;
+    const units = { bytes: 100_000, operations: 7, keys: 3 };
+    withPg(store, units);
+    const part = { bytes: 40_000, operations: 2, keys: 1 };
+    store.commitSync(store.transaction().redeem('pg', part).write('pg', 'o', 0, 'data'));
+    const listed = store.reservationsSync();
+    t.deepEqual(
+      listed.map(({ bytes, operations, keys }) => ({ bytes, operations, keys })),
+      [{ bytes: 60_000, operations: 5, keys: 2 }],
+    );
+    const { reserved } = store.statfs();
+    await bed.cut();
+    bed.open();
+    t.deepEqual(bed.store.reservationsSync(), listed);
+    t.is(bed.store.statfs().reserved, reserved);
+    await bed.close();
+    bed.open();
+    t.deepEqual(bed.store.reservationsSync(), listed);
+    t.is(bed.store.statfs().reserved, reserved);
+    await bed.close();
+  },
+);
 
 test('statfs() adds up', (t) => {
   const prng = new Prng(seed);
-  const { store } = smallStore(16 * MiB);
+  const { store } = smallStore(smallMemory(SIZE));
   const rest = (): number => {
     const { total, allocated, pending, reserved, available } = store.statfs();
     return total - allocated - pending - reserved - available;

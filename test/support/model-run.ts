@@ -7,24 +7,28 @@
  *   behind that one, which must not be older than what was acknowledged.
  */
 
-import { deepStrictEqual, ok, strictEqual } from 'node:assert/strict';
+import { ok, strictEqual } from 'node:assert/strict';
 import { type Comparator, ComparatorRegistry } from '../../src/btree/comparator.js';
 import { type ErrorCode, hasCode, StoreError } from '../../src/errors.js';
 import type { Snapshot, Store } from '../../src/store/store.js';
+import type { Medium } from './medium.js';
+import { MediumBed } from './medium-bed.js';
 import { EMPTY_MODEL, type ModelState } from './model.js';
 import { applyToModel } from './model-apply.js';
 import { compareNamed, compareStore, compareView, compareViewAsync } from './model-compare.js';
 import { buildTransaction, type ModelOperation } from './model-operation.js';
 import type { Prng } from './prng.js';
-import { type BedOptions, StoreBed } from './store-fixture.js';
+import { type BedOptions, simulatedMedium } from './store-fixture.js';
 import { type TransactionSource, Workload, type WorkloadOptions } from './workload.js';
 
 export interface ModelRunOptions {
   readonly bed: BedOptions;
+  /** Where the store lies; in memory unless given, as `bed` says. */
+  readonly medium?: Medium;
   readonly workload: WorkloadOptions | ((prng: Prng) => TransactionSource);
   /** Transactions between two comparisons. */
   readonly every: number;
-  /** Comparisons between two audits. */
+  /** Comparisons after which the next end of the store is followed by an audit. */
   readonly audits: number;
   /** Most transactions in flight. */
   readonly inFlight: number;
@@ -41,7 +45,7 @@ interface PastState {
 }
 
 export class ModelRun {
-  readonly bed: StoreBed;
+  readonly bed: MediumBed;
   readonly #prng: Prng;
   readonly #options: ModelRunOptions;
   readonly #workload: TransactionSource;
@@ -50,13 +54,19 @@ export class ModelRun {
   #acknowledged = 0;
   /** Raised by each kill: promises of an older life say nothing any more. */
   #life = 0;
+  /** The device is off: what is refused now is refused for that. */
+  #isDying = false;
   #failure: unknown;
   #pending = new Set<Promise<unknown>>();
+  #checks = 0;
   #snapshots: { snapshot: Snapshot; state: ModelState }[] = [];
   transactions = 0;
   refused = 0;
   /** Transactions for which there was no room. */
   full = 0;
+  kills = 0;
+  /** Transactions that had been applied, and were gone after a kill. */
+  lost = 0;
 
   constructor(prng: Prng, options: ModelRunOptions) {
     this.#prng = prng;
@@ -65,7 +75,7 @@ export class ModelRun {
     this.#workload =
       typeof workload === 'function' ? workload(prng.fork()) : new Workload(prng.fork(), workload);
     for (const one of options.bed.comparators ?? []) this.#comparators.register(one as Comparator);
-    this.bed = new StoreBed(options.bed);
+    this.bed = new MediumBed(options.medium ?? simulatedMedium(options.bed), options.bed);
   }
 
   get #state(): ModelState {
@@ -78,17 +88,17 @@ export class ModelRun {
 
   /** Runs about `count` transactions, with comparisons, reopening and kills in between. */
   async run(count: number): Promise<void> {
-    let checks = 0;
     while (this.transactions < count) {
       await this.#burst();
       if (this.#prng.chance(0.3)) await this.#upset();
-      if (++checks % this.#options.audits === 0) this.#audit();
+      this.#checks++;
     }
     await this.#quiet();
     this.#closeSnapshots();
-    this.bed.reopen();
+    await this.bed.close();
+    this.bed.open();
     this.#compare(1);
-    this.#store.closeSync();
+    await this.bed.close();
     this.bed.audit();
   }
 
@@ -163,6 +173,7 @@ export class ModelRun {
   /** The store has accepted or refused a transaction: so must the model, for the same reason. */
   #settle(life: number, operations: ModelOperation[], error: unknown): void {
     if (life !== this.#life || this.#failure !== undefined) return;
+    if (this.#isDying && error !== undefined) return;
     this.transactions++;
     if (this.#options.mayBeFull === true && hasCode(error, 'E_NO_SPACE')) {
       this.full++;
@@ -197,7 +208,7 @@ export class ModelRun {
   }
 
   async #tick(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
+    await turn();
     if (this.#failure !== undefined) throw this.#failure;
   }
 
@@ -212,7 +223,9 @@ export class ModelRun {
     if (roll < 2) {
       await this.#quiet();
       this.#closeSnapshots();
-      this.bed.reopen();
+      await this.bed.close();
+      this.#auditWhenDue();
+      this.bed.open();
       strictEqual(this.#store.recovery.replayed, 0, 'a closed store replays nothing');
     } else if (roll < 4) await this.#kill();
     else if (roll < 7) this.#snapshot();
@@ -224,18 +237,32 @@ export class ModelRun {
 
   async #kill(): Promise<void> {
     this.#closeSnapshots();
-    this.bed.device.powerOff();
-    await Promise.resolve();
+    await this.#submitSome();
+    this.#isDying = true;
+    await this.bed.cut();
+    await turn(); // what was applied before is heard of
+    this.#isDying = false;
     this.#life++;
     this.#pending.clear();
-    this.bed.kill();
+    this.#auditWhenDue();
+    this.bed.open();
     const { transaction } = this.#store.info();
     ok(transaction >= this.#acknowledged, 'what was acknowledged is there');
     const found = this.#past.find(({ sequence }) => sequence === transaction);
     ok(found !== undefined, `transaction ${transaction} was applied`);
+    this.kills++;
+    this.lost += (this.#past.at(-1) as PastState).sequence - transaction;
     this.#past = [found];
     this.#acknowledged = transaction;
     this.#compare(1);
+  }
+
+  /** Leaves some transactions in flight, further or less far on their way. */
+  async #submitSome(): Promise<void> {
+    for (let left = this.#prng.below(this.#options.inFlight); left > 0; left--) {
+      this.#submit(this.#workload.transaction(this.#state));
+    }
+    for (let turns = this.#prng.below(4); turns > 0; turns--) await this.#tick();
   }
 
   #snapshot(): void {
@@ -261,10 +288,17 @@ export class ModelRun {
     if (!mayExpire || !hasCode(error, 'E_SNAPSHOT_EXPIRED')) throw error;
   }
 
-  #audit(): void {
+  /** Audits what the end of the store has left. */
+  #auditWhenDue(): void {
+    if (this.#checks < this.#options.audits) return;
+    this.#checks = 0;
     this.bed.audit();
-    deepStrictEqual(this.#failure, undefined);
   }
+}
+
+/** Lets the event loop run. */
+async function turn(): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
 }
 
 function codeOf(error: unknown): ErrorCode | undefined {
