@@ -360,6 +360,14 @@ export class Allocator {
     return this.poolBlocks;
   }
 
+  /** How many runs of `length` blocks the pool holds, cut from its runs. */
+  pooledRuns(length: number): number {
+    const { pool } = this.#states;
+    let runs = 0;
+    for (let i = 0; i < pool.count; i++) runs += Math.floor(pool.at(i).length / length);
+    return runs;
+  }
+
   /** Moves up to `length` blocks from the pool to the free ones, short runs first; how many. */
   drainPool(length: number): number {
     let rest = Math.min(length, this.poolBlocks);

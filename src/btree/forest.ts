@@ -111,6 +111,11 @@ export class Forest {
     return this.#table.dirtyBytes / this.blockSize;
   }
 
+  /** Bytes by which dirty nodes are longer than nodes are, where few large records fill them. */
+  get oversizeBytes(): number {
+    return this.#table.dirtyBytes - this.#table.dirtyCount * this.nodeSize;
+  }
+
   /** Bytes of nodes that a checkpoint has taken and that are not clean yet. */
   get packingBytes(): number {
     return this.#table.packingBytes;

@@ -46,6 +46,11 @@ export class NodeTable implements UndoTarget {
     this.readerBytes += node.page.length;
   }
 
+  /** Dirty nodes that no checkpoint has taken yet. */
+  get dirtyCount(): number {
+    return this.#dirty.size;
+  }
+
   /** The dirty nodes, in the order in which they were made. */
   dirty(): Iterable<Node> {
     return this.#dirty;

@@ -151,7 +151,8 @@ class NodePlaces {
   cover(nodes: Iterable<Node>): void {
     const missing = new Map<number, number>();
     for (const { length } of nodes) missing.set(length, (missing.get(length) ?? 0) + 1);
-    for (const [length, count] of missing) {
+    // Long ones first: what is left of a run serves shorter ones.
+    for (const [length, count] of [...missing].sort(([a], [b]) => b - a)) {
       const places = this.#placesOf(length);
       if (places.length < count) this.#cut((count - places.length) * length, false, length);
       while (places.length < count) this.#cut(length, true, length);

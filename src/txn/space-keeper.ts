@@ -27,6 +27,9 @@ export class SpaceKeeper {
   readonly #state: StoreState;
   readonly #space: SpacePolicy;
 
+  /** What `#coverOversize` has last found to be covered. */
+  #covered = { oversizeBytes: 0, poolBlocks: 0 };
+
   constructor(device: BlockDevice, state: StoreState, space: SpacePolicy) {
     this.#device = device;
     this.#state = state;
@@ -82,9 +85,35 @@ export class SpaceKeeper {
     const { allocator } = this.#state;
     const space = this.#space;
     const need = space.poolNeed(entitled);
-    if (allocator.poolBlocks >= need) return true;
-    const slack = Math.min(POOL_SLACK, space.available >> 3);
-    return allocator.fillPool(need + slack, space.nodeBlocks) >= need;
+    if (allocator.poolBlocks < need) {
+      const slack = Math.min(POOL_SLACK, space.available >> 3);
+      if (allocator.fillPool(need + slack, space.nodeBlocks) < need) return false;
+    }
+    return this.#coverOversize();
+  }
+
+  /** The same for nodes that are longer than others: the pool needs runs of their lengths too. */
+  #coverOversize(): boolean {
+    const { forest, allocator } = this.#state;
+    const { oversizeBytes } = forest;
+    const { poolBlocks } = allocator;
+    const covered = this.#covered;
+    if (oversizeBytes === 0) return true;
+    if (covered.oversizeBytes === oversizeBytes && covered.poolBlocks === poolBlocks) return true;
+    const counts = new Map<number, number>();
+    for (const { length } of forest.unplaced()) {
+      if (length > this.#space.nodeBlocks) counts.set(length, (counts.get(length) ?? 0) + 1);
+    }
+    let longer = 0;
+    for (const [length, count] of [...counts].sort(([a], [b]) => b - a)) {
+      const wanted = longer + count;
+      const missing = wanted - allocator.pooledRuns(length);
+      if (missing > 0) allocator.fillPool(allocator.poolBlocks + missing * length, length);
+      if (allocator.pooledRuns(length) < wanted) return false;
+      longer = 2 * wanted; // a longer one may take two places of the next shorter length
+    }
+    this.#covered = { oversizeBytes, poolBlocks: allocator.poolBlocks };
+    return true;
   }
 
   /** Blocks for data: free ones, else ones that the pool holds beyond what it must. */
