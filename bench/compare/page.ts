@@ -38,7 +38,7 @@ Holdfast beside native systems that programs on Node use for the same purpose, a
 pictures are made by
 
 \`\`\`sh
-npm ci --prefix bench/peers
+npm install --prefix bench/peers
 npm run bench:peers -- --page              # writes docs/benchmarks.md, docs/benchmarks/ and docs/benchmarks.json
 npm run bench:peers -- --quick             # all of it in less than two minutes, on the terminal only
 npm run bench:peers -- --only put-4k,scan  # some workloads or groups

@@ -22,7 +22,7 @@ export function loadPeer<T>(name: string): T {
 }
 
 function notInstalled(name: string, cause: unknown): Error {
-  return new Error(`Cannot load ${name}: run npm ci --prefix bench/peers first`, { cause });
+  return new Error(`Cannot load ${name}: run npm install --prefix bench/peers first`, { cause });
 }
 
 /** The installed version of a package. */
