@@ -5,7 +5,7 @@
  *   reference; anything else is copied first (`writable`). Copying goes from the root down, so
  *   a shared ancestor has pushed its sharing to the children before they are looked at.
  * - A dirty node has a provisional number. Pointers to it hold the number until it is sealed;
- *   the table answers for a number as long as any page may hold it.
+ *   the table answers for a number until no page can hold it any more.
  * - Before a node has an address, `refs` counts the references to it; afterwards the injected
  *   ReferenceCounts do. Nodes of NEVER_SHARED roles have exactly one reference.
  * - What a rolled-back savepoint undoes in the counts and in free space is the engine's part.

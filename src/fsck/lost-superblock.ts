@@ -5,8 +5,8 @@
  *   newest bitmap of each group tells what was in use; journal records tell where the ring is.
  * - All trees are empty in it: what there was is an orphan, for salvage to find. What the journal
  *   held is lost with the position to begin at, and gets a new identity.
- * - The journal gets no place that data may lie in: it is as long as records were seen, and at
- *   least as long as any ring; the far slots go to the last place that no bitmap marks.
+ * - The journal gets no place that data may lie in: it is as long as records were seen, and no
+ *   shorter than the shortest ring; the far slots go to the last place that no bitmap marks.
  * - Stores with stripes are not rebuilt: their groups can't be told.
  */
 

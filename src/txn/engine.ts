@@ -39,6 +39,7 @@ import { SpaceKeeper } from './space-keeper.js';
 import { SpacePolicy } from './space-policy.js';
 import type { Placer, StoreState } from './store-state.js';
 import { Entry, noRuns, noSpace, Shortage, type Submission } from './submission.js';
+import { TransactionQueue } from './transaction-queue.js';
 import { encodeChoices, type PlacedRun, RECORD_OVERHEAD_MAX } from './transaction-record.js';
 
 export interface EngineOptions {
@@ -74,7 +75,7 @@ export class Engine {
   /** Writes that may still land: no place is given to others before they have. */
   readonly #overtaken = new Overtaken(() => this.#landed());
   #transaction: number;
-  #queue: Entry[] = [];
+  readonly #queue = new TransactionQueue();
   #current: Drive<void> | undefined;
   #pumping = false;
   #housekeeping: Drive<void> | undefined;
@@ -208,7 +209,7 @@ export class Engine {
       cause: error,
     });
     this.#committer.stop(this.#poison);
-    for (const entry of this.#queue.splice(0)) if (!entry.settled) entry.refuse(this.#poison);
+    this.#queue.refuseAll(this.#poison);
   }
 
   // Transactions
@@ -255,9 +256,7 @@ export class Engine {
 
   /** Goes on asynchronously with what a synchronous caller could not finish. */
   #goOn(): void {
-    for (const entry of this.#queue) {
-      if (!entry.settled && !entry.ready && entry.writing === undefined) this.#writeAhead(entry);
-    }
+    for (const entry of this.#queue.unwritten()) this.#writeAhead(entry);
     this.#pump();
   }
 
@@ -305,7 +304,7 @@ export class Engine {
    */
   async #pumpAll(): Promise<void> {
     let before = Math.ceil(this.#queue.length / 2);
-    for (let entry = this.#next(); entry !== undefined; entry = this.#next()) {
+    for (let entry = this.#queue.next(); entry !== undefined; entry = this.#queue.next()) {
       if (before-- === 0) this.#committer.start();
       if (this.#tryFast(entry)) continue;
       const drive = new Drive(this.#processIo(entry), this.#overtaken);
@@ -320,24 +319,6 @@ export class Engine {
     this.#pumping = false;
     this.#committer.start();
     this.#afterApply();
-  }
-
-  /** The first transaction whose data is written and that no earlier one has to precede. */
-  #next(): Entry | undefined {
-    let blocked: Set<string> | undefined;
-    for (let i = 0; i < this.#queue.length; i++) {
-      const entry = this.#queue[i] as Entry;
-      if (entry.settled) {
-        this.#queue.splice(i--, 1);
-        continue;
-      }
-      const { ordered } = entry.sealed;
-      const free = blocked === undefined || !ordered.some((name) => blocked?.has(name));
-      if (entry.ready && free) return entry;
-      blocked ??= new Set();
-      for (const name of ordered) blocked.add(name);
-    }
-    return undefined;
   }
 
   /** Applies a transaction at once if nothing has to be waited for. */
@@ -390,13 +371,13 @@ export class Engine {
   /** Applies everything that is queued, now. @throws Overdue; then the rest is queued still */
   #drainSync(): void {
     this.#current?.finish();
-    for (let entry = this.#queue[0]; entry !== undefined; entry = this.#queue[0]) {
+    for (let entry = this.#queue.first; entry !== undefined; entry = this.#queue.first) {
       if (!entry.settled && !entry.ready && entry.writing === undefined) {
         runSync(this.#aheadIo(entry));
       }
       if (!entry.settled && !entry.ready) entry.writing?.finish();
       if (!entry.settled) this.#processSync(entry);
-      if (this.#queue[0] === entry) this.#queue.shift();
+      this.#queue.drop(entry);
     }
   }
 
@@ -566,7 +547,7 @@ export class Engine {
   *closeIo(): Io<void> {
     yield {
       kind: 'until',
-      start: () => this.#settleQueue(),
+      start: () => this.#queue.settle(() => this.#poison !== undefined),
       force: () => this.#drainSync(),
     };
     this.check();
@@ -589,16 +570,8 @@ export class Engine {
   markClosed(): void {
     const closed = new StoreError('E_CLOSED', 'Cannot use store: it is closed');
     this.#committer.stop(closed);
-    for (const entry of this.#queue.splice(0)) if (!entry.settled) entry.refuse(closed);
+    this.#queue.refuseAll(closed);
     this.#closed = true;
-  }
-
-  async #settleQueue(): Promise<void> {
-    while (this.#queue.length > 0 && this.#poison === undefined) {
-      const entry = this.#queue[0] as Entry;
-      if (entry.settled) this.#queue.shift();
-      else await entry.applied.catch(() => undefined);
-    }
   }
 }
 

@@ -1,0 +1,69 @@
+/**
+ * Transactions that were submitted and are not accepted yet, in the order of their submission.
+ *
+ * - Those that share a collection or reservation keep that order; others may pass one whose data
+ *   is still being written.
+ */
+
+import type { Entry } from './submission.js';
+
+export class TransactionQueue {
+  #entries: Entry[] = [];
+
+  /** Settled ones that nobody has passed over yet included. */
+  get length(): number {
+    return this.#entries.length;
+  }
+
+  /** The oldest one. */
+  get first(): Entry | undefined {
+    return this.#entries[0];
+  }
+
+  push(entry: Entry): void {
+    this.#entries.push(entry);
+  }
+
+  /** Takes `entry` out if it is the oldest one still. */
+  drop(entry: Entry): void {
+    if (this.#entries[0] === entry) this.#entries.shift();
+  }
+
+  /** The oldest one whose data is written and that no earlier one has to precede. */
+  next(): Entry | undefined {
+    let blocked: Set<string> | undefined;
+    for (let i = 0; i < this.#entries.length; i++) {
+      const entry = this.#entries[i] as Entry;
+      if (entry.settled) {
+        this.#entries.splice(i--, 1);
+        continue;
+      }
+      const { ordered } = entry.sealed;
+      const free = blocked === undefined || !ordered.some((name) => blocked?.has(name));
+      if (entry.ready && free) return entry;
+      blocked ??= new Set();
+      for (const name of ordered) blocked.add(name);
+    }
+    return undefined;
+  }
+
+  /** Those whose data nobody writes. */
+  unwritten(): Entry[] {
+    return this.#entries.filter(
+      ({ settled, ready, writing }) => !settled && !ready && writing === undefined,
+    );
+  }
+
+  /** Refuses all of them. */
+  refuseAll(error: unknown): void {
+    for (const entry of this.#entries.splice(0)) if (!entry.settled) entry.refuse(error);
+  }
+
+  /** Waits until all are settled, or `isOver` says that they never will be. */
+  async settle(isOver: () => boolean): Promise<void> {
+    for (let entry = this.first; entry !== undefined && !isOver(); entry = this.first) {
+      if (entry.settled) this.drop(entry);
+      else await entry.applied.catch(() => undefined);
+    }
+  }
+}
