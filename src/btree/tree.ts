@@ -502,7 +502,8 @@ export class Tree implements RootHolder {
   }
 
   /**
-   * Fills an empty tree from entries in strictly rising key order.
+   * Fills an empty tree from entries in strictly rising key order: each goes behind the last one,
+   * without a descent, and leaves full nodes behind.
    * @throws RangeError when the order is broken; StoreError E_INVALID when the tree isn't empty.
    */
   bulkBuild(entries: Iterable<readonly [Uint8Array, Uint8Array]>): void {
@@ -510,6 +511,7 @@ export class Tree implements RootHolder {
       throw new StoreError('E_INVALID', 'Cannot bulk build: the tree is not empty');
     }
     let before: Uint8Array | undefined;
+    let isAtEdge = false;
     for (const [key, value] of entries) {
       if (
         before !== undefined &&
@@ -517,9 +519,27 @@ export class Tree implements RootHolder {
       ) {
         throw new RangeError('Cannot bulk build: keys do not rise');
       }
-      this.put(key, value);
       before = key;
+      this.#checkSizes(key, value);
+      if (this.#isSmall()) {
+        this.put(key, value);
+        continue;
+      }
+      if (!isAtEdge) this.#edit().descendEdge('right', 0);
+      isAtEdge = true;
+      this.#append(key, value);
     }
+  }
+
+  /** Puts a record behind all others; the path of the editor leads to the last leaf. */
+  #append(key: Uint8Array, value: Uint8Array): void {
+    const editor = this.#edit();
+    const last = editor.nodes[0] as Node;
+    const index = editor.makeRoom(0, last.count, encodedSize(last, key.length, value.length));
+    const leaf = editor.nodes[0] as Node;
+    insertRecord(leaf, index, key, 0, key.length, value, 0, value.length);
+    this.#resolve(leaf, index);
+    noteRun(leaf, index);
   }
 
   // Root record
