@@ -64,9 +64,9 @@ export class DataPlaces {
 
   /** Blocks for data that is not written ahead; none when there is no room. */
   take(blocks: number, options: AllocateOptions, entry: Entry): readonly PlacedRun[] {
-    const { deleting, redeems } = entry.sealed;
+    const { isEntitled } = entry.sealed;
     const redeemed = this.#redeemedBlocks(entry);
-    return this.#options.keeper.takeForData(blocks, options, deleting || redeems, redeemed);
+    return this.#options.keeper.takeForData(blocks, options, isEntitled, redeemed);
   }
 
   /** Gives up the places that the transaction's data has got, written or not. */
@@ -104,7 +104,8 @@ export class DataPlaces {
         const runs = this.take(blocks, { purpose: 'data', claim: true }, entry);
         if (runs.length > 0) return runs;
       }
-      if (!(yield* this.#options.relieve(blocks, entry.sealed.redeems))) throw noSpace();
+      if (!(yield* this.#options.relieve(blocks, entry.sealed.redeems)))
+        throw noSpace(entry.sealed);
     }
   }
 

@@ -341,9 +341,9 @@ export class Engine {
           };
         } catch (error) {
           if (!(error instanceof Shortage)) throw error;
-          const { deleting, redeems } = entry.sealed;
-          if (yield* this.#relieve(error.blocks, deleting || redeems)) continue;
-          throw error.blocks > 0 ? noSpace() : noRuns();
+          const { isEntitled } = entry.sealed;
+          if (yield* this.#relieve(error.blocks, isEntitled)) continue;
+          throw error.blocks > 0 ? noSpace(entry.sealed) : noRuns();
         }
       }
     } catch (error) {
@@ -398,6 +398,7 @@ export class Engine {
       },
     };
     let bodyRun: BlockRun | undefined;
+    const { deficit } = this.space;
     const record = this.#committer.open(this.#recordBytesMax(entry));
     state.begin(placer);
     try {
@@ -409,10 +410,7 @@ export class Engine {
       encodeChoices(record, ahead, { firstObject, firstCollection, placements });
       bodyRun = this.#placeBody(this.#committer.openBytes);
       this.#places.countPrepaid(entry);
-      const missing = this.space.missing(sealed.deleting);
-      const isCrowded = this.space.isCrowded(sealed.deleting);
-      if (missing > 0 || isCrowded) throw new Shortage(missing);
-      if (!this.#keeper.coverGeneration(sealed.deleting || sealed.redeems)) throw new Shortage(0);
+      this.#charge(sealed, deficit);
     } catch (error) {
       state.rollback();
       this.#committer.abandon();
@@ -434,6 +432,20 @@ export class Engine {
       },
     );
     sealed.release();
+  }
+
+  /**
+   * Charges a transaction that was done for what it took; `before` is the deficit before it. One
+   * that is entitled and took no more than it gave back or redeemed is not asked for more.
+   * @throws Shortage
+   */
+  #charge(sealed: SealedTransaction, before: number): void {
+    const { space } = this;
+    const isBalanced = sealed.isEntitled && space.deficit <= before;
+    const kept = isBalanced ? 0 : space.keptFrom(sealed);
+    const missing = isBalanced ? 0 : Math.max(0, space.deficit + kept);
+    if (missing > 0 || space.isCrowded(kept)) throw new Shortage(missing);
+    if (!this.#keeper.coverGeneration(sealed.isEntitled)) throw new Shortage(0);
   }
 
   /** Blocks for the body of a record of `bytes`, if it needs any; they are free again in time. */

@@ -18,6 +18,8 @@ export interface TransactionParts {
   readonly ahead: readonly Uint8Array[];
   /** True when every operation gives space back. */
   readonly deleting: boolean;
+  /** True when every operation gives back a whole collection or reservation. */
+  readonly dropping: boolean;
   /** True when it redeems from a reservation. */
   readonly redeems: boolean;
   /** What it redeems, of all reservations together. */
@@ -32,6 +34,7 @@ export class SealedTransaction {
   readonly ordered: readonly string[];
   readonly ahead: readonly Uint8Array[];
   readonly deleting: boolean;
+  readonly dropping: boolean;
   readonly redeems: boolean;
   readonly redeemed: ReservationUnits;
 
@@ -43,8 +46,14 @@ export class SealedTransaction {
       reservations.length === 0 ? names.collections : [...names.collections, ...reservations];
     this.ahead = parts.ahead;
     this.deleting = parts.deleting;
+    this.dropping = parts.dropping;
     this.redeems = parts.redeems;
     this.redeemed = parts.redeemed;
+  }
+
+  /** True when it may use what others leave alone: it only gives back, or it redeems. */
+  get isEntitled(): boolean {
+    return this.deleting || this.redeems;
   }
 
   /** Writes the encoding: `length` bytes. */

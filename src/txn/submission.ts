@@ -134,9 +134,11 @@ export function noRuns(): StoreError {
 }
 
 /** Nothing is free and nothing is being freed. */
-export function noSpace(): StoreError {
+export function noSpace({ deleting }: SealedTransaction): StoreError {
   return new StoreError(
     'E_NO_SPACE',
-    'Cannot apply transaction: nothing is free and nothing is being freed; remove something',
+    deleting
+      ? 'Cannot apply transaction: the space kept for deleting is used up, and clones hold what was removed; drop a collection or its clone'
+      : 'Cannot apply transaction: nothing is free and nothing is being freed; remove something',
   );
 }

@@ -18,7 +18,7 @@ import {
   VALUE_SIZE_MAX,
 } from '../onode/limits.js';
 import { NameTable } from './name-table.js';
-import { DATA_KIND, DELETING, OPERATION, type Operation } from './operation.js';
+import { DATA_KIND, DELETING, DROPPING, OPERATION, type Operation } from './operation.js';
 import { SealedTransaction } from './sealed-transaction.js';
 
 /** Text stands for its UTF-8 bytes. */
@@ -116,6 +116,7 @@ export class Transaction {
   #unfinishedAt = -1;
   #unfinishedAhead = 0;
   #deleting = true;
+  #dropping = true;
   readonly #redeemed = { bytes: 0, operations: 0, keys: 0 };
   #redeems = false;
   #sealed = false;
@@ -476,6 +477,7 @@ export class Transaction {
       reservations: this.#reservations,
       ahead: this.#ahead,
       deleting: this.#deleting,
+      dropping: this.#dropping,
       redeems: this.#redeems,
       redeemed: this.#redeemed,
     });
@@ -496,6 +498,7 @@ export class Transaction {
     this.#unfinishedAhead = this.#ahead.length;
     this.#operations.u8(operation);
     if (!DELETING.has(operation)) this.#deleting = false;
+    if (!DROPPING.has(operation)) this.#dropping = false;
   }
 
   /** All arguments of an operation were good: it counts. */
