@@ -7,7 +7,6 @@
  */
 
 import type { BlockDevice, StripeGeometry } from '../blockdev/block-device.js';
-import { FileDevice } from '../blockdev/file-device.js';
 import { type Io, runAsync, runSync } from '../blockdev/io.js';
 import { openDevice, openDeviceSync } from '../blockdev/open-device.js';
 import { type Comparator, ComparatorRegistry } from '../btree/comparator.js';
@@ -128,13 +127,9 @@ function* mkfsIo(device: BlockDevice, isFixed: boolean, options: MkfsOptions): I
   yield* makeStore(device, plan, options);
 }
 
-/**
- * As `mkfsIo`, unless something is found on the device and nobody said that it may go. A file that
- * held anything has been refused when it was opened.
- */
+/** As `mkfsIo`, unless something is found on the device and nobody said that it may go. */
 function* mkfsAt(device: BlockDevice, options: MkfsOptions): Io<void> {
-  const isEmpty = device instanceof FileDevice || options.force === true;
-  const found = isEmpty ? undefined : yield* findSignature(device);
+  const found = options.force === true ? undefined : yield* findSignature(device);
   if (found !== undefined) {
     throw new StoreError(
       'E_EXISTS',
@@ -183,9 +178,14 @@ export function mkfsSync(path: string, options: MkfsOptions = {}): void {
   }
 }
 
-/** Makes an empty store on a device that is open already and stays the caller's. */
+/**
+ * Makes an empty store on a device that is open already and stays the caller's; `size` is the
+ * device's.
+ *
+ * @throws StoreError E_EXISTS when something is found there and `force` is not set; E_TOO_SMALL
+ */
 export function mkfsOn(device: BlockDevice, options: MkfsOptions = {}): void {
-  runSync(mkfsIo(device, device.size === device.sizeMax, options));
+  runSync(mkfsAt(device, options));
 }
 
 export class Store {

@@ -13,7 +13,7 @@ import type { BlockDevice, StripeGeometry } from '../blockdev/block-device.js';
 import type { Io } from '../blockdev/io.js';
 import { emptyRoot } from '../btree/root-record.js';
 import { StoreError } from '../errors.js';
-import type { Superblock } from '../format/superblock.js';
+import { LABEL_BYTES_MAX, type Superblock } from '../format/superblock.js';
 import {
   JOURNAL_BLOCKS_MIN,
   SLOT_STEP,
@@ -40,6 +40,7 @@ const JOURNAL_SHARE = 16;
 const INITIAL_BYTES = 8 * 1024 * 1024;
 
 export interface MakeStoreOptions {
+  /** At most 64 bytes of UTF-8. */
   readonly label?: string;
   /** Bytes, a power of two in [1024, 65536]. */
   readonly blockSize?: number;
@@ -69,7 +70,7 @@ export interface StorePlan {
   readonly initialSize: number;
 }
 
-/** @throws StoreError E_TOO_SMALL; RangeError for options that make no sense */
+/** @throws StoreError E_TOO_SMALL, E_TOO_BIG for the label; RangeError for options that make no sense */
 export function planStore(
   sizeMax: number,
   isFixed: boolean,
@@ -79,10 +80,14 @@ export function planStore(
   const { blockSize = BLOCK_SIZE_DEFAULT } = options;
   const nodeSize = options.nodeSize ?? Math.max(NODE_SIZE_DEFAULT, blockSize);
   checkSizes(blockSize, nodeSize);
+  checkLabel(options.label ?? '');
   const slotStride = slotStrideFor({ blockSize, stripeWidth: geometry.width });
   const least = JOURNAL_BLOCKS_MIN * blockSize;
   const share = Math.floor(sizeMax / JOURNAL_SHARE);
   const wanted = options.journalBytes ?? Math.min(JOURNAL_BYTES_DEFAULT, share);
+  if (!Number.isSafeInteger(wanted) || wanted < 0) {
+    throw new RangeError(`Cannot use a journal of ${wanted} bytes: expected a whole number`);
+  }
   const journalBytes = Math.floor(Math.max(least, wanted) / blockSize) * blockSize;
   const journalOffset = 2 * slotStride;
   const journalEnd = Math.ceil((journalOffset + journalBytes) / SLOT_STEP) * SLOT_STEP;
@@ -125,6 +130,15 @@ function checkSizes(blockSize: number, nodeSize: number): void {
       `Cannot use node size ${nodeSize}: not a multiple of ${blockSize} up to 65536`,
     );
   }
+}
+
+function checkLabel(label: string): void {
+  const { length } = new TextEncoder().encode(label);
+  if (length <= LABEL_BYTES_MAX) return;
+  throw new StoreError(
+    'E_TOO_BIG',
+    `Cannot use label: ${length} bytes exceed ${LABEL_BYTES_MAX}; choose a shorter one`,
+  );
 }
 
 /** Blocks at fixed places: superblock slots and journal. */

@@ -166,11 +166,18 @@ export class Transaction {
     return this.#end();
   }
 
+  /** Sets one attribute of a collection. E_NOT_FOUND. */
   setCollectionAttribute(collection: Bytes, name: Bytes, value: Bytes): this {
     this.#onCollection(OPERATION.setCollectionAttribute, collection);
     this.#name(name, 'attribute name');
     this.#value(value);
     return this.#end();
+  }
+
+  /** Sets several attributes of a collection; others stay. E_NOT_FOUND. */
+  setCollectionAttributes(collection: Bytes, attributes: Iterable<readonly [Bytes, Bytes]>): this {
+    for (const [name, value] of attributes) this.setCollectionAttribute(collection, name, value);
+    return this;
   }
 
   /** An attribute that is not there is no error. */
@@ -414,7 +421,7 @@ export class Transaction {
 
   // Reservations
 
-  /** Makes the reservation `name`, or resizes it. E_NO_SPACE. */
+  /** Makes the reservation `name`, or resizes it; then an empty `owner` keeps its owner. E_NO_SPACE. */
   reserve(name: Bytes, units: ReservationUnits, owner: Bytes = ''): this {
     this.#begin(OPERATION.reserve);
     this.#reservation(name);
