@@ -198,7 +198,10 @@ export class Checkpointer {
     this.#settledLimbo = frozen.limbo;
     this.#releasable = released;
     this.releaseOld();
-    if (!this.#options.readers.hasSnapshot) state.forest.retireNumbers(this.#settledEpoch);
+    if (!this.#options.readers.hasSnapshot) {
+      state.forgetOpen(); // what was opened while nodes were being sealed may name old numbers
+      state.forest.retireNumbers(this.#settledEpoch);
+    }
     this.#settledEpoch = frozen.epoch;
     state.forest.trim();
     state.allocator.trim();

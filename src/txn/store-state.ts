@@ -200,7 +200,10 @@ export class StoreState implements ObjectContext {
     }
   }
 
-  /** Forgets what is kept beside the records: after a checkpoint, roots have other pointers. */
+  /**
+   * Forgets what is kept beside the records, open collections and what handles have looked up:
+   * after a freeze, and before numbers retire that it may name. Between transactions only.
+   */
   forgetOpen(): void {
     this.#collections.clear();
     this.version++;

@@ -155,3 +155,24 @@ test('transactions that name one reservation keep their order, whatever they wri
   const redeemed = bed.store.commit(new Transaction().redeem('r', units).touch('d', 'o'));
   t.true((await reserved) < (await redeemed));
 });
+
+test('what is opened while a checkpoint seals its nodes does not outlive their numbers', async (t) => {
+  const bed = storeBed(t);
+  const { store } = bed;
+  const entries = Array.from({ length: 60 }, (_, i) => [`k${i}`, Buffer.alloc(100)] as const);
+  // So many that the tree of collections has a node of its own, which is copied unsealed.
+  bed.commit((b) => {
+    for (let i = 0; i < 30; i++) b.createCollection(`another collection ${i}`);
+  });
+  bed.commit((b) => b.createCollection('c').touch('c', 'a').mapSet('c', 'a', entries));
+  const first = store.checkpoint();
+  bed.commit((b) => b.write('c', 'b', 0, 'the record of c names the frozen map of a'));
+  await first;
+  const second = store.checkpoint();
+  const handle = store.collection('c').object('a');
+  t.is(handle.mapCountSync(), 60);
+  await second;
+  t.is(handle.mapGetSync('k1')?.length, 100);
+  bed.commit((b) => b.mapSet('c', 'a', [['k1', 'new']]));
+  t.is(Buffer.from(handle.mapGetSync('k1') ?? []).toString(), 'new');
+});
