@@ -25,7 +25,9 @@ const note = (meaning: string): FindingKind => ({ severity: 'note', meaning });
 /** Every code, in the order in which a check comes to it. */
 export const FINDINGS = {
   'no-superblock': error('No slot holds a sound superblock: nothing else can be checked.'),
-  'newer-format': error('The store has a newer format: nothing else can be checked.'),
+  'newer-format': error(
+    'The store has a newer format, or one from before the first release: nothing else can be checked.',
+  ),
   'device-short': error('The device ends before the store does: nothing else can be checked.'),
   'superblock-slot': warning('A superblock slot does not hold what it should; another one does.'),
   'superblock-twins': error('The two slots of one superblock number say different things.'),

@@ -18,7 +18,7 @@ import {
   type RootParts,
 } from '../btree/root-record.js';
 import { BLOCK_HEADER, BLOCK_TYPE, blockFault } from '../format/block.js';
-import { getU16, getU32 } from '../format/bytes.js';
+import { getU32 } from '../format/bytes.js';
 import {
   isPlain,
   isProvisional,
@@ -84,7 +84,6 @@ function pointerFault(bytes: Uint8Array, at: number, blockSize: number): string 
   if (length === 0 || length * blockSize > NODE_SIZE_MAX) return `length is ${length} blocks`;
   if (pointerLevel(bytes, at) > LEVEL_MAX) return `level ${pointerLevel(bytes, at)} is too high`;
   if (((bytes[at + POINTER.flags] as number) & ~POINTER_FLAG.plain) !== 0) return 'unknown flags';
-  if (getU16(bytes, at + POINTER.reserved) !== 0) return 'reserved bytes are not zero';
   if (!Number.isFinite(pointerStoredBytes(bytes, at))) return 'byte count is not a number';
   return undefined;
 }
