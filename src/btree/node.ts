@@ -54,6 +54,12 @@ const NO_HEADS = new Uint32Array(0);
 /** Bytes that a resident node takes beside its page: heads, children, itself; an estimate. */
 export const NODE_OVERHEAD_BYTES = 1024;
 
+/** Where the blocks of a node go: block indexes, `copy` 0 without a second copy. */
+export interface NodePlace {
+  readonly address: number;
+  readonly copy: number;
+}
+
 export class Node {
   // What a search reads comes first, so that it lies together in memory.
 

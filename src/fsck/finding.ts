@@ -63,6 +63,12 @@ export const FINDINGS = {
   'block-copy': warning(
     'A sound block has another checksum in its own header than its pointer: salvage would miss it.',
   ),
+  'copy-damaged': warning(
+    'One of the two copies of a node or bitmap cannot be read or is not what its pointer names.',
+  ),
+  'copy-place': error(
+    'A node or bitmap has no second copy where the store keeps two, or names a place that cannot be its.',
+  ),
   'node-underfull': error('A branch has fewer than two children.'),
   'key-order': error('The keys of a node do not rise.'),
   'key-bounds': error('A node holds keys that its parent keeps elsewhere.'),
@@ -159,6 +165,8 @@ export const REMEDIES: Readonly<Record<FindingCode, Treatment>> = {
   'pointer-damaged': cut('What it led to is given up.'),
   'node-damaged': cut('Its key range is given up; in a stream of bytes it is a damaged range.'),
   'block-copy': healed('It is written anew.'),
+  'copy-damaged': healed('It is written anew from the other one, in its place.'),
+  'copy-place': healed('What has it is written anew, twice.'),
   'node-malformed': cut('Its key range is given up; in a stream of bytes it is a damaged range.'),
   'node-underfull': healed('What it holds is put into a sound tree.'),
   'key-order': healed('The records are put in order; of two with one key the first stays.'),

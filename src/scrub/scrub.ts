@@ -12,6 +12,8 @@
  * - A checkpoint is never written over while a part of the pass reads it: no write can look like
  *   damage. Where its blocks are needed the part gives way; what it found is forgotten and it is
  *   done again.
+ * - Where one of two copies of a node or bitmap is bad it is written anew from the other one, in
+ *   its place, while the checkpoint is held.
  * - Memory: what one part holds (WINDOW_BYTES of extents, eight pieces, a node for each level), a
  *   bit for each block that was seen (at most 64 MiB), the places of up to FINDINGS_MAX findings.
  */
@@ -208,7 +210,8 @@ class Scrub {
     this.#isEnded ||= part.position === undefined;
     for (const finding of part.findings) this.#report(finding);
     this.#bytes += part.bytes;
-    const { nodes, bytesVerified, ...items } = part.counted;
+    const { nodes, bytesVerified, copiesHealed, ...items } = part.counted;
+    this.#counted.copiesHealed += copiesHealed;
     this.#counted.nodes += nodes;
     this.#counted.bytesVerified += bytesVerified;
     if (mode === 'count') {
@@ -244,6 +247,7 @@ class Scrub {
       trail: new Trail(this.#position, mayPause),
       visited,
       aheadBytes: Math.min(AHEAD_BYTES, budget / 2),
+      heal: (address, page) => engine.state.healer.healIo(address, page, () => !reader.expired),
     });
     try {
       const position = await runAsync(walkPart(context));
