@@ -21,6 +21,7 @@
 import type { BlockDevice } from '../blockdev/block-device.js';
 import { type Io, runAsync } from '../blockdev/io.js';
 import { mediaOf } from '../blockdev/media-device.js';
+import { hasCode } from '../errors.js';
 import { CheckContext, type CheckCounts, newCounts } from '../fsck/context.js';
 import { WINDOW_BYTES } from '../fsck/data-check.js';
 import { DeviceMap } from '../fsck/device-map.js';
@@ -176,8 +177,18 @@ class Scrub {
 
   async #begin(): Promise<void> {
     const engine = this.#engine;
-    if (!engine.readOnly) await runAsync(engine.checkpointIo());
+    if (!engine.readOnly) await this.#checkpoint();
     for (const finding of await checkFixedPlaces(engine, this.#medium)) this.#report(finding);
+  }
+
+  /** A checkpoint, unless it would need what can't be read: then the walk says what that is. */
+  async #checkpoint(): Promise<void> {
+    try {
+      await runAsync(this.#engine.checkpointIo());
+    } catch (error) {
+      this.#engine.check();
+      if (!hasCode(error, 'E_IO') && !hasCode(error, 'E_CORRUPT')) throw error;
+    }
   }
 
   /** Walks all trees from the position on, part by part; gives how many parts that took. */

@@ -11,6 +11,7 @@
  *   until nothing more becomes dirty by choosing.
  * - What is kept twice gets a place in either half of the device, as far as the pool has them; the
  *   same bytes go to both. The journal is not kept twice: it ends with the checkpoint.
+ * - A node or bitmap that can't be read fails a freeze, and leaves the state as it was.
  * - Nothing that the older superblock refers to is written over: its blocks are still in limbo.
  */
 
@@ -22,7 +23,7 @@ import type { BlockDevice } from '../blockdev/block-device.js';
 import type { Io, IoStep } from '../blockdev/io.js';
 import type { Node, NodePlace } from '../btree/node.js';
 import type { Tree } from '../btree/tree.js';
-import { StoreError } from '../errors.js';
+import { hasCode, StoreError } from '../errors.js';
 import { BLOCK_HEADER } from '../format/block.js';
 import { checksum } from '../format/checksum.js';
 import type { JournalPosition } from '../format/journal-record.js';
@@ -68,30 +69,18 @@ export interface FreezeOptions {
   readonly transaction: number;
 }
 
-/** Freezes the state as it is now. In synchronous mode of the forest. */
+/** Something that a freeze has to look at can't be read (`cause`): the state is as it was before. */
+export class UnreadableState extends Error {}
+
+/**
+ * Freezes the state as it is now. In synchronous mode of the forest.
+ * @throws UnreadableState
+ */
 export function freezeState(options: FreezeOptions): FrozenState {
   const { state, storeTag } = options;
   const { forest, allocator, trees } = state;
   const epoch = forest.generation;
-
-  forest.begin();
-  state.settleCollections();
-  const places = new CopyPlaces(allocator, state.metadataCopies);
-  forest.assignShared((length) => places.one(length));
-  const roots = {} as Record<RootRole, Uint8Array>;
-  for (const role of ROOT_ROLES) {
-    const tree = treeOf(state, role);
-    if (role !== 'groups')
-      roots[role] = tree?.encodeRoot(SUPERBLOCK_EMBED_MAX) ?? new Uint8Array(0);
-  }
-  do {
-    for (const group of allocator.dirtyGroups) {
-      putSummary(trees.groups, group, allocator.summaryOf(group));
-    }
-    roots.groups = trees.groups.encodeRoot(SUPERBLOCK_EMBED_MAX);
-    places.cover([...forest.unplaced()]);
-  } while (allocator.moveBitmaps() > 0);
-  for (const run of places.surplus([...forest.unplaced()])) allocator.free(run);
+  const { roots, places } = prepared(state);
   const bitmaps = sealBitmaps(state, epoch, storeTag);
   roots.groups = trees.groups.encodeRoot(SUPERBLOCK_EMBED_MAX);
   forest.release();
@@ -114,6 +103,54 @@ export function freezeState(options: FreezeOptions): FrozenState {
     limbo,
     deviceBlocks: allocator.totalBlocks,
   };
+}
+
+interface Prepared {
+  readonly roots: Record<RootRole, Uint8Array>;
+  readonly places: CopyPlaces;
+}
+
+/**
+ * All of a freeze that may have to read: what is behind it finds in memory whatever it needs. The
+ * savepoint that it opens stays open.
+ */
+function prepared(state: StoreState): Prepared {
+  const { forest, allocator, releasedBlocks } = state;
+  const mark = allocator.mark();
+  forest.begin();
+  try {
+    return placeAll(state);
+  } catch (error) {
+    forest.rollback();
+    allocator.rewind(mark);
+    state.releasedBlocks = releasedBlocks;
+    state.forgetOpen();
+    if (!hasCode(error, 'E_IO') && !hasCode(error, 'E_CORRUPT')) throw error;
+    throw new UnreadableState(error.message, { cause: error });
+  }
+}
+
+/** Gives a place to everything that the checkpoint writes. */
+function placeAll(state: StoreState): Prepared {
+  const { forest, allocator, trees } = state;
+  state.settleCollections();
+  const places = new CopyPlaces(allocator, state.metadataCopies);
+  forest.assignShared((length) => places.one(length));
+  const roots = {} as Record<RootRole, Uint8Array>;
+  for (const role of ROOT_ROLES) {
+    const tree = treeOf(state, role);
+    if (role !== 'groups')
+      roots[role] = tree?.encodeRoot(SUPERBLOCK_EMBED_MAX) ?? new Uint8Array(0);
+  }
+  do {
+    for (const group of allocator.dirtyGroups) {
+      putSummary(trees.groups, group, allocator.summaryOf(group));
+    }
+    roots.groups = trees.groups.encodeRoot(SUPERBLOCK_EMBED_MAX);
+    places.cover([...forest.unplaced()]);
+  } while (allocator.moveBitmaps() > 0);
+  for (const run of places.surplus([...forest.unplaced()])) allocator.free(run);
+  return { roots, places };
 }
 
 function treeOf(state: StoreState, role: RootRole): Tree | undefined {
