@@ -152,11 +152,13 @@ export class BlockStates {
     else this.#table.give(group, offset, length);
   };
 
-  /** The bitmap of `group` is going to be written at `address`. */
-  move(group: number, address: number): void {
+  /** The bitmap of `group` is going to be written at `address`, and once more at `copy` if not 0. */
+  move(group: number, address: number, copy: number): void {
     assert(!this.moved.has(group), 'a bitmap moves once in a generation');
+    this.#log.push(CHANGE.copied, this.#table.copyOf(group), group);
     this.#log.push(CHANGE.moved, this.#table.addressOf(group), group);
     this.#table.setAddress(group, address);
+    this.#table.setCopy(group, copy);
     this.moved.add(group);
   }
 
@@ -223,6 +225,10 @@ export class BlockStates {
     if (change === CHANGE.moved) {
       this.#table.setAddress(length, start);
       this.moved.delete(length);
+      return;
+    }
+    if (change === CHANGE.copied) {
+      this.#table.setCopy(length, start);
       return;
     }
     const index = this.#geometry.groupOf(start);

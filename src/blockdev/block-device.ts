@@ -55,6 +55,12 @@ export interface BlockDevice {
   writeSync(offset: number, sources: readonly Uint8Array[], options?: WriteOptions): void;
   write(offset: number, sources: readonly Uint8Array[], options?: WriteOptions): Promise<void>;
 
+  /**
+   * Writes durably what nobody waits for. Where it is there, its failure takes no error away that
+   * the system has in store for another write; else a durable write has to do.
+   */
+  rewriteSync?(offset: number, bytes: Uint8Array): void;
+
   /** Makes every completed write durable. */
   flushSync(): void;
   flush(): Promise<void>;

@@ -168,8 +168,10 @@ export class UndoLog {
     } else if (action === ACTION.create) this.#target.undoCreate(node);
     else if (action === ACTION.refs) node.refs = value;
     else if (action === ACTION.release) node.released = false;
-    else if (action === ACTION.place) node.address = -1;
-    else this.#target.undoDiscard(node, value as NodeState);
+    else if (action === ACTION.place) {
+      node.address = -1;
+      node.copy = 0;
+    } else this.#target.undoDiscard(node, value as NodeState);
   }
 
   /** Keeps everything since `begin`. */

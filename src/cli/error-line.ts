@@ -17,7 +17,7 @@ const ADVICE: Advice = {
   E_EXISTS: 'choose another name',
   E_NOT_EMPTY: 'remove what is in it first',
   E_NOT_A_STORE: 'check the path, or make a store with mkfs',
-  E_VERSION: 'use a newer holdfast',
+  E_VERSION: 'use the holdfast that made it',
   E_COMPARATOR: 'use the program that registers it',
   E_TOO_SMALL: 'use a larger size',
   E_TOO_BIG: 'use less',

@@ -17,14 +17,16 @@ export const GROUP_SUMMARY = layout({
   address: 'u48', // block index of the bitmap block, 0 when it was never written
   birth: 'u48', // epoch in which the bitmap block was written
   checksum: 'u64', // xxh64 of the bitmap block as in BLOCK_HEADER
+  copy: 'u48', // block index of its second copy, 0: there is none
 });
-assert(GROUP_SUMMARY.size === 28, 'GROUP_SUMMARY is 28 bytes');
+assert(GROUP_SUMMARY.size === 34, 'GROUP_SUMMARY is 34 bytes');
 
 /** A decoded GROUP_SUMMARY; the checksum comes as its two 32-bit halves. */
 export interface GroupSummary {
   readonly free: number; // blocks
   readonly longest: number; // blocks
   readonly address: number; // block index
+  readonly copy: number; // block index, 0 without a second copy
   readonly birth: number; // epoch
   readonly low: number;
   readonly high: number;
@@ -36,6 +38,7 @@ export function getGroupSummary(bytes: Uint8Array, at: number): GroupSummary {
     free: getU32(bytes, at + GROUP_SUMMARY.free),
     longest: getU32(bytes, at + GROUP_SUMMARY.longest),
     address: getU48(bytes, at + GROUP_SUMMARY.address),
+    copy: getU48(bytes, at + GROUP_SUMMARY.copy),
     birth: getU48(bytes, at + GROUP_SUMMARY.birth),
     low: getU32(bytes, at + GROUP_SUMMARY.checksum),
     high: getU32(bytes, at + GROUP_SUMMARY.checksum + 4),
@@ -49,6 +52,7 @@ export function putGroupSummary(bytes: Uint8Array, at: number, summary: GroupSum
   setU32(bytes, at + GROUP_SUMMARY.longest, summary.longest);
   setU48(bytes, at + GROUP_SUMMARY.address, summary.address);
   setU48(bytes, at + GROUP_SUMMARY.birth, summary.birth);
+  setU48(bytes, at + GROUP_SUMMARY.copy, summary.copy);
   setU32(bytes, at + GROUP_SUMMARY.checksum, summary.low);
   setU32(bytes, at + GROUP_SUMMARY.checksum + 4, summary.high);
 }

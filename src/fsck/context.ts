@@ -9,15 +9,17 @@ import type { BlockDevice } from '../blockdev/block-device.js';
 import type { Io } from '../blockdev/io.js';
 import type { ComparatorRegistry } from '../btree/comparator.js';
 import type { Node } from '../btree/node.js';
+import { hasOwnChecksum } from '../format/block.js';
 import type { Superblock } from '../format/superblock.js';
 import type { ExtentEntry } from '../onode/extent-entry.js';
 import { BlockCounts } from './block-counts.js';
+import { type BadPlace, copyFault, type Places } from './copies.js';
 import { DataCheck } from './data-check.js';
 import type { DeviceMap } from './device-map.js';
 import { Findings, type Where } from './finding.js';
 import { NumberSet } from './number-set.js';
 import { AHEAD_BYTES } from './read-ahead.js';
-import { hasOwnChecksum, type StoredPointer } from './stored-node.js';
+import type { StoredPointer } from './stored-node.js';
 import type { Trail } from './trail.js';
 
 /** What was looked at. */
@@ -31,6 +33,8 @@ export interface CheckCounts {
   extents: number;
   /** Bytes of data whose checksums were verified. */
   bytesVerified: number;
+  /** Copies of nodes and bitmaps that were bad, and were written anew. */
+  copiesHealed: number;
 }
 
 /** How far a check has come. */
@@ -65,6 +69,8 @@ export interface ContextOptions {
   readonly visited?: Visited;
   /** Bytes of children that are read before they are asked for; AHEAD_BYTES unless given. */
   readonly aheadBytes?: number;
+  /** Writes what belongs at a block there again; false when it may not or can't. */
+  readonly heal?: (address: number, page: Uint8Array) => Io<boolean>;
 }
 
 /** A node or a chunk of data on the device. */
@@ -85,7 +91,7 @@ export interface Visited {
 
 /** Nothing was looked at yet. */
 export function newCounts(): CheckCounts {
-  return { nodes: 0, collections: 0, objects: 0, extents: 0, bytesVerified: 0 };
+  return { nodes: 0, collections: 0, objects: 0, extents: 0, bytesVerified: 0, copiesHealed: 0 };
 }
 
 /** Every node once; every extent as often as it is met. */
@@ -121,7 +127,10 @@ export class CheckContext {
   bytesRead = 0;
   /** What this pass has walked. */
   visited: Visited;
+  /** First blocks of what has had its second copy counted in this pass. */
+  #doubled = new NumberSet();
   #nodesThisTurn = 0;
+  readonly #heal: ContextOptions['heal'];
 
   constructor(options: ContextOptions) {
     this.device = options.device;
@@ -133,6 +142,7 @@ export class CheckContext {
     this.#progress = options.progress;
     this.counted = newCounts();
     this.trail = options.trail;
+    this.#heal = options.heal;
     this.aheadBytes = options.aheadBytes ?? AHEAD_BYTES;
     this.findings.muted = this.isResuming;
     this.visited = options.visited ?? new VisitedNodes();
@@ -187,6 +197,7 @@ export class CheckContext {
     this.findings.muted = !this.isReporting;
     this.blocks = new BlockCounts(start, end);
     this.visited = new VisitedNodes();
+    this.#doubled = new NumberSet();
     for (const run of this.map.fixed.within(0, this.map.blocks)) {
       this.blocks.add(run.start, run.length);
     }
@@ -239,6 +250,40 @@ export class CheckContext {
     return false;
   }
 
+  /**
+   * Counts the second copy of a node or bitmap: once, however many pointers name the first. Where it
+   * can't be is reported.
+   */
+  referCopy(places: Places, what: string, where: Where): void {
+    const { map } = this;
+    const fault = copyFault(map, places);
+    if (fault !== undefined) {
+      const message = `Second copy of ${what} can't be: ${fault}`;
+      this.findings.add('copy-place', message, {
+        ...where,
+        ...map.run(places.address, places.blocks),
+      });
+    } else if (places.copy !== 0 && this.#doubled.add(places.address)) {
+      this.blocks.add(places.copy, places.blocks);
+    }
+  }
+
+  /** Reports that one of two copies is bad, and has it healed where that may be. */
+  *badCopy(bad: BadPlace, page: Uint8Array, what: string, where: Where): Io<void> {
+    const isHealed = this.#heal !== undefined && (yield* this.#heal(bad.address, page));
+    if (isHealed) this.count('copiesHealed');
+    const outcome = isHealed ? 'it was written anew from the other one' : 'the other one is sound';
+    this.findings.add(
+      'copy-damaged',
+      `The ${bad.which} copy of ${what}: ${bad.reason}; ${outcome}`,
+      {
+        ...where,
+        offset: this.map.offsetOf(bad.address),
+        length: page.length,
+      },
+    );
+  }
+
   /** Whether references to the block are counted in this pass, or in no pass at all. */
   isInWindow(block: number): boolean {
     return this.pass === 0 || (block >= this.blocks.start && block < this.blocks.end);
@@ -271,7 +316,7 @@ export class CheckContext {
   /** A node was visited for the first time. */
   *turn(node: StoredPointer): Io<void> {
     this.count('nodes');
-    this.bytesRead += node.blocks * this.map.blockSize;
+    this.bytesRead += node.blocks * (node.copy === 0 ? 1 : 2) * this.map.blockSize;
     if (++this.#nodesThisTurn < NODES_A_TURN) return;
     this.#nodesThisTurn = 0;
     this.report();

@@ -20,6 +20,8 @@ export class DeviceMap {
   readonly blockSize: number;
   /** Blocks of the store. */
   readonly blocks: number;
+  /** Places of each node and bitmap: 1 or 2. */
+  readonly metadataCopies: number;
   readonly groups: GroupGeometry;
   /** Blocks at fixed places: superblock slots and journal. */
   readonly fixed = new RunSet();
@@ -32,6 +34,7 @@ export class DeviceMap {
     const { blockSize, deviceBlocks, stripeWidth } = superblock;
     this.blockSize = blockSize;
     this.blocks = deviceBlocks;
+    this.metadataCopies = superblock.metadataCopies;
     this.groups = new GroupGeometry(blockSize, deviceBlocks, stripeWidth / blockSize);
     for (const run of fixedRuns(superblock)) this.fixed.add(run.start, run.length);
     this.#device = device;

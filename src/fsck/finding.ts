@@ -25,7 +25,9 @@ const note = (meaning: string): FindingKind => ({ severity: 'note', meaning });
 /** Every code, in the order in which a check comes to it. */
 export const FINDINGS = {
   'no-superblock': error('No slot holds a sound superblock: nothing else can be checked.'),
-  'newer-format': error('The store has a newer format: nothing else can be checked.'),
+  'newer-format': error(
+    'The store has a newer format, or one from before the first release: nothing else can be checked.',
+  ),
   'device-short': error('The device ends before the store does: nothing else can be checked.'),
   'superblock-slot': warning('A superblock slot does not hold what it should; another one does.'),
   'superblock-twins': error('The two slots of one superblock number say different things.'),
@@ -60,6 +62,12 @@ export const FINDINGS = {
   'node-malformed': error('A node with the right checksum has a body that no writer makes.'),
   'block-copy': warning(
     'A sound block has another checksum in its own header than its pointer: salvage would miss it.',
+  ),
+  'copy-damaged': warning(
+    'One of the two copies of a node or bitmap cannot be read or is not what its pointer names.',
+  ),
+  'copy-place': error(
+    'A node or bitmap has no second copy where the store keeps two, or names a place that cannot be its.',
   ),
   'node-underfull': error('A branch has fewer than two children.'),
   'key-order': error('The keys of a node do not rise.'),
@@ -157,6 +165,8 @@ export const REMEDIES: Readonly<Record<FindingCode, Treatment>> = {
   'pointer-damaged': cut('What it led to is given up.'),
   'node-damaged': cut('Its key range is given up; in a stream of bytes it is a damaged range.'),
   'block-copy': healed('It is written anew.'),
+  'copy-damaged': healed('It is written anew from the other one, in its place.'),
+  'copy-place': healed('What has it is written anew, twice.'),
   'node-malformed': cut('Its key range is given up; in a stream of bytes it is a damaged range.'),
   'node-underfull': healed('What it holds is put into a sound tree.'),
   'key-order': healed('The records are put in order; of two with one key the first stays.'),

@@ -8,10 +8,10 @@
  * 3. Reference counts, bitmaps and group summaries against what was counted.
  *
  * - Memory: a byte for each block of a window of WINDOW_BLOCKS (64 MiB for 256 GiB in blocks of
- *   4 KiB), a bit for each block where nodes are, a bit for each object id of one collection (at
- *   most 16 MiB), the summaries of the window's groups, the runs that pending journal records
- *   name, a page for each level of the walk. A larger store is walked once for each window; only
- *   the first walk checks, the others count.
+ *   4 KiB), a bit for each block where nodes are (two, where metadata is kept twice), a bit for each
+ *   object id of one collection (at most 16 MiB), the summaries of the window's groups, the runs
+ *   that pending journal records name, a page for each level of the walk. A larger store is walked
+ *   once for each window; only the first walk checks, the others count.
  * - Nothing on the device makes it throw or run for ever: pointers are checked before they are
  *   followed, levels fall, nothing is entered twice. It throws what is not the store's fault
  *   (E_CLOSED, a callback's error).
@@ -102,6 +102,7 @@ const NOTHING = {
   objects: 0,
   extents: 0,
   bytesVerified: 0,
+  copiesHealed: 0,
   pendingTransactions: 0,
   isIncomplete: true,
 } as const;

@@ -12,12 +12,13 @@ import type { BlockDevice } from '../blockdev/block-device.js';
 import type { Io } from '../blockdev/io.js';
 import type { ComparatorRegistry } from '../btree/comparator.js';
 import { Forest } from '../btree/forest.js';
-import type { Node } from '../btree/node.js';
+import type { Node, NodePlace } from '../btree/node.js';
 import type { GroupSummary } from '../format/group-summary.js';
 import type { Superblock } from '../format/superblock.js';
 import { SCHEMAS } from '../onode/schemas.js';
-import { writeRuns } from '../txn/checkpoint.js';
+import { placesOf, writeRuns } from '../txn/checkpoint.js';
 import { storeTagOf } from '../txn/engine.js';
+import { Healer } from '../txn/healer.js';
 import { DeviceNodeReader } from '../txn/node-reader.js';
 import type { CheckContext } from './context.js';
 import type { DeviceMap } from './device-map.js';
@@ -74,7 +75,7 @@ export class RepairContext {
     this.storeTag = storeTagOf(superblock.uuid);
     const { blockSize } = map;
     this.forest = new Forest({
-      reader: new DeviceNodeReader(device, blockSize),
+      reader: new DeviceNodeReader(device, blockSize, new Healer(device, superblock, true)),
       blockSize,
       nodeSize: superblock.nodeSize,
       storeTag: this.storeTag,
@@ -108,6 +109,13 @@ export class RepairContext {
     return this.#damaged;
   }
 
+  /** Places for something of `length` blocks, as many as the store keeps copies. */
+  *place(length: number): Io<NodePlace> {
+    const address = yield* this.free.take(length);
+    const isTwice = this.superblock.metadataCopies === 2;
+    return { address, copy: isTwice ? yield* this.free.take(length) : 0 };
+  }
+
   /** Writes what has been made if it takes too much memory. Between changes of trees only. */
   *settle(): Io<void> {
     this.forest.trim();
@@ -122,7 +130,7 @@ export class RepairContext {
     const { forest } = this;
     const nodes = forest.freeze();
     for (const node of nodes) {
-      if (node.address < 0) forest.assign(node, yield* this.free.take(node.length));
+      if (node.address < 0) forest.assign(node, yield* this.place(node.length));
     }
     yield* this.writeNodes(nodes);
   }
@@ -131,8 +139,7 @@ export class RepairContext {
   *writeNodes(nodes: readonly Node[]): Io<void> {
     const { device, forest } = this;
     for (const node of nodes) forest.seal(node);
-    const runs = nodes.map(({ address, page }) => ({ address, bytes: page }));
-    runs.sort((a, b) => a.address - b.address);
+    const runs = placesOf(nodes).sort((a, b) => a.address - b.address);
     yield* writeRuns(device, runs, this.map.blockSize);
     forest.clean(nodes);
   }

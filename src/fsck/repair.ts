@@ -11,8 +11,9 @@
  * 5. What the journal holds is applied; a damaged record is cut off, and all behind it.
  * 6. Another check says what is left.
  *
- * - Before the switch nothing is overwritten that anything refers to: a repair that is killed
- *   leaves the store as it was, or mended, and can be run again.
+ * - Before the switch nothing is overwritten that anything refers to, but bad copies by their own
+ *   bytes, where nothing else is wrong with trees or space: a repair that is killed leaves the store
+ *   as it was, or mended, and can be run again.
  * - Data is never written over: what differs from its checksum stays a damaged range.
  * - Memory is bounded as that of a check is, and by the number of damaged nodes.
  */
@@ -27,6 +28,7 @@ import type { GroupSummary } from '../format/group-summary.js';
 import { ROLE } from '../format/role.js';
 import { isWritable, type Superblock } from '../format/superblock.js';
 import { SUPERBLOCK_EMBED_MAX } from '../txn/checkpoint.js';
+import { Healer } from '../txn/healer.js';
 import { openEngine } from '../txn/recovery.js';
 import { DROP_FIRST, STORE_SPECS } from '../txn/store-state.js';
 import { readSuperblocks, writeSuperblock } from '../txn/superblock-slots.js';
@@ -34,12 +36,13 @@ import { CheckContext } from './context.js';
 import { DeviceMap } from './device-map.js';
 import { type Finding, type FindingCode, Findings, REMEDIES, type Remedy } from './finding.js';
 import { FreeBlocks } from './free-blocks.js';
-import { type FsckOptions, type FsckReport, fsck, WINDOW_BLOCKS } from './fsck.js';
+import { type FsckOptions, type FsckReport, fsck, WINDOW_BLOCKS, walkAll } from './fsck.js';
 import { checkJournal } from './journal-check.js';
 import { inferStore } from './lost-superblock.js';
 import { CollectionsMender, ReservationsMender } from './object-repair.js';
 import { RepairContext } from './repair-context.js';
 import { salvage } from './salvage.js';
+import { checkBitmap } from './space-check.js';
 import { rebuildSpace } from './space-rebuild.js';
 import { type Mender, mendTree } from './tree-repair.js';
 
@@ -113,7 +116,10 @@ export function* repair(device: BlockDevice, options: RepairOptions): Io<RepairR
     return { before, after: before, isRepaired: false, replayed: 0, skipped: 0 };
   }
   const superblock = yield* settleSlots(device);
-  const needsTrees = healable.some((code) => !OUTSIDE_TREES.has(code));
+  const inTrees = healable.filter((code) => !OUTSIDE_TREES.has(code));
+  const isDamaged = inTrees.some((code) => code !== 'copy-damaged');
+  const needsTrees =
+    isDamaged || (inTrees.length > 0 && !(yield* healCopies(device, superblock, options)));
   if (needsTrees) yield* mendStore(device, superblock, options, before.isIncomplete);
   const settled = yield* settleJournal(device, options);
   const after = yield* fsck(device, { ...options, onFinding: options.onLeft });
@@ -127,6 +133,28 @@ function* settleSlots(device: BlockDevice): Io<Superblock> {
     throw new StoreError('E_VERSION', 'Cannot repair: a newer version has features there');
   }
   return yield* writeTwice(device, { ...newest, cleanClose: false });
+}
+
+/** Writes bad copies anew from the other ones, in their places; false when not all could be. */
+function* healCopies(
+  device: BlockDevice,
+  superblock: Superblock,
+  { comparators }: RepairOptions,
+): Io<boolean> {
+  const healer = new Healer(device, superblock, false);
+  const context = new CheckContext({
+    device,
+    superblock,
+    map: new DeviceMap(device, superblock),
+    findings: new Findings(() => undefined),
+    comparators,
+    deep: false,
+    progress: () => undefined,
+    heal: (address, page) => healer.healIo(address, page, () => true),
+  });
+  const { groups } = yield* walkAll(context);
+  for (const [group, summary] of groups.summaries) yield* checkBitmap(context, group, summary);
+  return healer.bad === healer.healed;
 }
 
 /** Writes a state as the next two superblocks; gives the second. All of it is durable. */

@@ -141,6 +141,10 @@ export class GroupsVisitor extends ServiceVisitor {
     if (!(group < groups.groupCount) || summary.address === 0) return;
     const where = placeIn(this.role, this.place);
     const isThere = this.context.refer(summary.address, 1, `Bitmap of group ${group}`, where);
+    if (isThere) {
+      const places = { address: summary.address, copy: summary.copy, blocks: 1 };
+      this.context.referCopy(places, `bitmap of group ${group}`, where);
+    }
     if (isThere && this.context.isInWindow(groups.startOf(group))) {
       this.summaries.set(group, summary);
     }

@@ -12,6 +12,8 @@
  * - A checkpoint is never written over while a part of the pass reads it: no write can look like
  *   damage. Where its blocks are needed the part gives way; what it found is forgotten and it is
  *   done again.
+ * - Where one of two copies of a node or bitmap is bad it is written anew from the other one, in
+ *   its place, while the checkpoint is held.
  * - Memory: what one part holds (WINDOW_BYTES of extents, eight pieces, a node for each level), a
  *   bit for each block that was seen (at most 64 MiB), the places of up to FINDINGS_MAX findings.
  */
@@ -19,6 +21,7 @@
 import type { BlockDevice } from '../blockdev/block-device.js';
 import { type Io, runAsync } from '../blockdev/io.js';
 import { mediaOf } from '../blockdev/media-device.js';
+import { hasCode } from '../errors.js';
 import { CheckContext, type CheckCounts, newCounts } from '../fsck/context.js';
 import { WINDOW_BYTES } from '../fsck/data-check.js';
 import { DeviceMap } from '../fsck/device-map.js';
@@ -174,8 +177,18 @@ class Scrub {
 
   async #begin(): Promise<void> {
     const engine = this.#engine;
-    if (!engine.readOnly) await runAsync(engine.checkpointIo());
+    if (!engine.readOnly) await this.#checkpoint();
     for (const finding of await checkFixedPlaces(engine, this.#medium)) this.#report(finding);
+  }
+
+  /** A checkpoint, unless it would need what can't be read: then the walk says what that is. */
+  async #checkpoint(): Promise<void> {
+    try {
+      await runAsync(this.#engine.checkpointIo());
+    } catch (error) {
+      this.#engine.check();
+      if (!hasCode(error, 'E_IO') && !hasCode(error, 'E_CORRUPT')) throw error;
+    }
   }
 
   /** Walks all trees from the position on, part by part; gives how many parts that took. */
@@ -208,7 +221,8 @@ class Scrub {
     this.#isEnded ||= part.position === undefined;
     for (const finding of part.findings) this.#report(finding);
     this.#bytes += part.bytes;
-    const { nodes, bytesVerified, ...items } = part.counted;
+    const { nodes, bytesVerified, copiesHealed, ...items } = part.counted;
+    this.#counted.copiesHealed += copiesHealed;
     this.#counted.nodes += nodes;
     this.#counted.bytesVerified += bytesVerified;
     if (mode === 'count') {
@@ -244,6 +258,7 @@ class Scrub {
       trail: new Trail(this.#position, mayPause),
       visited,
       aheadBytes: Math.min(AHEAD_BYTES, budget / 2),
+      heal: (address, page) => engine.state.healer.healIo(address, page, () => !reader.expired),
     });
     try {
       const position = await runAsync(walkPart(context));

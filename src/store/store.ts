@@ -12,6 +12,7 @@ import { openDevice, openDeviceSync } from '../blockdev/open-device.js';
 import { type Comparator, ComparatorRegistry } from '../btree/comparator.js';
 import { StoreError } from '../errors.js';
 import { textOf } from '../format/bytes.js';
+import { SUPERBLOCK_VERSION } from '../format/superblock.js';
 import { type ScrubOptions, type ScrubReport, scrub } from '../scrub/scrub.js';
 import type { Engine } from '../txn/engine.js';
 import type { Environment } from '../txn/environment.js';
@@ -88,6 +89,8 @@ export interface StoreInfo {
   readonly formatVersion: number;
   readonly blockSize: number;
   readonly nodeSize: number;
+  /** Places of each metadata block: 1 or 2. */
+  readonly metadataCopies: number;
   readonly stripeUnit: number;
   readonly stripeWidth: number;
   readonly journalBytes: number;
@@ -102,6 +105,10 @@ export interface StoreInfo {
   readonly deviceBytes: number;
   /** Bytes written to it since it was opened, the zeros of growing not counted. */
   readonly writtenBytes: number | undefined;
+  /** Copies of metadata that reads and scrubs have found bad since the store was opened. */
+  readonly badCopies: number;
+  /** Those of them that were written anew from the other copy. */
+  readonly healedCopies: number;
   readonly recovery: RecoveryReport;
 }
 
@@ -335,14 +342,15 @@ export class Store {
 
   info(): StoreInfo {
     this.#engine.check();
-    const { superblock, readers } = this.#engine;
+    const { superblock, readers, state } = this.#engine;
     return {
       path: this.#device.path,
       uuid: uuidText(superblock.uuid),
       label: superblock.label,
-      formatVersion: 1,
+      formatVersion: SUPERBLOCK_VERSION,
       blockSize: superblock.blockSize,
       nodeSize: superblock.nodeSize,
+      metadataCopies: superblock.metadataCopies,
       stripeUnit: superblock.stripeUnit,
       stripeWidth: superblock.stripeWidth,
       journalBytes: superblock.journalBytes,
@@ -355,6 +363,8 @@ export class Store {
       createdMs: superblock.createdMs,
       deviceBytes: this.#device.size,
       writtenBytes: this.#device.writtenBytes,
+      badCopies: state.healer.bad,
+      healedCopies: state.healer.healed,
       recovery: this.recovery,
     };
   }
@@ -399,12 +409,12 @@ export class Store {
   }
 
   #reservations(): ListedReservation[] {
-    const { trees, blockSize, nodeSize } = this.#engine.state;
+    const { state } = this.#engine;
     const listed: ListedReservation[] = [];
-    const cursor = trees.reservations.cursor();
+    const cursor = state.trees.reservations.cursor();
     for (cursor.seekFirst(); cursor.valid; cursor.next()) {
       const reservation = decodeReservation(cursor.value());
-      const heldBytes = heldBlocks(reservation, blockSize, nodeSize) * blockSize;
+      const heldBytes = heldBlocks(reservation, state) * state.blockSize;
       listed.push({ name: cursor.key(), ...reservation, heldBytes });
     }
     return listed;

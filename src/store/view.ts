@@ -48,7 +48,7 @@ export abstract class View {
   async run<T>(work: () => T): Promise<T> {
     return await this.#reading(async () => {
       const { forest } = this.engine.state;
-      const result = await forest.run(work);
+      const result = await forest.run(() => this.#checked(work));
       forest.trim();
       return result;
     });
@@ -65,9 +65,15 @@ export abstract class View {
 
   async read<P, T>(plan: () => P, io: (plan: P) => Io<T>): Promise<T> {
     return await this.#reading(async () => {
-      const planned = await this.engine.state.forest.run(plan);
+      const planned = await this.engine.state.forest.run(() => this.#checked(plan));
       return await runAsync(io(planned));
     });
+  }
+
+  /** Work that may have waited: what it looked at could have been given to others meanwhile. */
+  #checked<T>(work: () => T): T {
+    this.check();
+    return work();
   }
 
   async #reading<T>(work: () => Promise<T>): Promise<T> {

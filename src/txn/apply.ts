@@ -334,7 +334,7 @@ class Application {
   }
 
   #held(units: { bytes: number; operations: number; keys: number }): number {
-    return heldBlocks(units, this.#state.blockSize, this.#state.nodeSize);
+    return heldBlocks(units, this.#state);
   }
 
   #reservation(name: Uint8Array): ReturnType<typeof decodeReservation> {

@@ -111,7 +111,6 @@ export class DataPlaces {
 
   /** Blocks that the reservations hold back for what a transaction redeems. */
   #redeemedBlocks({ sealed }: Entry): number {
-    const { blockSize, nodeSize } = this.#options.state;
-    return heldBlocks(sealed.redeemed, blockSize, nodeSize);
+    return heldBlocks(sealed.redeemed, this.#options.state);
   }
 }

@@ -208,6 +208,7 @@ export class Engine {
     this.#poison = new StoreError('E_IO', `Cannot go on: ${reason}; reopen the store`, {
       cause: error,
     });
+    this.state.healer.stop();
     this.#committer.stop(this.#poison);
     this.#queue.refuseAll(this.#poison);
   }

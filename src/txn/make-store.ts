@@ -50,6 +50,8 @@ export interface MakeStoreOptions {
   readonly journalBytes?: number;
   /** Writes all of a file once, so that it never grows; by default it does, as it fills. */
   readonly preallocate?: boolean;
+  /** Places of each metadata block, far from each other: 1 by default, or 2. */
+  readonly metadataCopies?: number;
   /** RAID geometry, in bytes; what the device says of itself by default. */
   readonly geometry?: StripeGeometry;
   /** Where the time and the store's names come from; the system's by default. */
@@ -60,6 +62,7 @@ export interface MakeStoreOptions {
 export interface StorePlan {
   readonly blockSize: number;
   readonly nodeSize: number;
+  readonly metadataCopies: number;
   readonly slotStride: number;
   readonly journalOffset: number;
   readonly journalBytes: number;
@@ -79,8 +82,12 @@ export function planStore(
 ): StorePlan {
   const { blockSize = BLOCK_SIZE_DEFAULT } = options;
   const nodeSize = options.nodeSize ?? Math.max(NODE_SIZE_DEFAULT, blockSize);
+  const { metadataCopies = 1 } = options;
   checkSizes(blockSize, nodeSize);
   checkLabel(options.label ?? '');
+  if (metadataCopies !== 1 && metadataCopies !== 2) {
+    throw new RangeError(`Cannot keep ${metadataCopies} copies of metadata: only 1 or 2`);
+  }
   const slotStride = slotStrideFor({ blockSize, stripeWidth: geometry.width });
   const least = JOURNAL_BLOCKS_MIN * blockSize;
   const share = Math.floor(sizeMax / JOURNAL_SHARE);
@@ -94,7 +101,7 @@ export function planStore(
   const farOffset = isFixed
     ? Math.floor((sizeMax - 2 * slotStride) / SLOT_STEP) * SLOT_STEP
     : journalEnd;
-  const nodeBlocks = nodeSize / blockSize;
+  const nodeBlocks = (nodeSize / blockSize) * metadataCopies;
   const total = Math.floor(sizeMax / blockSize);
   const pool = 5 * housekeepingBlocks(isFixed ? total : 0, nodeBlocks) * blockSize;
   const needed = journalEnd + 2 * slotStride + pool;
@@ -110,6 +117,7 @@ export function planStore(
   return {
     blockSize,
     nodeSize,
+    metadataCopies,
     slotStride,
     journalOffset,
     journalBytes,
@@ -188,7 +196,7 @@ export function* makeStore(
     stripeWidth: plan.geometry.width,
     slotStride: plan.slotStride,
     farOffset: plan.farOffset,
-    metadataCopies: 1,
+    metadataCopies: plan.metadataCopies,
     journalUuid: environment.random(16),
     journalOffset: plan.journalOffset,
     journalBytes: plan.journalBytes,

@@ -32,6 +32,7 @@ import { applyTransaction } from './apply.js';
 import { Engine, storeTagOf } from './engine.js';
 import { type Environment, SYSTEM_ENVIRONMENT } from './environment.js';
 import { BitmapReader, GROUPS_SPEC, readSummaries } from './group-store.js';
+import { Healer } from './healer.js';
 import { Journal } from './journal.js';
 import {
   damagedScan,
@@ -41,7 +42,7 @@ import {
 } from './journal-scan.js';
 import { fixedRuns } from './make-store.js';
 import { checkOnDevice, DeviceNodeReader } from './node-reader.js';
-import { decodeReservation, heldBlocks } from './reservation.js';
+import { decodeReservation, heldBlocks, type MetadataShape } from './reservation.js';
 import { type Counters, type Placer, STORE_SPECS, StoreState } from './store-state.js';
 import { readSuperblocks, type SlotFault, writeSuperblock } from './superblock-slots.js';
 import {
@@ -200,9 +201,10 @@ function* openState(
 ): Io<StoreState> {
   const { device, comparators } = options;
   const { blockSize, nodeSize, roots } = superblock;
+  const healer = new Healer(device, superblock, options.readOnly);
   const free = { node: (_start: number, _length: number): void => undefined };
   const forest = new Forest({
-    reader: new DeviceNodeReader(device, blockSize),
+    reader: new DeviceNodeReader(device, blockSize, healer),
     blockSize,
     nodeSize,
     storeTag: storeTagOf(superblock.uuid),
@@ -225,7 +227,7 @@ function* openState(
   let held = 0;
   yield inForest(forest, () => {
     summaries = summariesOf(trees.groups);
-    held = heldBy(trees.reservations, blockSize, nodeSize);
+    held = heldBy(trees.reservations, superblock);
   });
   const allocator = new Allocator({
     blockSize,
@@ -233,7 +235,8 @@ function* openState(
     stripeBlocks: superblock.stripeWidth / blockSize,
     fixed: fixedRuns(superblock),
     summaries,
-    source: new BitmapReader(device, blockSize),
+    source: new BitmapReader(device, blockSize, healer),
+    metadataCopies: superblock.metadataCopies,
     generation: 0,
     loadedGroupsMax: LOADED_GROUPS_MAX,
   });
@@ -256,6 +259,8 @@ function* openState(
     counters,
     blockSize,
     nodeSize,
+    metadataCopies: superblock.metadataCopies,
+    healer,
   });
   free.node = (start, length) => state.freeNode(start, length);
   return state;
@@ -266,11 +271,11 @@ function summariesOf(groups: Tree) {
 }
 
 /** Blocks that all reservations hold back. */
-function heldBy(reservations: Tree, blockSize: number, nodeSize: number): number {
+function heldBy(reservations: Tree, shape: MetadataShape): number {
   let held = 0;
   const cursor = reservations.cursor();
   for (cursor.seekFirst(); cursor.valid; cursor.next()) {
-    held += heldBlocks(decodeReservation(cursor.value()), blockSize, nodeSize);
+    held += heldBlocks(decodeReservation(cursor.value()), shape);
   }
   if (held > DEVICE_BLOCKS_MAX) {
     throw new CorruptError('Cannot open reservations: they hold back more than a device has');

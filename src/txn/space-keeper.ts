@@ -94,7 +94,7 @@ export class SpaceKeeper {
 
   /** The same for nodes that are longer than others: the pool needs runs of their lengths too. */
   #coverOversize(): boolean {
-    const { forest, allocator } = this.#state;
+    const { forest, allocator, metadataCopies } = this.#state;
     const { oversizeBytes } = forest;
     const { poolBlocks } = allocator;
     const covered = this.#covered;
@@ -102,7 +102,9 @@ export class SpaceKeeper {
     if (covered.oversizeBytes === oversizeBytes && covered.poolBlocks === poolBlocks) return true;
     const counts = new Map<number, number>();
     for (const { length } of forest.unplaced()) {
-      if (length > this.#space.nodeBlocks) counts.set(length, (counts.get(length) ?? 0) + 1);
+      if (length > this.#space.nodeBlocks) {
+        counts.set(length, (counts.get(length) ?? 0) + metadataCopies);
+      }
     }
     let longer = 0;
     for (const [length, count] of [...counts].sort(([a], [b]) => b - a)) {

@@ -28,7 +28,10 @@ const POOL_SHARE = 16;
 /** Part of the floor that single deletes leave to the dropping of collections. */
 const DROP_PART = 4;
 
-/** Dirty blocks of a housekeeping generation in a store of `totalBlocks`. */
+/**
+ * Dirty blocks of a housekeeping generation in a store of `totalBlocks`; `nodeBlocks` are those of
+ * a node with all its copies.
+ */
 export function housekeepingBlocks(totalBlocks: number, nodeBlocks: number): number {
   const least = HOUSEKEEPING_NODES * nodeBlocks;
   const ample = Math.min(2048, Math.floor(totalBlocks / (3 * POOL_SHARE)));
@@ -38,17 +41,20 @@ export function housekeepingBlocks(totalBlocks: number, nodeBlocks: number): num
 export class SpacePolicy {
   readonly #state: StoreState;
   readonly #nodeBlocks: number;
+  /** Places of each node and bitmap. */
+  readonly #copies: number;
   /** Blocks of reservations that are claimed for transactions which are not accepted yet. */
   prepaid = 0;
 
   constructor(state: StoreState) {
     this.#state = state;
     this.#nodeBlocks = state.nodeSize / state.blockSize;
+    this.#copies = state.metadataCopies;
   }
 
   /** M of the rules: dirty blocks that the pool can always place. */
   get housekeeping(): number {
-    return housekeepingBlocks(this.#state.allocator.totalBlocks, this.#nodeBlocks);
+    return housekeepingBlocks(this.#state.allocator.totalBlocks, this.#nodeBlocks * this.#copies);
   }
 
   /** Blocks of the smallest node. */
@@ -84,11 +90,19 @@ export class SpacePolicy {
     return this.housekeeping;
   }
 
-  /** Blocks that the next checkpoint has to place: nodes, bitmaps, and the nodes over these. */
+  /** Blocks of dirty nodes, in all their places. */
+  get #nodesToPlace(): number {
+    return this.#state.forest.dirtyBlocks * this.#copies;
+  }
+
+  /**
+   * Blocks that the next checkpoint has to place: nodes, bitmaps, and the nodes over these. The
+   * second copy of a bitmap makes one more group dirty at most.
+   */
   get dirtyBlocks(): number {
-    const { forest, allocator } = this.#state;
-    const groups = allocator.dirtyGroupCount;
-    return forest.dirtyBlocks + groups + (Math.min(groups, 8) + 2) * this.#nodeBlocks;
+    const groups = this.#state.allocator.dirtyGroupCount * this.#copies;
+    const nodes = (Math.min(groups, 8) + 2) * this.#nodeBlocks;
+    return this.#nodesToPlace + (groups + nodes) * this.#copies;
   }
 
   /** Blocks that stay free behind a transaction that takes more than it gives back. */
@@ -109,8 +123,7 @@ export class SpacePolicy {
 
   /** Blocks by which the metadata of this generation has grown. */
   get growth(): number {
-    const { forest, releasedBlocks } = this.#state;
-    return Math.max(0, forest.dirtyBlocks - releasedBlocks);
+    return Math.max(0, this.#nodesToPlace - this.#state.releasedBlocks);
   }
 
   /** Dirty blocks at which a generation is closed. */
@@ -146,8 +159,8 @@ export class SpacePolicy {
 
   /** Blocks that come back, at most, when what was freed so far is durable, and growth is placed. */
   get returning(): number {
-    const { allocator, forest, releasedBlocks } = this.#state;
-    return allocator.limboBlocks - Math.min(releasedBlocks, forest.dirtyBlocks);
+    const { allocator, releasedBlocks } = this.#state;
+    return allocator.limboBlocks - Math.min(releasedBlocks, this.#nodesToPlace);
   }
 
   get #unpromised(): number {

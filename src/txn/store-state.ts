@@ -29,6 +29,7 @@ import type { ObjectContext, PlacedExtent } from '../onode/context.js';
 import { embedMax } from '../onode/limits.js';
 import { SCHEMAS } from '../onode/schemas.js';
 import { COLLECTIONS_SPEC } from '../onode/tree-specs.js';
+import type { Healer } from './healer.js';
 import { OpenCollection } from './open-collection.js';
 import { PendingData } from './pending-data.js';
 import { fillRuns } from './placement.js';
@@ -93,6 +94,9 @@ export interface StoreStateOptions {
   readonly counters: Counters;
   readonly blockSize: number;
   readonly nodeSize: number;
+  /** Places of each node and bitmap: 1 or 2. */
+  readonly metadataCopies: number;
+  readonly healer: Healer;
 }
 
 export class StoreState implements ObjectContext {
@@ -104,10 +108,12 @@ export class StoreState implements ObjectContext {
   readonly pending: PendingData;
   readonly blockSize: number;
   readonly nodeSize: number;
+  readonly metadataCopies: number;
+  readonly healer: Healer;
   counters: Counters;
   /** Raised by every change of the trees; what was read from them holds as long as it stays. */
   version = 0;
-  /** Blocks of nodes that were on the device and were given up since the last checkpoint. */
+  /** Blocks, of all copies, of nodes on the device that were given up since the last checkpoint. */
   releasedBlocks = 0;
 
   /** False when the drop list is known to hold nothing but parked entries. */
@@ -131,6 +137,8 @@ export class StoreState implements ObjectContext {
     this.counters = options.counters;
     this.blockSize = options.blockSize;
     this.nodeSize = options.nodeSize;
+    this.metadataCopies = options.metadataCopies;
+    this.healer = options.healer;
     this.pending = new PendingData(options.blockSize);
     this.references = new ReferenceTable(options.trees.references, (start, length) =>
       this.allocator.free({ start, length }),
@@ -146,7 +154,7 @@ export class StoreState implements ObjectContext {
     };
   }
 
-  /** Frees the blocks of a node that is never shared. */
+  /** Frees the blocks of a node that is never shared, or of its second copy. */
   freeNode(start: number, length: number): void {
     this.allocator.free({ start, length });
     this.releasedBlocks += length;
@@ -292,7 +300,7 @@ export class StoreState implements ObjectContext {
     const cursor = this.trees.drops.cursor();
     for (cursor.seekFirst(); cursor.valid; cursor.next()) {
       const at = cursor.valueStart + 1;
-      bytes += pointerLength(cursor.valueBytes, at) * this.blockSize;
+      bytes += pointerLength(cursor.valueBytes, at) * this.blockSize * this.metadataCopies;
       bytes += pointerStoredBytes(cursor.valueBytes, at);
     }
     return bytes;

@@ -45,6 +45,15 @@ test('mkfs takes sizes of blocks, nodes and journal', async (t) => {
   t.is(info['journalBytes'], 2 * MIB);
 });
 
+test('mkfs keeps metadata twice where it is asked to', async (t) => {
+  const bench = new Bench(t);
+  await bench.fails(2, /only 1 or 2/, 'mkfs', '--size', '96MiB', '--metadata-copies', '3');
+  await bench.fails(2, /metadata-copies/, 'mkfs', '--size', '96MiB', '--metadata-copies', 'two');
+  await bench.ok('mkfs', '--size', '96MiB', '--metadata-copies', '2');
+  t.is((await bench.json<Record<string, unknown>>('info'))['metadataCopies'], 2);
+  t.regex(await bench.ok('info'), /^metadata copies:\s+2$/m);
+});
+
 test('df tells where the space is', async (t) => {
   const bench = await newBench(t);
   await bench.okWith({ input: bytes(100_000) }, 'put', 'c', 'o', '-');

@@ -24,7 +24,7 @@ const LOSSES: Readonly<Record<string, readonly string[]>> = {
   'two keys in the wrong order': ['c/map'],
   'a key below its separator': ['c/map'],
   'a key above the next separator': ['c/map'],
-  'a pointer with reserved bytes': ['c/map'],
+  'a pointer with unknown flags': ['c/map'],
   'a pointer out of the device': ['c/map'],
   'a pointer into the journal': ['c/map'],
   'a pointer to a node of another tree': ['c/map'],

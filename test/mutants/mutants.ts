@@ -23,6 +23,7 @@ export interface Mutant {
 const CRASHES = 'test/sim/crashes.test.ts';
 const SIMULATION = 'test/sim/simulation.test.ts';
 const CRASH_TESTS = [CRASHES, SIMULATION];
+const COPY_TESTS = ['test/corruption/copies.test.ts'];
 
 const COMMITTER = 'src/txn/committer.ts';
 const CHECKPOINT = 'src/txn/checkpoint.ts';
@@ -223,14 +224,14 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'a checkpoint leaves the bitmaps out',
     CHECKPOINT,
-    'const runs = [...frozen.data, ...frozen.bitmaps, ...nodes];',
-    'const runs = [...frozen.data, ...nodes];',
+    'const runs = [...frozen.data, ...frozen.bitmaps, ...placesOf(frozen.nodes)];',
+    'const runs = [...frozen.data, ...placesOf(frozen.nodes)];',
   ),
   mutant(
     'a checkpoint leaves data out',
     CHECKPOINT,
-    'const runs = [...frozen.data, ...frozen.bitmaps, ...nodes];',
-    'const runs = [...frozen.bitmaps, ...nodes];',
+    'const runs = [...frozen.data, ...frozen.bitmaps, ...placesOf(frozen.nodes)];',
+    'const runs = [...frozen.bitmaps, ...placesOf(frozen.nodes)];',
   ),
   mutant(
     'a checkpoint names one transaction less than it holds',
@@ -276,6 +277,42 @@ export const MUTANTS: readonly Mutant[] = [
     'if (this.#poison !== undefined || this.#closed) return;\n    const reason',
     'if (this.#poison !== undefined || !this.#closed) return;\n    const reason',
     ['test/store/failure.test.ts', SIMULATION],
+  ),
+  // Second copies
+  mutant(
+    'the second copy of a node is not freed',
+    'src/btree/node-sharing.ts',
+    'if (isLast && copy !== 0) counts.release(copy, length);',
+    '',
+    COPY_TESTS,
+  ),
+  mutant(
+    'the second copy of a bitmap is not freed',
+    'src/alloc/allocator.ts',
+    'for (const start of [old.address, old.copy]) if',
+    'for (const start of [old.address]) if',
+    COPY_TESTS,
+  ),
+  mutant(
+    'second copies are not verified',
+    'src/fsck/copies.ts',
+    "if (!hasCopy || !('reason' in first || both)) {",
+    "if (!hasCopy || !('reason' in first)) {",
+    COPY_TESTS,
+  ),
+  mutant(
+    'a first copy is healed with what was not verified',
+    'src/btree/node-loader.ts',
+    '      this.#reader.readSync(node.copy, page);\n      this.#adopt(node, page);',
+    '      this.#adopt(node, page);\n      this.#reader.readSync(node.copy, page);',
+    COPY_TESTS,
+  ),
+  mutant(
+    'space for second copies is not held back',
+    'src/txn/space-policy.ts',
+    'return this.#nodesToPlace + (groups + nodes) * this.#copies;',
+    'return this.#state.forest.dirtyBlocks;',
+    ['test/space/copies.test.ts'],
   ),
   // Checksums
   mutant(

@@ -31,6 +31,7 @@ async function run(call: Call): Promise<undefined> {
     ['created', new Date(info.createdMs).toISOString()],
     ['block size', formatSize(info.blockSize)],
     ['node size', formatSize(info.nodeSize)],
+    ['metadata copies', `${info.metadataCopies}`],
     ['stripes', stripes],
     ['journal', `${formatSize(info.journalBytes)}, ${formatSize(info.journalUsedBytes)} used`],
     ['epoch', `${info.epoch}`],

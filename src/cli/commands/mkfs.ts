@@ -20,6 +20,7 @@ export const MKFS: Command = {
     label: { value: 'TEXT', help: 'a name for people' },
     'block-size': { value: 'SIZE', help: 'unit of allocation (4KiB)' },
     'node-size': { value: 'SIZE', help: 'size of tree nodes (8KiB)' },
+    'metadata-copies': { value: 'N', help: '2: keep all metadata twice, far apart (1)' },
     'journal-size': { value: 'SIZE', help: 'size of the journal (64MiB, less in a small store)' },
     'stripe-unit': { value: 'SIZE', help: 'bytes on one disk of a RAID before the next' },
     'stripe-width': { value: 'SIZE', help: 'data bytes of one full stripe of a RAID' },
@@ -34,6 +35,7 @@ async function run(call: Call): Promise<undefined> {
   const size = call.size('size');
   const blockSize = call.size('block-size');
   const nodeSize = call.size('node-size');
+  const metadataCopies = call.positive('metadata-copies');
   const journalBytes = call.size('journal-size');
   const unit = call.size('stripe-unit');
   const width = call.size('stripe-width') ?? unit;
@@ -44,6 +46,7 @@ async function run(call: Call): Promise<undefined> {
     ...(size !== undefined && { size }),
     ...(blockSize !== undefined && { blockSize }),
     ...(nodeSize !== undefined && { nodeSize }),
+    ...(metadataCopies !== undefined && { metadataCopies }),
     ...(journalBytes !== undefined && { journalBytes }),
     ...(width !== undefined && { geometry: { unit: unit ?? width, width } }),
   });
