@@ -54,6 +54,11 @@ export class DeviceMap {
     return { offset: start * this.blockSize, length: length * this.blockSize };
   }
 
+  /** As `run`, of numbers that were read somewhere: nothing where no such blocks are there. */
+  runInside(start: number, length: number): { readonly offset?: number; readonly length?: number } {
+    return start + length <= this.blocks ? this.run(start, length) : {};
+  }
+
   /** The bytes of a run inside the device, owned by the caller; or why they can't be read. */
   *read(start: number, length: number): Io<Uint8Array | string> {
     const page = this.ahead.take(start, length);

@@ -221,7 +221,8 @@ export class ValuesVisitor implements TreeVisitor {
 
   *#large(value: string, root: Uint8Array, length: number, birth: number): Io<void> {
     if (!this.largeValues) {
-      this.#add('large-value-flag', `A value has ${length} bytes, the onode speaks of none`);
+      const message = `A value has ${length} bytes, the onode speaks of none`;
+      this.#add('large-value-flag', message, { value });
     }
     const context = this.#context;
     if (root.length > 0) yield* checkBlob(context, { ...this.place, value }, root, length, birth);
@@ -231,8 +232,8 @@ export class ValuesVisitor implements TreeVisitor {
     }
   }
 
-  #add(code: FindingCode, message: string): void {
-    this.#context.findings.add(code, message, placeIn(this.role, this.place));
+  #add(code: FindingCode, message: string, more: Place = {}): void {
+    this.#context.findings.add(code, message, placeIn(this.role, { ...this.place, ...more }));
   }
 }
 
