@@ -121,6 +121,8 @@ export class CheckContext {
   bytesRead = 0;
   /** What this pass has walked. */
   visited: Visited;
+  /** Told of every run in its place that something refers to. */
+  onRefer: ((start: number, length: number) => void) | undefined;
   #nodesThisTurn = 0;
 
   constructor(options: ContextOptions) {
@@ -228,6 +230,7 @@ export class CheckContext {
     const fault = this.map.placeFault(start, length);
     if (fault === undefined) {
       this.blocks.add(start, length);
+      this.onRefer?.(start, length);
       return true;
     }
     const at = `${what} at blocks ${start}+${length}`;

@@ -38,6 +38,7 @@ import { type FsckOptions, type FsckReport, fsck, WINDOW_BLOCKS } from './fsck.j
 import { checkJournal } from './journal-check.js';
 import { inferStore } from './lost-superblock.js';
 import { CollectionsMender, ReservationsMender } from './object-repair.js';
+import { holdOrphans } from './orphan-scan.js';
 import { RepairContext } from './repair-context.js';
 import { salvage } from './salvage.js';
 import { rebuildSpace } from './space-rebuild.js';
@@ -159,6 +160,7 @@ function* mendStore(
   const { dirtyBytesMax = DIRTY_BYTES_MAX } = options;
   const parts = { check, free, windowBlocks, dirtyBytesMax, knownSummaries: summaries };
   const repairing = new RepairContext(parts);
+  if (isIncomplete) free.beforeMarked = () => holdOrphans(repairing);
   const mender = new CollectionsMender(repairing);
   const draft = yield* mendTrees(repairing, mender);
   const found = isIncomplete ? yield* salvage(repairing, draft, mender) : draft;

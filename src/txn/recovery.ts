@@ -368,10 +368,10 @@ function replayStep(state: StoreState, record: TransactionRecord): IoStep {
     const { choices, ahead } = record;
     let next = 0;
     const placer: Placer = {
-      place: () => {
+      place: (blocks) => {
         const runs = choices.placements[next++];
-        if (runs === undefined) {
-          throw new CorruptError('Cannot replay transaction: a placement is missing');
+        if (runs?.reduce((sum, { length }) => sum + length, 0) !== blocks) {
+          throw new CorruptError('Cannot replay transaction: a placement is missing or too short');
         }
         for (const run of runs) state.allocator.adopt(run);
         return runs;
