@@ -13,8 +13,10 @@ import type { Io } from '../blockdev/io.js';
 import { hasCode } from '../errors.js';
 import type { Superblock } from '../format/superblock.js';
 import { fixedRuns } from '../txn/make-store.js';
-import type { FindingCode } from './finding.js';
 import { ReadAhead } from './read-ahead.js';
+
+/** Why a run can't be where it is. */
+export type MisplacedCode = 'outside-device' | 'in-fixed-place';
 
 export class DeviceMap {
   readonly blockSize: number;
@@ -39,7 +41,7 @@ export class DeviceMap {
   }
 
   /** What is wrong with the place of a run that something refers to. */
-  placeFault(start: number, length: number): FindingCode | undefined {
+  placeFault(start: number, length: number): MisplacedCode | undefined {
     if (!(start + length <= this.blocks)) return 'outside-device';
     return this.fixed.intersects(start, length) ? 'in-fixed-place' : undefined;
   }

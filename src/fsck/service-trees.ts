@@ -18,10 +18,10 @@ import { decodeReservation } from '../txn/reservation.js';
 import { DROP_FIRST, STORE_SPECS } from '../txn/store-state.js';
 import { BlobVisitor } from './blob-tree.js';
 import type { CheckContext } from './context.js';
-import { decoded, type FindingCode, type Place, type Where } from './finding.js';
+import { decoded, type FindingCode, type Place, placeIn, type Where } from './finding.js';
 import { ObjectsVisitor, ValuesVisitor } from './object-trees.js';
 import { readPointer } from './stored-node.js';
-import { placeIn, type TreeVisitor, walkDropped } from './tree-walk.js';
+import { type TreeVisitor, walkDropped } from './tree-walk.js';
 
 /** What all visitors of the store's own trees have in common: they are nobody's. */
 abstract class ServiceVisitor implements TreeVisitor {
@@ -143,11 +143,11 @@ export class GroupsVisitor extends ServiceVisitor {
     const fault = this.#fault(group, summary, node.birth);
     if (fault !== undefined) this.add('group-record', `Group ${group}: ${fault}`);
     if (!(group < groups.groupCount) || summary.address === 0) return;
-    const where = placeIn(this.role, this.place);
-    const isThere = this.context.refer(summary.address, 1, `Bitmap of group ${group}`, where);
-    if (isThere && this.context.isInWindow(groups.startOf(group))) {
-      this.summaries.set(group, summary);
-    }
+    const misplaced = this.context.refer(summary.address, 1);
+    if (misplaced !== undefined) {
+      const where = placeIn(this.role, this.place);
+      this.context.addMisplaced(misplaced, summary.address, 1, `Bitmap of group ${group}`, where);
+    } else if (this.context.isInWindow(groups.startOf(group))) this.summaries.set(group, summary);
   }
 
   #fault(group: number, summary: GroupSummary, birth: number): string | undefined {
