@@ -120,9 +120,9 @@ export function* repair(device: BlockDevice, options: RepairOptions): Io<RepairR
   if (!isWritable(newest)) {
     throw new StoreError('E_VERSION', 'Cannot repair: a newer version has features there');
   }
-  const whole = before.isIncomplete
-    ? yield* wholeOlderState(device, newest, older, options)
-    : undefined;
+  // Where the device fails to read, what the journal makes anew could go to the same place.
+  const mayGoBack = before.isIncomplete && !codes.has('unreadable');
+  const whole = mayGoBack ? yield* wholeOlderState(device, newest, older, options) : undefined;
   // All four slots hold the state from which the repair goes on.
   const superblock = yield* writeTwice(device, { ...(whole ?? newest), cleanClose: false });
   const needsTrees = healable.some((code) => !OUTSIDE_TREES.has(code));

@@ -188,6 +188,15 @@ export class Planter {
     }
   }
 
+  /** Makes both superblocks name the newest state, as opening for writing does. */
+  forgetOlder(): void {
+    const { superblock, image } = this;
+    const number = superblock.number - 1;
+    for (const offset of slotOffsets(superblock, number % 2)) {
+      image.set(encodeSuperblock({ ...superblock, number }, offset), offset);
+    }
+  }
+
   /** Offsets of the four slots. */
   slots(): number[] {
     return [0, 1].flatMap((parity) => slotOffsets(this.superblock, parity));

@@ -23,6 +23,7 @@ function loseSlots(device: MemoryDevice): void {
 /** Fills the nodes of a role and level with zeros; all of them, or the one at `index`. */
 function loseNodes(device: MemoryDevice, role: number, level: number, index?: number): void {
   const planter = new Planter(device);
+  planter.forgetOlder();
   const nodes = planter.nodes(role, level);
   for (const node of index === undefined ? nodes : [nodes[index] as number]) {
     planter.page(node).fill(0);
@@ -162,6 +163,7 @@ test('repair() writes nothing over what it brings back where a bitmap marks ever
   const device = oneGroup();
   const before = contentOf(device);
   const planter = new Planter(device);
+  planter.forgetOlder();
   const bitmap = planter.bitmapOf(0);
   const { groupBlocks, deviceBlocks } = planter.superblock;
   t.true(deviceBlocks <= groupBlocks, 'nothing can be written anywhere else');

@@ -74,6 +74,7 @@ for (const [name, [codes, plant]] of Object.entries(TREE_FAULTS)) {
     const device = deepCopy();
     const before = contentOf(device);
     const planter = new Planter(device);
+    planter.forgetOlder();
     plant(planter);
     planter.write();
     mendWhole(t, device, codes);

@@ -71,6 +71,7 @@ export function inImage(
 ): (device: MemoryDevice, count: number) => Planted {
   return (device, count) => {
     const planter = new Planter(device);
+    planter.forgetOlder();
     const planted = plant(planter, count);
     planter.write();
     return planted;
