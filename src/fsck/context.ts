@@ -15,8 +15,8 @@ import type { ExtentEntry } from '../onode/extent-entry.js';
 import { BlockCounts } from './block-counts.js';
 import { type BadPlace, copyFault, type Places } from './copies.js';
 import { DataCheck } from './data-check.js';
-import type { DeviceMap } from './device-map.js';
-import { Findings, type Where } from './finding.js';
+import type { DeviceMap, MisplacedCode } from './device-map.js';
+import { Findings, type Place, type Where } from './finding.js';
 import { NumberSet } from './number-set.js';
 import { AHEAD_BYTES } from './read-ahead.js';
 import type { StoredPointer } from './stored-node.js';
@@ -46,10 +46,13 @@ export interface FsckProgress extends Readonly<CheckCounts> {
 }
 
 /** Nodes between two reports of progress, at which the event loop has its turn too. */
-const NODES_A_TURN = 256;
+const NODES_A_TURN = 16;
 
 /** A pass that is not the first. */
 const QUIET_PASS = 2;
+
+/** What is said of a block whose header has not the checksum of its pointer. */
+export const OTHER_CHECKSUM = "Checksum in the block's header is another one";
 
 /** Messages that are remembered so as not to be said twice. */
 const SAID_MAX = 1000;
@@ -70,7 +73,7 @@ export interface ContextOptions {
   /** Bytes of children that are read before they are asked for; AHEAD_BYTES unless given. */
   readonly aheadBytes?: number;
   /** Writes what belongs at a block there again; false when it may not or can't. */
-  readonly heal?: (address: number, page: Uint8Array) => Io<boolean>;
+  readonly heal?: ((address: number, page: Uint8Array) => Io<boolean>) | undefined;
 }
 
 /** A node or a chunk of data on the device. */
@@ -86,7 +89,7 @@ export interface Visited {
   /** All that is below a node was walked. */
   walked?(node: StoredRun): void;
   /** False when a chunk, by its first block and the epoch of its entry, need not be read again. */
-  isNewChunk?(chunk: StoredRun): boolean;
+  isNewChunk?(address: number, birth: number): boolean;
 }
 
 /** Nothing was looked at yet. */
@@ -129,6 +132,8 @@ export class CheckContext {
   visited: Visited;
   /** First blocks of what has had its second copy counted in this pass. */
   #doubled = new NumberSet();
+  /** Told of every run in its place that something refers to. */
+  onRefer: ((start: number, length: number) => void) | undefined;
   #nodesThisTurn = 0;
   readonly #heal: ContextOptions['heal'];
 
@@ -231,23 +236,29 @@ export class CheckContext {
     if (this.isReporting) this.counted[what] += amount;
   }
 
-  /**
-   * One more reference to a run. False when it can't be there: that is reported.
-   * `what` names it in the message.
-   */
-  refer(start: number, length: number, what: string, where: Where): boolean {
+  /** One more reference to a run; says why it can't be there. */
+  refer(start: number, length: number): MisplacedCode | undefined {
     const fault = this.map.placeFault(start, length);
-    if (fault === undefined) {
-      this.blocks.add(start, length);
-      return true;
-    }
+    if (fault !== undefined) return fault;
+    this.blocks.add(start, length);
+    this.onRefer?.(start, length);
+    return undefined;
+  }
+
+  /** Reports a run that can't be where it is. `what` names it in the message. */
+  addMisplaced(
+    fault: MisplacedCode,
+    start: number,
+    length: number,
+    what: string,
+    where: Where,
+  ): void {
     const at = `${what} at blocks ${start}+${length}`;
     const message =
       fault === 'outside-device'
         ? `${at} is outside of the ${this.map.blocks} blocks of the store`
         : `${at} lies in a superblock slot or the journal`;
     this.findings.add(fault, message, { ...where, ...this.map.run(start, length) });
-    return false;
   }
 
   /**
@@ -290,9 +301,17 @@ export class CheckContext {
   }
 
   /** Has the data of an extent at byte `offset` of an object read and compared, in time. */
-  *verify(extent: ExtentEntry, offset: number, where: Where): Io<void> {
-    const bytes = yield* this.#data.add(extent, offset, where, this.visited);
-    this.bytesRead += bytes;
+  verify(extent: ExtentEntry, offset: number, place: Place): void {
+    this.bytesRead += this.#data.add(extent, offset, place, this.visited);
+  }
+
+  /** Data is waiting that should be read before there is more of it. */
+  get isDataDue(): boolean {
+    return this.#data.isDue;
+  }
+
+  readData(): Io<void> {
+    return this.#data.read();
   }
 
   /** Reads and compares the data that is still waiting for it. */
@@ -303,7 +322,7 @@ export class CheckContext {
   /** Compares the copy of its checksum in a sound block's header with the one that counts. */
   checkCopy(page: Uint8Array, low: number, high: number, where: Where): void {
     if (hasOwnChecksum(page, low, high)) return;
-    this.findings.add('block-copy', "Checksum in the block's header is another one", where);
+    this.findings.add('block-copy', OTHER_CHECKSUM, where);
   }
 
   /** True when `message` was not said before: what thousands of trees share is said once. */

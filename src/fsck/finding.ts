@@ -10,6 +10,7 @@
  */
 
 import { CorruptError } from '../errors.js';
+import { ROLE_NAMES } from '../format/role.js';
 
 export type Severity = 'error' | 'warning' | 'note';
 
@@ -206,11 +207,21 @@ export interface Place {
   /** Role of the tree. */
   readonly tree?: string;
   /** Name of the collection, printable. */
-  readonly collection?: string;
+  readonly collection?: string | undefined;
   /** Name of the object, printable. */
-  readonly object?: string;
+  readonly object?: string | undefined;
   /** Key of the attribute or map value that is too large for its record, printable. */
-  readonly value?: string;
+  readonly value?: string | undefined;
+}
+
+/** What is known of a place in a tree of `role`: for a finding, which keeps it. */
+export function placeIn(role: number, { collection, object, value }: Place): Place {
+  return {
+    tree: ROLE_NAMES[role] ?? `role ${role}`,
+    ...(collection !== undefined && { collection }),
+    ...(object !== undefined && { object }),
+    ...(value !== undefined && { value }),
+  };
 }
 
 export interface Finding extends Place {

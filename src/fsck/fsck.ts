@@ -68,8 +68,8 @@ export function* fsck(device: BlockDevice, options: FsckOptions): Io<FsckReport>
   if (anchor === undefined) return { ...NOTHING, findings: findings.counts };
   const { superblock, map } = anchor;
   const { groupBlocks, groupCount } = map.groups;
-  const windowGroups = Math.ceil((options.windowBlocks ?? WINDOW_BLOCKS) / groupBlocks);
-  const passes = Math.ceil(groupCount / windowGroups);
+  const { windowBlocks = WINDOW_BLOCKS } = options;
+  const passes = Math.ceil(groupCount / Math.ceil(windowBlocks / groupBlocks));
   let phase: FsckProgress['phase'] = 'journal';
   const context = new CheckContext({
     device,
@@ -81,19 +81,33 @@ export function* fsck(device: BlockDevice, options: FsckOptions): Io<FsckReport>
     progress: (counts, pass) => options.onProgress?.({ ...counts, phase, pass, passes }),
   });
   const claims = yield* checkJournal(context);
-  for (let group = 0; group < groupCount; group += windowGroups) {
-    const end = Math.min(map.blocks, map.groups.startOf(group + windowGroups));
-    phase = 'trees';
-    context.beginPass(map.groups.startOf(group), end);
+  yield* checkTrees(context, claims, windowBlocks, (part) => {
+    phase = part;
+  });
+  return reportOf(context, claims);
+}
+
+/** Walks all trees and compares space with them, once for each window of the device. */
+export function* checkTrees(
+  context: CheckContext,
+  claims: PendingClaims,
+  windowBlocks: number,
+  onPhase: (phase: 'trees' | 'space') => void,
+): Io<void> {
+  const { groups: geometry, blocks } = context.map;
+  const windowGroups = Math.ceil(windowBlocks / geometry.groupBlocks);
+  for (let group = 0; group < geometry.groupCount; group += windowGroups) {
+    onPhase('trees');
+    const end = Math.min(blocks, geometry.startOf(group + windowGroups));
+    context.beginPass(geometry.startOf(group), end);
     context.report();
     const { collections, groups } = yield* walkAll(context);
     checkTotals(context, collections);
     if (context.isIncomplete) context.findings.add('space-unknown', UNKNOWN);
-    phase = 'space';
+    onPhase('space');
     context.endWalk();
     yield* checkSpace(context, groups.summaries, claims);
   }
-  return reportOf(context, claims);
 }
 
 const NOTHING = {

@@ -18,6 +18,7 @@ import {
   type JournalScan,
   readBody,
   type ScannedRecord,
+  type ScanOptions,
   scanJournal,
 } from '../txn/journal-scan.js';
 import {
@@ -52,14 +53,17 @@ export class PendingClaims {
   }
 }
 
-/** Scans the journal from the superblock's position. */
-export function* checkJournal(context: CheckContext): Io<PendingClaims> {
+/**
+ * Scans the journal from the superblock's position. `options` say what is known to have been
+ * durable.
+ */
+export function* checkJournal(context: CheckContext, options: ScanOptions = {}): Io<PendingClaims> {
   const { findings } = context;
   const ring = ringOf(context);
   const runs: BlockRun[] = [];
   let transactions = 0;
   try {
-    const scan = yield* scanJournal(ring, context.superblock.journalStart);
+    const scan = yield* scanJournal(ring, context.superblock.journalStart, options);
     reportEnd(context, scan);
     for (const record of scan.records) {
       if (record.type !== RECORD_TYPE.transactions) continue;

@@ -3,7 +3,8 @@
  *
  * 1. A check says what is wrong; where nothing is that a repair could heal, nothing is written.
  * 2. The newest superblock goes to all four slots: both states are the same, and a block that it
- *    does not refer to is free.
+ *    does not refer to is free. Where it has lost something that the one before it has not, that
+ *    one goes there, and 5 loses nothing (older-state.ts).
  * 3. Trees are mended, from the collections down, by copying: new nodes go to blocks that are
  *    free. Then reference counts, bitmaps and summaries are made anew from what the trees refer
  *    to. The drop list ends: what only it referred to is free by that.
@@ -32,14 +33,15 @@ import { Healer } from '../txn/healer.js';
 import { openEngine } from '../txn/recovery.js';
 import { DROP_FIRST, STORE_SPECS } from '../txn/store-state.js';
 import { readSuperblocks, writeSuperblock } from '../txn/superblock-slots.js';
-import { CheckContext } from './context.js';
-import { DeviceMap } from './device-map.js';
-import { type Finding, type FindingCode, Findings, REMEDIES, type Remedy } from './finding.js';
+import { type Finding, type FindingCode, REMEDIES, type Remedy } from './finding.js';
 import { FreeBlocks } from './free-blocks.js';
 import { type FsckOptions, type FsckReport, fsck, WINDOW_BLOCKS, walkAll } from './fsck.js';
+import { innerCheck } from './inner-check.js';
 import { checkJournal } from './journal-check.js';
 import { inferStore } from './lost-superblock.js';
 import { CollectionsMender, ReservationsMender } from './object-repair.js';
+import { wholeOlderState } from './older-state.js';
+import { holdOrphans } from './orphan-scan.js';
 import { RepairContext } from './repair-context.js';
 import { salvage } from './salvage.js';
 import { checkBitmap } from './space-check.js';
@@ -67,6 +69,8 @@ export interface RepairReport {
   /** What the check behind the repair says: that before it, if nothing was written. */
   readonly after: FsckReport;
   readonly isRepaired: boolean;
+  /** It went on from the state of the older superblock, which was whole. */
+  readonly isOlderState: boolean;
   /** Transactions of the journal that were applied. */
   readonly replayed: number;
   /** Those that could not be applied to what is left. */
@@ -108,50 +112,49 @@ export function* repair(device: BlockDevice, options: RepairOptions): Io<RepairR
     if (inferred !== undefined) {
       yield* mendStore(device, inferred.superblock, options, true, inferred.summaries);
       const after = yield* fsck(device, { ...options, onFinding: options.onLeft });
-      return { before, after, isRepaired: true, replayed: 0, skipped: 0 };
+      return { before, after, isRepaired: true, ...NOTHING_APPLIED };
     }
   }
   const healable = [...codes].filter((code) => REMEDIES[code].remedy !== 'none');
   if (healable.length === 0) {
-    return { before, after: before, isRepaired: false, replayed: 0, skipped: 0 };
+    return { before, after: before, isRepaired: false, ...NOTHING_APPLIED };
   }
-  const superblock = yield* settleSlots(device);
-  const inTrees = healable.filter((code) => !OUTSIDE_TREES.has(code));
-  const isDamaged = inTrees.some((code) => code !== 'copy-damaged');
-  const needsTrees =
-    isDamaged || (inTrees.length > 0 && !(yield* healCopies(device, superblock, options)));
-  if (needsTrees) yield* mendStore(device, superblock, options, before.isIncomplete);
-  const settled = yield* settleJournal(device, options);
-  const after = yield* fsck(device, { ...options, onFinding: options.onLeft });
-  return { before, after, isRepaired: true, ...settled };
-}
-
-/** Writes the newest superblock to all four slots, under new numbers. */
-function* settleSlots(device: BlockDevice): Io<Superblock> {
-  const { newest } = yield* readSuperblocks(device);
+  const { newest, older } = yield* readSuperblocks(device);
   if (!isWritable(newest)) {
     throw new StoreError('E_VERSION', 'Cannot repair: a newer version has features there');
   }
-  return yield* writeTwice(device, { ...newest, cleanClose: false });
+  // Where the device fails to read, what the journal makes anew could go to the same place.
+  const mayGoBack = before.isIncomplete && !codes.has('unreadable');
+  const whole = mayGoBack ? yield* wholeOlderState(device, newest, older, options) : undefined;
+  // All four slots hold the state from which the repair goes on.
+  const superblock = yield* writeTwice(device, { ...(whole ?? newest), cleanClose: false });
+  const inTrees = healable.filter((code) => !OUTSIDE_TREES.has(code));
+  if (whole === undefined && inTrees.length > 0) {
+    const areCopies = inTrees.every((code) => code === 'copy-damaged');
+    const isHealed = areCopies && (yield* healCopies(device, superblock, options));
+    if (!isHealed) yield* mendStore(device, superblock, options, before.isIncomplete);
+  }
+  const settled = yield* settleJournal(device, options);
+  const after = yield* fsck(device, { ...options, onFinding: options.onLeft });
+  return { before, after, isRepaired: true, isOlderState: whole !== undefined, ...settled };
 }
+
+const NOTHING_APPLIED = { isOlderState: false, replayed: 0, skipped: 0 } as const;
 
 /** Writes bad copies anew from the other ones, in their places; false when not all could be. */
 function* healCopies(
   device: BlockDevice,
   superblock: Superblock,
-  { comparators }: RepairOptions,
+  options: RepairOptions,
 ): Io<boolean> {
   const healer = new Healer(device, superblock, false);
-  const context = new CheckContext({
+  const context = innerCheck(
     device,
     superblock,
-    map: new DeviceMap(device, superblock),
-    findings: new Findings(() => undefined),
-    comparators,
-    deep: false,
-    progress: () => undefined,
-    heal: (address, page) => healer.healIo(address, page, () => true),
-  });
+    options,
+    () => undefined,
+    (address, page) => healer.healIo(address, page, () => true),
+  );
   const { groups } = yield* walkAll(context);
   for (const [group, summary] of groups.summaries) yield* checkBitmap(context, group, summary);
   return healer.bad === healer.healed;
@@ -178,7 +181,7 @@ function* mendStore(
 ): Io<void> {
   const windowBlocks = options.windowBlocks ?? WINDOW_BLOCKS;
   const faults = new Set<FindingCode>();
-  const check = innerCheck(device, superblock, options, faults);
+  const check = innerCheck(device, superblock, options, ({ code }) => faults.add(code));
   const claims = yield* checkJournal(check);
   if (faults.has('unreadable')) {
     throw new StoreError('E_IO', 'Cannot repair: what the journal has claimed cannot be read');
@@ -187,6 +190,7 @@ function* mendStore(
   const { dirtyBytesMax = DIRTY_BYTES_MAX } = options;
   const parts = { check, free, windowBlocks, dirtyBytesMax, knownSummaries: summaries };
   const repairing = new RepairContext(parts);
+  if (isIncomplete) free.beforeMarked = () => holdOrphans(repairing);
   const mender = new CollectionsMender(repairing);
   const draft = yield* mendTrees(repairing, mender);
   const found = isIncomplete ? yield* salvage(repairing, draft, mender) : draft;
@@ -195,24 +199,6 @@ function* mendStore(
   // What was made last is of the generation before the one that is being filled now.
   const epoch = repairing.generation - 1;
   yield* writeTwice(device, { ...whole, epoch, writtenMs: Date.now() });
-}
-
-/** A check for the repair itself: what it finds goes to `faults`. */
-function innerCheck(
-  device: BlockDevice,
-  superblock: Superblock,
-  { comparators }: RepairOptions,
-  faults: Set<FindingCode>,
-): CheckContext {
-  return new CheckContext({
-    device,
-    superblock,
-    map: new DeviceMap(device, superblock),
-    findings: new Findings(({ code }) => faults.add(code)),
-    comparators,
-    deep: false,
-    progress: () => undefined,
-  });
 }
 
 /** Mends the trees that hold something; all nodes are on the device then. */

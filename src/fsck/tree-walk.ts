@@ -24,10 +24,11 @@ import {
 } from '../btree/root-record.js';
 import { searchOrder, type TreeSpec } from '../btree/tree-spec.js';
 import { hasCode } from '../errors.js';
-import { ROLE_NAMES, type Role } from '../format/role.js';
-import type { CheckContext } from './context.js';
+import { hasOwnChecksum } from '../format/block.js';
+import type { Role } from '../format/role.js';
+import { type CheckContext, OTHER_CHECKSUM } from './context.js';
 import { copyFault } from './copies.js';
-import type { FindingCode, Place } from './finding.js';
+import { type FindingCode, type Place, placeIn } from './finding.js';
 import type { BlockRange } from './read-ahead.js';
 import {
   embeddedRoot,
@@ -44,6 +45,8 @@ export interface TreeVisitor {
   /** What the tree must be; undefined where its root record may say anything. */
   readonly spec: TreeSpec | undefined;
   readonly place: Place;
+  /** Somebody asks for the figures of the tree. */
+  readonly isCounted?: boolean;
   /** A leaf, met for the first time, from entry `first` on; its page is the visitor's. */
   leaf(node: Node, first: number): Io<void>;
   /** A node that was met before: nothing below it is walked now. */
@@ -71,14 +74,10 @@ interface Bounds {
   readonly birth: number;
 }
 
-/** The place of a finding in a tree of this role. */
-export function placeIn(role: number, place: Place): Place {
-  return { ...place, tree: ROLE_NAMES[role] ?? `role ${role}` };
-}
-
 /**
  * Walks the tree of a root record, which fills `bytes[at, end)` and stands in something born in
- * epoch `birth`. Gives the figures that the root states; undefined when there is no telling.
+ * epoch `birth`. Gives the figures that the root states, if the visitor `isCounted`; undefined when
+ * there is no telling.
  */
 export function* walkRoot(
   context: CheckContext,
@@ -179,7 +178,7 @@ class Walk {
     }
     if (!this.#hasShape(node, tree)) return undefined;
     this.#checkKeys(node, tree, bounds);
-    const figures = figuresOf(node, blockSize);
+    const figures = this.#visitor.isCounted === true ? figuresOf(node, blockSize) : undefined;
     yield* this.#below(node, tree, bounds);
     return figures;
   }
@@ -202,8 +201,9 @@ class Walk {
     this.#checkTotals(node, pointer);
     const { isResuming } = context;
     if (isResuming || context.visited.isNew(pointer)) {
-      const where = { ...this.#place, ...runOf(pointer, context.map.blockSize) };
-      context.checkCopy(node.page, pointer.low, pointer.high, where);
+      if (!hasOwnChecksum(node.page, pointer.low, pointer.high)) {
+        this.#add('block-copy', OTHER_CHECKSUM, pointer);
+      }
       yield* context.turn(pointer);
       yield* this.#below(node, tree, bounds);
       if (!isResuming) context.visited.walked?.(pointer);
@@ -260,12 +260,14 @@ class Walk {
     if (birth > bounds.birth) {
       this.#add('birth-order', `Node of epoch ${birth} is below one of ${bounds.birth}`, pointer);
     }
-    if (!this.#context.refer(address, blocks, 'Node', this.#place)) {
-      this.#lost();
-      return false;
+    const misplaced = this.#context.refer(address, blocks);
+    if (misplaced === undefined) {
+      this.#context.referCopy(pointer, 'node', this.#place);
+      return true;
     }
-    this.#context.referCopy(pointer, 'node', this.#place);
-    return true;
+    this.#context.addMisplaced(misplaced, address, blocks, 'Node', this.#place);
+    this.#lost();
+    return false;
   }
 
   /** Checks that the entries are encoded as the root record says. */

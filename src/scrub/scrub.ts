@@ -14,8 +14,9 @@
  *   done again.
  * - Where one of two copies of a node or bitmap is bad it is written anew from the other one, in
  *   its place, while the checkpoint is held.
- * - Memory: what one part holds (WINDOW_BYTES of extents, eight pieces, a node for each level), a
- *   bit for each block that was seen (at most 64 MiB), the places of up to FINDINGS_MAX findings.
+ * - Memory: what one part holds (RUNS_MAX runs of data, eight pieces, a node for each level), a bit
+ *   for each block that was seen (at most 64 MiB, and as much for a part), the places of up to
+ *   FINDINGS_MAX findings.
  */
 
 import type { BlockDevice } from '../blockdev/block-device.js';
@@ -23,7 +24,6 @@ import { type Io, runAsync } from '../blockdev/io.js';
 import { mediaOf } from '../blockdev/media-device.js';
 import { hasCode } from '../errors.js';
 import { CheckContext, type CheckCounts, newCounts } from '../fsck/context.js';
-import { WINDOW_BYTES } from '../fsck/data-check.js';
 import { DeviceMap } from '../fsck/device-map.js';
 import { type Finding, Findings } from '../fsck/finding.js';
 import { storeVisitors, walkTrees } from '../fsck/fsck.js';
@@ -35,6 +35,9 @@ import { type Bookmark, decodeBookmark, encodeBookmark } from './bookmark.js';
 import { checkFixedPlaces } from './fixed-places.js';
 import { SEEN_BLOCKS_MAX, SeenBlocks } from './seen-blocks.js';
 import { type Clock, SYSTEM_CLOCK, Throttle } from './throttle.js';
+
+/** Bytes of a part: data that lies together but is met far apart is read once if both are in it. */
+const PART_BYTES = 1024 ** 3;
 
 /** Least bytes of a part, unless one entry has less: a rate is kept by waiting between parts. */
 const PART_BYTES_MIN = 256 * 1024;
@@ -64,7 +67,7 @@ export interface ScrubOptions {
   readonly onProgress?: (progress: ScrubProgress) => void;
   /** Time that the rate goes by; the system's unless given. */
   readonly clock?: Clock;
-  /** Bytes after which a scrub lets go of what it holds; 256 MiB unless given. */
+  /** Bytes after which a scrub lets go of what it holds; 1 GiB unless given. */
   readonly partBytes?: number;
 }
 
@@ -125,7 +128,7 @@ class Scrub {
 
   constructor(engine: Engine, options: ScrubOptions) {
     const { rate = Number.POSITIVE_INFINITY, clock = SYSTEM_CLOCK, from } = options;
-    const { partBytes = WINDOW_BYTES } = options;
+    const { partBytes = PART_BYTES } = options;
     if (!(rate > 0)) throw new RangeError(`Cannot scrub at ${rate} bytes a second`);
     if (!(partBytes > 0)) throw new RangeError(`Cannot scrub in parts of ${partBytes} bytes`);
     this.#engine = engine;

@@ -10,7 +10,7 @@ import type { BlockDevice, StripeGeometry } from '../blockdev/block-device.js';
 import { type Io, runAsync, runSync } from '../blockdev/io.js';
 import { openDevice, openDeviceSync } from '../blockdev/open-device.js';
 import { type Comparator, ComparatorRegistry } from '../btree/comparator.js';
-import { StoreError } from '../errors.js';
+import { CorruptError, StoreError } from '../errors.js';
 import { textOf } from '../format/bytes.js';
 import { SUPERBLOCK_VERSION } from '../format/superblock.js';
 import { type ScrubOptions, type ScrubReport, scrub } from '../scrub/scrub.js';
@@ -324,8 +324,11 @@ export class Store {
     return this.#view.run(() => this.#reservations());
   }
 
+  /** @throws CorruptError where a read-only open could not read what space there is */
   statfs(): Statfs {
     this.#engine.check();
+    const { spaceFault } = this.recovery;
+    if (spaceFault !== undefined) throw new CorruptError(`Cannot tell space: ${spaceFault}`);
     const { state, space, superblock } = this.#engine;
     const { allocator, counters, blockSize } = state;
     const total = Math.max(superblock.deviceBlocksMax, allocator.totalBlocks);

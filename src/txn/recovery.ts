@@ -11,7 +11,8 @@
  *
  * - A crash anywhere in this leaves what a crash before it left: opening can be repeated.
  * - A damaged record that was durable refuses a writable open; a read-only one shows the state
- *   before it.
+ *   before it. Where a read-only open can't apply the records, it shows the last checkpoint, and
+ *   the records stay pending: what is damaged of that fails when it is read.
  */
 
 import { Allocator } from '../alloc/allocator.js';
@@ -72,8 +73,12 @@ export interface OpenEngineOptions {
 export interface RecoveryReport {
   /** Transactions applied from the journal. */
   readonly replayed: number;
-  /** Transactions of the journal that a read-only open can't apply: a comparator is unknown. */
+  /** Transactions of the journal that a read-only open can't apply: it shows the state before. */
   readonly pending: number;
+  /** Why it can't apply them. */
+  readonly obstacle?: string;
+  /** Why a read-only open does not know how much space there is. */
+  readonly spaceFault?: string;
   /** A tail that was cut: it had not been acknowledged for certain. */
   readonly cut?: JournalEnd;
   /** A record that had been durable and is not there; with a read-only open or a repair only. */
@@ -118,19 +123,13 @@ export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
     );
   }
   const epoch = scan.records.reduce((top, record) => Math.max(top, record.epoch), newest.epoch);
-  let state = yield* openState(options, newest, epoch + 1);
-  const found = yield* claimAll(state, device, journal, scan, repair);
-  let replayed = 0;
-  let skipped = 0;
-  let pending = 0;
-  try {
-    skipped = yield* replayAll(state, journal, found, repair);
-    replayed = transactionsIn(found);
-  } catch (error) {
-    if (!readOnly || !hasCode(error, 'E_COMPARATOR')) throw error;
-    pending = transactionsIn(found);
-    state = yield* openState(options, newest, epoch + 1);
-  }
+  const { state, found, replayed, skipped, obstacle, spaceFault } = yield* recoverState(
+    options,
+    newest,
+    journal,
+    scan,
+    epoch + 1,
+  );
   const transaction = newest.transaction + replayed;
   const superblock = readOnly ? newest : yield* beginWriting(device, journal, newest, found, state);
   const { environment = SYSTEM_ENVIRONMENT, dirtyBytesMax } = options;
@@ -148,12 +147,72 @@ export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
   const report = {
     replayed: replayed - skipped,
     skipped,
-    pending,
+    pending: obstacle === undefined ? 0 : transactionsIn(found),
     faults,
+    ...(obstacle !== undefined && { obstacle }),
+    ...(spaceFault !== undefined && { spaceFault }),
     ...(found.cut !== undefined && { cut: found.cut }),
     ...(found.damage !== undefined && { damage: found.damage }),
   };
   return { engine, report };
+}
+
+/** The state that an open comes to. */
+interface Recovered {
+  readonly state: StoreState;
+  /** The journal as far as it counts. */
+  readonly found: JournalScan;
+  readonly replayed: number;
+  readonly skipped: number;
+  /** Why the records were not applied. */
+  readonly obstacle?: string;
+  readonly spaceFault?: string;
+}
+
+/** The superblock's state with the records applied; without them where a reader has to do so. */
+function* recoverState(
+  options: OpenEngineOptions,
+  newest: Superblock,
+  journal: Journal,
+  scan: JournalScan,
+  generation: number,
+): Io<Recovered> {
+  const { device, readOnly, repair = false } = options;
+  let found = scan;
+  try {
+    const state = yield* openState(options, newest, generation);
+    found = yield* claimAll(state, device, journal, scan, repair);
+    const skipped = yield* replayAll(state, journal, found, repair);
+    return { state, found, replayed: transactionsIn(found), skipped };
+  } catch (error) {
+    if (!readOnly || !isObstacle(error)) throw error;
+    const shown = yield* checkpointState(options, newest, generation);
+    return { ...shown, found, replayed: 0, skipped: 0, obstacle: error.message };
+  }
+}
+
+/** Something of the store can't be read, or is not known: a reader does with what is left. */
+function isObstacle(error: unknown): error is StoreError {
+  return hasCode(error, 'E_COMPARATOR') || isUnreadable(error);
+}
+
+function isUnreadable(error: unknown): error is StoreError {
+  return hasCode(error, 'E_CORRUPT') || hasCode(error, 'E_IO');
+}
+
+/** The superblock's state, for reading: space is not known where its trees can't be read. */
+function* checkpointState(
+  options: OpenEngineOptions,
+  superblock: Superblock,
+  generation: number,
+): Io<Pick<Recovered, 'state' | 'spaceFault'>> {
+  try {
+    return { state: yield* openState(options, superblock, generation) };
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    const state = yield* openState(options, superblock, generation, 'unknown space');
+    return { state, spaceFault: error.message };
+  }
 }
 
 /** Applies all records in memory; gives the number of transactions that were skipped. */
@@ -198,6 +257,7 @@ function* openState(
   options: OpenEngineOptions,
   superblock: Superblock,
   generation: number,
+  space: 'known space' | 'unknown space' = 'known space',
 ): Io<StoreState> {
   const { device, comparators } = options;
   const { blockSize, nodeSize, roots } = superblock;
@@ -225,10 +285,12 @@ function* openState(
   };
   let summaries: ReturnType<typeof summariesOf> = [];
   let held = 0;
-  yield inForest(forest, () => {
-    summaries = summariesOf(trees.groups);
-    held = heldBy(trees.reservations, superblock);
-  });
+  if (space === 'known space') {
+    yield inForest(forest, () => {
+      summaries = summariesOf(trees.groups);
+      held = heldBy(trees.reservations, superblock);
+    });
+  }
   const allocator = new Allocator({
     blockSize,
     blockCount: superblock.deviceBlocks,
@@ -373,10 +435,10 @@ function replayStep(state: StoreState, record: TransactionRecord): IoStep {
     const { choices, ahead } = record;
     let next = 0;
     const placer: Placer = {
-      place: () => {
+      place: (blocks) => {
         const runs = choices.placements[next++];
-        if (runs === undefined) {
-          throw new CorruptError('Cannot replay transaction: a placement is missing');
+        if (runs?.reduce((sum, { length }) => sum + length, 0) !== blocks) {
+          throw new CorruptError('Cannot replay transaction: a placement is missing or too short');
         }
         for (const run of runs) state.allocator.adopt(run);
         return runs;

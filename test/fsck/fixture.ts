@@ -23,9 +23,16 @@ export const BY_LENGTH: Comparator = {
   },
 };
 
+/** All orders that the tests' stores use. */
+export const ORDERS: readonly Comparator[] = [
+  BY_LENGTH,
+  { ...BY_LENGTH, name: 'by-size' },
+  { ...BY_LENGTH, name: 'by-count' },
+];
+
 export function registry(): ComparatorRegistry {
   const comparators = new ComparatorRegistry();
-  comparators.register(BY_LENGTH);
+  for (const order of ORDERS) comparators.register(order);
   return comparators;
 }
 
