@@ -7,7 +7,8 @@
  *   same cache, so nothing ever has to be made coherent. O_DIRECT is used only by `readMedia`,
  *   for which the kernel writes dirty pages back first: direct writes next to buffered reads would
  *   save a copy and cost the guarantee that a read sees the last write.
- * - Size, sector and stripes are what sysfs says at open. It never grows.
+ * - Size, sector and stripes are what sysfs says at open. What the device grows by meanwhile counts
+ *   from `refreshSize` on.
  */
 
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
@@ -30,12 +31,26 @@ export interface RawDeviceOptions {
 }
 
 export class RawDevice extends DescriptorDevice {
-  readonly size: number;
+  #size: number;
 
   /** Use `openDevice` or `openDeviceSync`. */
   constructor(options: RawDeviceOptions) {
     super({ ...options, lock: undefined });
-    this.size = wholeSectors(options.size, options.sectorSize);
+    this.#size = wholeSectors(options.size, options.sectorSize);
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * Takes over what the device has grown by since it was opened.
+   * @throws StoreError E_INVALID when its size can't be found
+   */
+  refreshSize(): void {
+    this.checkOpen();
+    const { size } = factsOf(this.path, this.buffered.fd);
+    this.#size = Math.max(this.#size, wholeSectors(size, this.sectorSize));
   }
 
   get sizeMax(): number {

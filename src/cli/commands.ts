@@ -15,6 +15,7 @@ import { MAP_COMMANDS } from './commands/map.js';
 import { MKFS } from './commands/mkfs.js';
 import { PUT } from './commands/put.js';
 import { REPLAY } from './commands/replay.js';
+import { RESIZE } from './commands/resize.js';
 import { RM } from './commands/rm.js';
 import { SCRUB } from './commands/scrub.js';
 import { STAT } from './commands/stat.js';
@@ -35,6 +36,7 @@ export const COMMANDS: readonly Command[] = [
   EXPORT,
   FSCK,
   SCRUB,
+  RESIZE,
   REPLAY,
   BENCH,
 ];

@@ -10,9 +10,11 @@ import type { BlockDevice, StripeGeometry } from '../blockdev/block-device.js';
 import { FileDevice } from '../blockdev/file-device.js';
 import { type Io, runAsync, runSync } from '../blockdev/io.js';
 import { openDevice, openDeviceSync } from '../blockdev/open-device.js';
+import { RawDevice } from '../blockdev/raw-device.js';
 import { type Comparator, ComparatorRegistry } from '../btree/comparator.js';
 import { StoreError } from '../errors.js';
 import { textOf } from '../format/bytes.js';
+import { DEVICE_BLOCKS_MAX } from '../format/superblock-bounds.js';
 import { type ScrubOptions, type ScrubReport, scrub } from '../scrub/scrub.js';
 import type { Engine } from '../txn/engine.js';
 import type { Environment } from '../txn/environment.js';
@@ -367,6 +369,32 @@ export class Store {
    */
   scrub(options: ScrubOptions = {}): Promise<ScrubReport> {
     return scrub(this.#engine, options);
+  }
+
+  /**
+   * Lets the store grow to `size` bytes, rounded down to blocks; of a block device that has grown
+   * it takes over what is there up to `size`. A smaller `size` than before is a lower limit: not
+   * below what the file has grown to, for which the store has to be closed (`resizeStore`). The
+   * store stays in use meanwhile; when this ends, the limit is durable.
+   *
+   * @throws RangeError for a size that no store can have
+   * @throws StoreError E_INVALID when the store is larger than that; E_NO_SPACE when a block
+   *   device is smaller; E_READ_ONLY, E_CLOSED, E_IO
+   */
+  async resize(size: number): Promise<void> {
+    const { device, state } = this.#engine;
+    const blocks = Math.floor(size / state.blockSize);
+    if (!Number.isSafeInteger(size) || blocks < 1 || blocks > DEVICE_BLOCKS_MAX) {
+      throw new RangeError(`Cannot resize store to ${size} bytes`);
+    }
+    if (device instanceof RawDevice) {
+      device.refreshSize();
+      if (device.size < blocks * state.blockSize) {
+        const what = `Cannot resize store to ${size} bytes`;
+        throw new StoreError('E_NO_SPACE', `${what}: the device has ${device.size}`);
+      }
+    }
+    await runAsync(this.#engine.limitIo(blocks));
   }
 
   // Ending
