@@ -13,6 +13,7 @@ import { INFO } from './commands/info.js';
 import { LS } from './commands/ls.js';
 import { MAP_COMMANDS } from './commands/map.js';
 import { MKFS } from './commands/mkfs.js';
+import { PICTURE } from './commands/picture.js';
 import { PUT } from './commands/put.js';
 import { REPLAY } from './commands/replay.js';
 import { RESIZE } from './commands/resize.js';
@@ -37,6 +38,7 @@ export const COMMANDS: readonly Command[] = [
   FSCK,
   SCRUB,
   RESIZE,
+  PICTURE,
   REPLAY,
   BENCH,
 ];
