@@ -11,12 +11,13 @@
  *   from `refreshSize` on.
  */
 
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
 import { StoreError } from '../errors.js';
 import { checkGrowth, wholeSectors } from './access.js';
 import type { StripeGeometry } from './block-device.js';
 import { DescriptorDevice } from './descriptor-device.js';
 import { systemCode } from './descriptor-io.js';
+import { userOf } from './device-users.js';
 import { type BlockDeviceFacts, deviceNumbers, readFacts } from './geometry.js';
 import { holderOf, resolvePath } from './system.js';
 
@@ -113,11 +114,20 @@ function openExclusively(path: string, flags: number): number {
 }
 
 function inUse(path: string, cause: unknown): StoreError {
-  const pid = holderOf(resolvePath(path) ?? path);
-  const user = pid === undefined ? 'it is mounted or part of an array' : `process ${pid} has it`;
+  const user = systemUser(path) ?? processUser(path) ?? 'it is mounted or part of an array';
   return new StoreError('E_BUSY', `Cannot open ${path}: ${user}; free the device first`, {
     cause,
   });
+}
+
+function systemUser(path: string): string | undefined {
+  const { major, minor } = deviceNumbers(statSync(path).rdev);
+  return userOf(major, minor);
+}
+
+function processUser(path: string): string | undefined {
+  const pid = holderOf(resolvePath(path) ?? path);
+  return pid === undefined ? undefined : `process ${pid} has it`;
 }
 
 function factsOf(path: string, fd: number): BlockDeviceFacts {

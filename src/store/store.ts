@@ -12,7 +12,7 @@ import { type Io, runAsync, runSync } from '../blockdev/io.js';
 import { openDevice, openDeviceSync } from '../blockdev/open-device.js';
 import { RawDevice } from '../blockdev/raw-device.js';
 import { type Comparator, ComparatorRegistry } from '../btree/comparator.js';
-import { StoreError } from '../errors.js';
+import { hasCode, StoreError } from '../errors.js';
 import { textOf } from '../format/bytes.js';
 import { DEVICE_BLOCKS_MAX } from '../format/superblock-bounds.js';
 import { type ScrubOptions, type ScrubReport, scrub } from '../scrub/scrub.js';
@@ -24,7 +24,7 @@ import { decodeReservation, heldBlocks } from '../txn/reservation.js';
 import type { Submission } from '../txn/submission.js';
 import { type Bytes, type ReservationUnits, Transaction, toBytes } from '../txn/transaction.js';
 import { pageLimit } from './page.js';
-import { findSignature } from './signature.js';
+import { findSignature, findSignatures, wipeSignatures } from './signature.js';
 import { StoredCollection } from './stored-collection.js';
 import { PresentView, SnapshotView, type View } from './view.js';
 
@@ -135,15 +135,53 @@ function* mkfsIo(device: BlockDevice, isFixed: boolean, options: MkfsOptions): I
  * held anything has been refused when it was opened.
  */
 function* mkfsAt(device: BlockDevice, options: MkfsOptions): Io<void> {
-  const isEmpty = device instanceof FileDevice || options.force === true;
-  const found = isEmpty ? undefined : yield* findSignature(device);
+  const isFile = device instanceof FileDevice;
+  const isForced = options.force === true;
+  const found = isFile || isForced ? undefined : yield* findSignature(device);
   if (found !== undefined) {
     throw new StoreError(
       'E_EXISTS',
       `Cannot make store on ${device.path}: it holds ${found}; use force to destroy it`,
     );
   }
+  if (!isFile) yield* wipeSignatures(device);
   yield* mkfsIo(device, device.size === device.sizeMax, options);
+}
+
+/** The error with what the file at `path` holds in it, if that is known. */
+function naming(path: string, error: unknown): unknown {
+  if (!hasCode(error, 'E_EXISTS')) return error;
+  const found = signatureAt(path);
+  if (found === undefined) return error;
+  const what = `Cannot make store on ${path}: it holds ${found}; use force to destroy it`;
+  return new StoreError('E_EXISTS', what, { cause: error });
+}
+
+/** What the file at `path` holds; undefined where it can't be told. */
+function signatureAt(path: string): string | undefined {
+  try {
+    const device = openDeviceSync(path, { readOnly: true });
+    try {
+      return runSync(findSignature(device));
+    } finally {
+      device.closeSync();
+    }
+  } catch {
+    return undefined; // whoever asks has an error already that says enough
+  }
+}
+
+/** The error of opening `device`, with what it holds instead of a store. */
+function* strangerIo(device: BlockDevice, error: unknown): Io<unknown> {
+  if (!hasCode(error, 'E_NOT_A_STORE')) return error;
+  try {
+    const [found] = yield* findSignatures(device);
+    if (found === undefined) return error;
+    const what = `${error.message}; it holds ${found.what}`;
+    return new StoreError('E_NOT_A_STORE', what, { cause: error });
+  } catch {
+    return error; // what is to be told is the first error
+  }
 }
 
 /** Size and limit of the file that a store begins with. */
@@ -167,7 +205,10 @@ function createOptions(options: MkfsOptions): {
  * @throws StoreError E_EXISTS when the path holds something and `force` is not set; E_TOO_SMALL
  */
 export async function mkfs(path: string, options: MkfsOptions = {}): Promise<void> {
-  const device = await openDevice(path, { create: createOptions(options) });
+  const create = createOptions(options);
+  const device = await openDevice(path, { create }).catch((error) => {
+    throw naming(path, error);
+  });
   try {
     await runAsync(mkfsAt(device, options));
   } finally {
@@ -177,11 +218,19 @@ export async function mkfs(path: string, options: MkfsOptions = {}): Promise<voi
 
 /** As `mkfs`, without returning to the event loop. */
 export function mkfsSync(path: string, options: MkfsOptions = {}): void {
-  const device = openDeviceSync(path, { create: createOptions(options) });
+  const device = createSync(path, createOptions(options));
   try {
     runSync(mkfsAt(device, options));
   } finally {
     device.closeSync();
+  }
+}
+
+function createSync(path: string, create: ReturnType<typeof createOptions>) {
+  try {
+    return openDeviceSync(path, { create });
+  } catch (error) {
+    throw naming(path, error);
   }
 }
 
@@ -228,8 +277,9 @@ export class Store {
     try {
       return new Store(device, await runAsync(openEngine(engineOptions(device, options))));
     } catch (error) {
+      const told = await runAsync(strangerIo(device, error));
       device.closeSync();
-      throw error;
+      throw told;
     }
   }
 
@@ -238,8 +288,9 @@ export class Store {
     try {
       return new Store(device, runSync(openEngine(engineOptions(device, options))));
     } catch (error) {
+      const told = runSync(strangerIo(device, error));
       device.closeSync();
-      throw error;
+      throw told;
     }
   }
 
