@@ -18,7 +18,13 @@ import { DEVICE_BLOCKS_MAX } from '../format/superblock-bounds.js';
 import { type ScrubOptions, type ScrubReport, scrub } from '../scrub/scrub.js';
 import type { Engine } from '../txn/engine.js';
 import type { Environment } from '../txn/environment.js';
-import { type MakeStoreOptions, makeStore, planStore } from '../txn/make-store.js';
+import {
+  BLOCK_SIZE_DEFAULT,
+  type MakeStoreOptions,
+  makeStore,
+  planStore,
+  stripesFault,
+} from '../txn/make-store.js';
 import { type OpenedEngine, openEngine, type RecoveryReport } from '../txn/recovery.js';
 import { decodeReservation, heldBlocks } from '../txn/reservation.js';
 import type { Submission } from '../txn/submission.js';
@@ -123,18 +129,29 @@ export interface NamePage {
   readonly limit?: number;
 }
 
-function* mkfsIo(device: BlockDevice, isFixed: boolean, options: MkfsOptions): Io<void> {
-  const geometry: StripeGeometry = options.geometry ?? device.geometry;
+/** The stripes of a new store: as asked, else the device's if such blocks can have them. */
+function stripesOf(device: BlockDevice, options: MkfsOptions): StripeGeometry {
+  if (options.geometry !== undefined) return options.geometry;
+  const { geometry } = device;
+  const fault = stripesFault(geometry, options.blockSize ?? BLOCK_SIZE_DEFAULT);
+  if (fault === undefined) return geometry;
+  return { unit: 0, width: 0, origin: `${geometry.origin ?? device.path}: ${fault}` };
+}
+
+function* mkfsIo(device: BlockDevice, isFixed: boolean, options: MkfsOptions): Io<StripeGeometry> {
+  const geometry = stripesOf(device, options);
   const plan = planStore(device.sizeMax, isFixed, geometry, options);
+  if (device instanceof RawDevice) yield* wipeSignatures(device);
   if (device.size < plan.initialSize) yield { kind: 'grow', device, size: plan.initialSize };
   yield* makeStore(device, plan, options);
+  return geometry;
 }
 
 /**
  * As `mkfsIo`, unless something is found on the device and nobody said that it may go. A file that
  * held anything has been refused when it was opened.
  */
-function* mkfsAt(device: BlockDevice, options: MkfsOptions): Io<void> {
+function* mkfsAt(device: BlockDevice, options: MkfsOptions): Io<StripeGeometry> {
   const isFile = device instanceof FileDevice;
   const isForced = options.force === true;
   const found = isFile || isForced ? undefined : yield* findSignature(device);
@@ -144,8 +161,7 @@ function* mkfsAt(device: BlockDevice, options: MkfsOptions): Io<void> {
       `Cannot make store on ${device.path}: it holds ${found}; use force to destroy it`,
     );
   }
-  if (!isFile) yield* wipeSignatures(device);
-  yield* mkfsIo(device, device.size === device.sizeMax, options);
+  return yield* mkfsIo(device, device.size === device.sizeMax, options);
 }
 
 /** The error with what the file at `path` holds in it, if that is known. */
@@ -200,27 +216,29 @@ function createOptions(options: MkfsOptions): {
 }
 
 /**
- * Makes an empty store in a file or on a block device.
+ * Makes an empty store in a file or on a block device; gives the stripes that it uses, which are
+ * the device's own unless `geometry` says otherwise.
  *
  * @throws StoreError E_EXISTS when the path holds something and `force` is not set; E_TOO_SMALL
+ * @throws RangeError for options that make no sense
  */
-export async function mkfs(path: string, options: MkfsOptions = {}): Promise<void> {
+export async function mkfs(path: string, options: MkfsOptions = {}): Promise<StripeGeometry> {
   const create = createOptions(options);
   const device = await openDevice(path, { create }).catch((error) => {
     throw naming(path, error);
   });
   try {
-    await runAsync(mkfsAt(device, options));
+    return await runAsync(mkfsAt(device, options));
   } finally {
     device.closeSync();
   }
 }
 
 /** As `mkfs`, without returning to the event loop. */
-export function mkfsSync(path: string, options: MkfsOptions = {}): void {
+export function mkfsSync(path: string, options: MkfsOptions = {}): StripeGeometry {
   const device = createSync(path, createOptions(options));
   try {
-    runSync(mkfsAt(device, options));
+    return runSync(mkfsAt(device, options));
   } finally {
     device.closeSync();
   }
