@@ -5,8 +5,9 @@
 
 import test from 'ava';
 import { runSync } from '../../src/blockdev/io.js';
+import { SUPERBLOCK_SIZE, type Superblock, superblockNumber } from '../../src/format/superblock.js';
 import { Store } from '../../src/index.js';
-import { readSuperblocks } from '../../src/txn/superblock-slots.js';
+import { readSuperblocks, slotOffsets } from '../../src/txn/superblock-slots.js';
 import { BY_LENGTH } from '../fsck/fixture.js';
 import { contentOf } from '../fsck/repair-fixture.js';
 import { Prng, seedFromEnvironment } from '../support/prng.js';
@@ -40,12 +41,22 @@ function limitWithoutNearSlots(device: SimulatedDevice): number {
   return newest.deviceBlocksMax * newest.blockSize;
 }
 
+/** Numbers of superblocks that stand in the far slots of `places`. */
+function numbersAt(device: SimulatedDevice, places: Superblock): number[] {
+  return [0, 1].flatMap((parity) => {
+    const bytes = new Uint8Array(SUPERBLOCK_SIZE);
+    device.readSync(slotOffsets(places, parity)[1], bytes);
+    return superblockNumber(bytes) ?? [];
+  });
+}
+
 test('shrink() can be cut off at any write and run again', (t) => {
   const prng = new Prng(seedFromEnvironment());
   t.log('SEED', prng.seed);
   const device = again(agedStore({ bytes: 6 * MIB, blockSize: KIB, nodeSize: KIB, rounds: 8 }));
   const content = contentOf(device);
   const before = limitOf(again(device));
+  const places = runSync(readSuperblocks(again(device))).newest;
   const start = device.point;
   resize(device, SIZE);
   const points = [...device.crashPoints(start)];
@@ -56,6 +67,7 @@ test('shrink() can be cut off at any write and run again', (t) => {
     const limit = limitOf(crashed);
     limits.add(limit);
     const opened = again(crashed);
+    if (limit === SIZE) t.deepEqual(numbersAt(opened, places), [], `old slots after ${point}`);
     t.is(limitWithoutNearSlots(opened), limit, `the far slots after a crash at ${point}`);
     t.deepEqual(contentOf(opened), content, `crash at ${point}`);
     t.deepEqual(faultsOf(opened), [], `crash at ${point}`);
