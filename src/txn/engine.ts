@@ -168,10 +168,13 @@ export class Engine {
   /**
    * Makes `blocksMax` the blocks that the store may grow to. The limit is durable before anything
    * is put where it did not reach, and before this ends.
-   * @throws StoreError E_INVALID when the store has more blocks already
+   * @throws StoreError E_INVALID when the store has more blocks already; E_READ_ONLY
    */
   *limitIo(blocksMax: number): Io<void> {
     this.check();
+    if (this.readOnly) {
+      throw new StoreError('E_READ_ONLY', 'Cannot resize store: it is open read-only');
+    }
     const { device, state } = this;
     const { totalBlocks } = state.allocator;
     if (blocksMax < totalBlocks) {

@@ -79,6 +79,9 @@ test('resize() of an open store lowers a limit, but not below what is there', as
   await t.throwsAsync(store.resize(0), { instanceOf: RangeError });
   await store.close();
   await t.throwsAsync(store.resize(200 * MIB), { code: 'E_CLOSED' });
+  const reader = await Store.open(path, { readOnly: true });
+  await t.throwsAsync(reader.resize(200 * MIB), { code: 'E_READ_ONLY' });
+  await reader.close();
   const reopened = await Store.open(path);
   t.is(reopened.statfs().total, 100 * MIB);
   await reopened.close();
