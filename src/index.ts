@@ -26,6 +26,7 @@ export {
   type PgListOptions,
   type PgPage,
 } from './osd/pg-collection.js';
+export { type ResizeOptions, type ResizeReport, resizeStore } from './resize/resize.js';
 export type { ScrubOptions, ScrubProgress, ScrubReport } from './scrub/scrub.js';
 export type { Clock } from './scrub/throttle.js';
 export { hashPosition } from './store/hash-position.js';

@@ -17,6 +17,8 @@ export interface StripeGeometry {
   readonly unit: number;
   /** Data bytes of one full stripe: data disks x unit. */
   readonly width: number;
+  /** Who says so, or why there is none, for people. */
+  readonly origin?: string;
 }
 
 export const NO_STRIPES: StripeGeometry = { unit: 0, width: 0 };

@@ -13,8 +13,10 @@ import { INFO } from './commands/info.js';
 import { LS } from './commands/ls.js';
 import { MAP_COMMANDS } from './commands/map.js';
 import { MKFS } from './commands/mkfs.js';
+import { PICTURE } from './commands/picture.js';
 import { PUT } from './commands/put.js';
 import { REPLAY } from './commands/replay.js';
+import { RESIZE } from './commands/resize.js';
 import { RM } from './commands/rm.js';
 import { SCRUB } from './commands/scrub.js';
 import { STAT } from './commands/stat.js';
@@ -35,6 +37,8 @@ export const COMMANDS: readonly Command[] = [
   EXPORT,
   FSCK,
   SCRUB,
+  RESIZE,
+  PICTURE,
   REPLAY,
   BENCH,
 ];

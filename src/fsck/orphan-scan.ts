@@ -22,6 +22,7 @@ import { ATTRIBUTES_SPEC } from '../onode/tree-specs.js';
 import { BlobVisitor } from './blob-tree.js';
 import type { CheckContext } from './context.js';
 import type { DeviceMap } from './device-map.js';
+import type { FreeBlocks } from './free-blocks.js';
 import { walkAll } from './fsck.js';
 import { CollectionsVisitor, ObjectsVisitor, ValuesVisitor } from './object-trees.js';
 import type { RepairContext } from './repair-context.js';
@@ -70,8 +71,8 @@ export function* findOrphans(
  * Keeps orphaned leaves, and all that they refer to, from being written over where blocks that a
  * bitmap marks have to be taken.
  */
-export function* holdOrphans(repair: RepairContext): Io<void> {
-  const { map, storeTag, free } = repair;
+export function* holdOrphans(repair: RepairContext, free: FreeBlocks): Io<void> {
+  const { map, storeTag } = repair;
   const context = repair.check.quiet();
   context.onRefer = (start, length) => free.hold(start, length);
   for (const visitor of leafVisitors(context)) {

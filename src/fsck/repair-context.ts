@@ -3,8 +3,8 @@
  *
  * - Trees are changed by the ordinary copy-on-write machinery, but nothing is counted and nothing
  *   freed: what refers to what is found out by a walk when all trees stand.
- * - `settle` writes what has been made when it takes too much memory; only to blocks of
- *   FreeBlocks, so it switches nothing.
+ * - `settle` writes what has been made when it takes too much memory; only to blocks that are
+ *   free, so it switches nothing.
  */
 
 import type { BlockRun } from '../alloc/block-run.js';
@@ -22,7 +22,6 @@ import { Healer } from '../txn/healer.js';
 import { DeviceNodeReader } from '../txn/node-reader.js';
 import type { CheckContext } from './context.js';
 import type { DeviceMap } from './device-map.js';
-import type { FreeBlocks } from './free-blocks.js';
 import { NumberSet } from './number-set.js';
 
 /** Blocks that all damaged ranges share: they need as many entries as they are times as long. */
@@ -31,13 +30,25 @@ const DAMAGED_BLOCKS = 64;
 /** Bytes of clean nodes in memory. */
 const CACHE_BYTES = 16 * 1024 * 1024;
 
+/** Where a repair has blocks from. */
+export interface BlockSource {
+  /** Groups of all blocks that were taken; others may add groups that need a bitmap. */
+  readonly touched: Set<number>;
+  /** Takes a run of `length` blocks. @throws StoreError E_NO_SPACE */
+  take(length: number): Io<number>;
+  /** Gives back what was taken and not written. */
+  giveBack(start: number, length: number): void;
+}
+
 export interface RepairContextOptions {
   /** A check of the state that is repaired, which reports nothing. */
   readonly check: CheckContext;
-  readonly free: FreeBlocks;
+  readonly free: BlockSource;
   readonly windowBlocks: number;
   readonly dirtyBytesMax: number;
   readonly knownSummaries: ReadonlyMap<number, GroupSummary> | undefined;
+  /** Nothing may be given up: trees that can't be walked to their ends are an error. */
+  readonly mustBeWhole?: boolean;
 }
 
 export class RepairContext {
@@ -48,7 +59,7 @@ export class RepairContext {
   readonly superblock: Superblock;
   /** A check of it that reports nothing. */
   readonly check: CheckContext;
-  readonly free: FreeBlocks;
+  readonly free: BlockSource;
   readonly forest: Forest;
   readonly storeTag: number;
   readonly windowBlocks: number;
@@ -56,6 +67,8 @@ export class RepairContext {
   readonly dirtyBytesMax: number;
   /** Bitmaps of a state that has lost its own summaries. */
   readonly knownSummaries: ReadonlyMap<number, GroupSummary> | undefined;
+  /** Trees that can't be walked to their ends are an error. */
+  readonly mustBeWhole: boolean;
   /** Nodes below which all may stay as it is. */
   readonly sound = new NumberSet();
   #damaged: BlockRun | undefined;
@@ -72,6 +85,7 @@ export class RepairContext {
     this.windowBlocks = options.windowBlocks;
     this.dirtyBytesMax = options.dirtyBytesMax;
     this.knownSummaries = options.knownSummaries;
+    this.mustBeWhole = options.mustBeWhole ?? false;
     this.storeTag = storeTagOf(superblock.uuid);
     const { blockSize } = map;
     this.forest = new Forest({

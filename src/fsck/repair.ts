@@ -190,7 +190,7 @@ function* mendStore(
   const { dirtyBytesMax = DIRTY_BYTES_MAX } = options;
   const parts = { check, free, windowBlocks, dirtyBytesMax, knownSummaries: summaries };
   const repairing = new RepairContext(parts);
-  if (isIncomplete) free.beforeMarked = () => holdOrphans(repairing);
+  if (isIncomplete) free.beforeMarked = () => holdOrphans(repairing, free);
   const mender = new CollectionsMender(repairing);
   const draft = yield* mendTrees(repairing, mender);
   const found = isIncomplete ? yield* salvage(repairing, draft, mender) : draft;

@@ -13,6 +13,7 @@ import type { Io } from '../blockdev/io.js';
 import type { NodePlace } from '../btree/node.js';
 import { emptyRoot } from '../btree/root-record.js';
 import { Tree } from '../btree/tree.js';
+import { CorruptError } from '../errors.js';
 import { BLOCK_HEADER } from '../format/block.js';
 import { setU32, setU64BigEndian } from '../format/bytes.js';
 import { checksum } from '../format/checksum.js';
@@ -62,6 +63,9 @@ export function* eachWindow(
   for (let group = 0; group < groups.groupCount; group += step) {
     context.beginPass(groups.startOf(group), Math.min(blocks, groups.startOf(group + step)));
     const walked = yield* walkAll(context);
+    if (repair.mustBeWhole && context.isIncomplete) {
+      throw new CorruptError('Cannot count what is in use: a part of the trees is damaged');
+    }
     const { objects, bytes: storedBytes } = walked.collections;
     totals = { objects, storedBytes };
     yield* visit(context, walked);

@@ -9,20 +9,28 @@
 import type { BlockDevice, StripeGeometry } from '../blockdev/block-device.js';
 import { type Io, runAsync, runSync } from '../blockdev/io.js';
 import { openDevice, openDeviceSync } from '../blockdev/open-device.js';
+import { RawDevice } from '../blockdev/raw-device.js';
 import { type Comparator, ComparatorRegistry } from '../btree/comparator.js';
-import { CorruptError, StoreError } from '../errors.js';
+import { CorruptError, hasCode, StoreError } from '../errors.js';
 import { textOf } from '../format/bytes.js';
 import { SUPERBLOCK_VERSION } from '../format/superblock.js';
+import { DEVICE_BLOCKS_MAX } from '../format/superblock-bounds.js';
 import { type ScrubOptions, type ScrubReport, scrub } from '../scrub/scrub.js';
 import type { Engine } from '../txn/engine.js';
 import type { Environment } from '../txn/environment.js';
-import { type MakeStoreOptions, makeStore, planStore } from '../txn/make-store.js';
+import {
+  BLOCK_SIZE_DEFAULT,
+  type MakeStoreOptions,
+  makeStore,
+  planStore,
+  stripesFault,
+} from '../txn/make-store.js';
 import { type OpenedEngine, openEngine, type RecoveryReport } from '../txn/recovery.js';
 import { decodeReservation, heldBlocks } from '../txn/reservation.js';
 import type { Submission } from '../txn/submission.js';
 import { type Bytes, type ReservationUnits, Transaction, toBytes } from '../txn/transaction.js';
 import { pageLimit } from './page.js';
-import { findSignature } from './signature.js';
+import { findSignature, findSignatures, wipeSignatures } from './signature.js';
 import { StoredCollection } from './stored-collection.js';
 import { PresentView, SnapshotView, type View } from './view.js';
 
@@ -127,15 +135,26 @@ export interface NamePage {
   readonly limit?: number;
 }
 
-function* mkfsIo(device: BlockDevice, isFixed: boolean, options: MkfsOptions): Io<void> {
-  const geometry: StripeGeometry = options.geometry ?? device.geometry;
+/** The stripes of a new store: as asked, else the device's if such blocks can have them. */
+function stripesOf(device: BlockDevice, options: MkfsOptions): StripeGeometry {
+  if (options.geometry !== undefined) return options.geometry;
+  const { geometry } = device;
+  const fault = stripesFault(geometry, options.blockSize ?? BLOCK_SIZE_DEFAULT);
+  if (fault === undefined) return geometry;
+  return { unit: 0, width: 0, origin: `${geometry.origin ?? device.path}: ${fault}` };
+}
+
+function* mkfsIo(device: BlockDevice, isFixed: boolean, options: MkfsOptions): Io<StripeGeometry> {
+  const geometry = stripesOf(device, options);
   const plan = planStore(device.sizeMax, isFixed, geometry, options);
+  if (device instanceof RawDevice) yield* wipeSignatures(device);
   if (device.size < plan.initialSize) yield { kind: 'grow', device, size: plan.initialSize };
   yield* makeStore(device, plan, options);
+  return geometry;
 }
 
 /** As `mkfsIo`, unless something is found on the device and nobody said that it may go. */
-function* mkfsAt(device: BlockDevice, options: MkfsOptions): Io<void> {
+function* mkfsAt(device: BlockDevice, options: MkfsOptions): Io<StripeGeometry> {
   const found = options.force === true ? undefined : yield* findSignature(device);
   if (found !== undefined) {
     throw new StoreError(
@@ -143,7 +162,43 @@ function* mkfsAt(device: BlockDevice, options: MkfsOptions): Io<void> {
       `Cannot make store on ${device.path}: it holds ${found}; use force to destroy it`,
     );
   }
-  yield* mkfsIo(device, device.size === device.sizeMax, options);
+  return yield* mkfsIo(device, device.size === device.sizeMax, options);
+}
+
+/** The error with what the file at `path` holds in it, if that is known. */
+function naming(path: string, error: unknown): unknown {
+  if (!hasCode(error, 'E_EXISTS')) return error;
+  const found = signatureAt(path);
+  if (found === undefined) return error;
+  const what = `Cannot make store on ${path}: it holds ${found}; use force to destroy it`;
+  return new StoreError('E_EXISTS', what, { cause: error });
+}
+
+/** What the file at `path` holds; undefined where it can't be told. */
+function signatureAt(path: string): string | undefined {
+  try {
+    const device = openDeviceSync(path, { readOnly: true });
+    try {
+      return runSync(findSignature(device));
+    } finally {
+      device.closeSync();
+    }
+  } catch {
+    return undefined; // whoever asks has an error already that says enough
+  }
+}
+
+/** The error of opening `device`, with what it holds instead of a store. */
+function* strangerIo(device: BlockDevice, error: unknown): Io<unknown> {
+  if (!hasCode(error, 'E_NOT_A_STORE')) return error;
+  try {
+    const [found] = yield* findSignatures(device);
+    if (found === undefined) return error;
+    const what = `${error.message}; it holds ${found.what}`;
+    return new StoreError('E_NOT_A_STORE', what, { cause: error });
+  } catch {
+    return error; // what is to be told is the first error
+  }
 }
 
 /** Size and limit of the file that a store begins with. */
@@ -162,26 +217,39 @@ function createOptions(options: MkfsOptions): {
 }
 
 /**
- * Makes an empty store in a file or on a block device.
+ * Makes an empty store in a file or on a block device; gives the stripes that it uses, which are
+ * the device's own unless `geometry` says otherwise.
  *
  * @throws StoreError E_EXISTS when the path holds something and `force` is not set; E_TOO_SMALL
+ * @throws RangeError for options that make no sense
  */
-export async function mkfs(path: string, options: MkfsOptions = {}): Promise<void> {
-  const device = await openDevice(path, { create: createOptions(options) });
+export async function mkfs(path: string, options: MkfsOptions = {}): Promise<StripeGeometry> {
+  const create = createOptions(options);
+  const device = await openDevice(path, { create }).catch((error) => {
+    throw naming(path, error);
+  });
   try {
-    await runAsync(mkfsAt(device, options));
+    return await runAsync(mkfsAt(device, options));
   } finally {
     device.closeSync();
   }
 }
 
 /** As `mkfs`, without returning to the event loop. */
-export function mkfsSync(path: string, options: MkfsOptions = {}): void {
-  const device = openDeviceSync(path, { create: createOptions(options) });
+export function mkfsSync(path: string, options: MkfsOptions = {}): StripeGeometry {
+  const device = createSync(path, createOptions(options));
   try {
-    runSync(mkfsAt(device, options));
+    return runSync(mkfsAt(device, options));
   } finally {
     device.closeSync();
+  }
+}
+
+function createSync(path: string, create: ReturnType<typeof createOptions>) {
+  try {
+    return openDeviceSync(path, { create });
+  } catch (error) {
+    throw naming(path, error);
   }
 }
 
@@ -233,8 +301,9 @@ export class Store {
     try {
       return new Store(device, await runAsync(openEngine(engineOptions(device, options))));
     } catch (error) {
+      const told = await runAsync(strangerIo(device, error));
       device.closeSync();
-      throw error;
+      throw told;
     }
   }
 
@@ -243,8 +312,9 @@ export class Store {
     try {
       return new Store(device, runSync(openEngine(engineOptions(device, options))));
     } catch (error) {
+      const told = runSync(strangerIo(device, error));
       device.closeSync();
-      throw error;
+      throw told;
     }
   }
 
@@ -380,6 +450,32 @@ export class Store {
    */
   scrub(options: ScrubOptions = {}): Promise<ScrubReport> {
     return scrub(this.#engine, options);
+  }
+
+  /**
+   * Lets the store grow to `size` bytes, rounded down to blocks; of a block device that has grown
+   * it takes over what is there up to `size`. A smaller `size` than before is a lower limit: not
+   * below what the file has grown to, for which the store has to be closed (`resizeStore`). The
+   * store stays in use meanwhile; when this ends, the limit is durable.
+   *
+   * @throws RangeError for a size that no store can have
+   * @throws StoreError E_INVALID when the store is larger than that; E_NO_SPACE when a block
+   *   device is smaller; E_READ_ONLY, E_CLOSED, E_IO
+   */
+  async resize(size: number): Promise<void> {
+    const { device, state } = this.#engine;
+    const blocks = Math.floor(size / state.blockSize);
+    if (!Number.isSafeInteger(size) || blocks < 1 || blocks > DEVICE_BLOCKS_MAX) {
+      throw new RangeError(`Cannot resize store to ${size} bytes`);
+    }
+    if (device instanceof RawDevice) {
+      device.refreshSize();
+      if (device.size < blocks * state.blockSize) {
+        const what = `Cannot resize store to ${size} bytes`;
+        throw new StoreError('E_NO_SPACE', `${what}: the device has ${device.size}`);
+      }
+    }
+    await runAsync(this.#engine.limitIo(blocks));
   }
 
   // Ending

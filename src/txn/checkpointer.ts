@@ -54,6 +54,8 @@ export interface CheckpointerOptions {
 
 export class Checkpointer {
   readonly #options: CheckpointerOptions;
+  /** Blocks that the store may grow to; the next superblock says so. */
+  deviceBlocksMax: number;
   #superblock: Superblock;
   #running: Drive<void> | undefined;
   #count = 0;
@@ -69,6 +71,7 @@ export class Checkpointer {
   constructor(options: CheckpointerOptions, superblock: Superblock) {
     this.#options = options;
     this.#superblock = superblock;
+    this.deviceBlocksMax = superblock.deviceBlocksMax;
   }
 
   /** The newest superblock that is durable. */
@@ -181,6 +184,7 @@ export class Checkpointer {
       ...this.#superblock,
       number: this.#superblock.number + 1,
       deviceBlocks: frozen.deviceBlocks,
+      deviceBlocksMax: Math.max(this.deviceBlocksMax, frozen.deviceBlocks),
       journalStart: frozen.position,
       epoch: frozen.epoch,
       transaction: frozen.transaction,

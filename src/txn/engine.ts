@@ -165,6 +165,43 @@ export class Engine {
     if (this.#isOverBudget) yield* this.checkpointIo();
   }
 
+  /**
+   * Makes `blocksMax` the blocks that the store may grow to. The limit is durable before anything
+   * is put where it did not reach, and before this ends.
+   * @throws StoreError E_INVALID when the store has more blocks already; E_READ_ONLY
+   */
+  *limitIo(blocksMax: number): Io<void> {
+    this.check();
+    if (this.readOnly) {
+      throw new StoreError('E_READ_ONLY', 'Cannot resize store: it is open read-only');
+    }
+    const { device, state } = this;
+    const { totalBlocks } = state.allocator;
+    if (blocksMax < totalBlocks) {
+      throw new StoreError(
+        'E_INVALID',
+        `Cannot shrink an open store from ${totalBlocks} to ${blocksMax} blocks: close it first`,
+      );
+    }
+    const before = this.#checkpointer.deviceBlocksMax;
+    const bytes = blocksMax * state.blockSize;
+    if (blocksMax < before) device.limitTo(bytes);
+    const { running } = this.#checkpointer;
+    if (running !== undefined) yield waitFor(running);
+    this.#checkpointer.deviceBlocksMax = blocksMax;
+    yield* this.checkpointIo();
+    device.limitTo(bytes);
+    this.#keeper.adoptSize(blocksMax);
+    this.#pump();
+  }
+
+  /** Works the drop list off: what nothing refers to any more is free then. */
+  *dropIo(): Io<void> {
+    const running = this.#housekeeping;
+    if (running !== undefined) yield waitFor(running);
+    yield* this.#drops.dropAll();
+  }
+
   /** Begins a checkpoint unless one is under way, and waits for its end. */
   checkpointIo(): Io<void> {
     return this.#checkpointer.io();

@@ -17,6 +17,7 @@ import { LABEL_BYTES_MAX, type Superblock } from '../format/superblock.js';
 import {
   JOURNAL_BLOCKS_MIN,
   SLOT_STEP,
+  SLOT_STRIDE_MAX,
   slotBytes,
   slotStrideFor,
   superblockFault,
@@ -88,6 +89,8 @@ export function planStore(
   if (metadataCopies !== 1 && metadataCopies !== 2) {
     throw new RangeError(`Cannot keep ${metadataCopies} copies of metadata: only 1 or 2`);
   }
+  const fault = stripesFault(geometry, blockSize);
+  if (fault !== undefined) throw new RangeError(`Cannot use stripes: ${fault}`);
   const slotStride = slotStrideFor({ blockSize, stripeWidth: geometry.width });
   const least = JOURNAL_BLOCKS_MIN * blockSize;
   const share = Math.floor(sizeMax / JOURNAL_SHARE);
@@ -126,6 +129,20 @@ export function planStore(
     geometry,
     initialSize: isFixed ? sizeMax : Math.floor(initial / blockSize) * blockSize,
   };
+}
+
+/** Why a store of such blocks can't have these stripes; undefined when it can. */
+export function stripesFault(
+  { unit, width }: StripeGeometry,
+  blockSize: number,
+): string | undefined {
+  if (unit === 0 && width === 0) return undefined;
+  if (!(unit > 0) || unit % blockSize !== 0) {
+    return `unit ${unit} is not whole blocks of ${blockSize}`;
+  }
+  if (!(width > 0) || width % unit !== 0) return `width ${width} is not whole units of ${unit}`;
+  const most = Math.min(groupBlocksFor(blockSize, 0) * blockSize, SLOT_STRIDE_MAX);
+  return width > most ? `width ${width} is over ${most}` : undefined;
 }
 
 function checkSizes(blockSize: number, nodeSize: number): void {

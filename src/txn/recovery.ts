@@ -45,7 +45,12 @@ import { fixedRuns } from './make-store.js';
 import { checkOnDevice, DeviceNodeReader } from './node-reader.js';
 import { decodeReservation, heldBlocks, type MetadataShape } from './reservation.js';
 import { type Counters, type Placer, STORE_SPECS, StoreState } from './store-state.js';
-import { readSuperblocks, type SlotFault, writeSuperblock } from './superblock-slots.js';
+import {
+  emptyOldSlots,
+  readSuperblocks,
+  type SlotFault,
+  writeSuperblock,
+} from './superblock-slots.js';
 import {
   decodeTransactionRecords,
   runsNamedBy,
@@ -100,7 +105,7 @@ const LOADED_GROUPS_MAX = 1024;
 /** Opens the store on `device`, which stays the caller's to close when this throws. */
 export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
   const { device, readOnly, repair = false } = options;
-  const { newest, faults } = yield* readSuperblocks(device);
+  const { newest, older, faults } = yield* readSuperblocks(device);
   if (!readOnly && !isWritable(newest)) {
     throw new StoreError(
       'E_VERSION',
@@ -131,6 +136,7 @@ export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
     epoch + 1,
   );
   const transaction = newest.transaction + replayed;
+  if (!readOnly && older !== undefined) yield* emptyOldSlots(device, older, newest);
   const superblock = readOnly ? newest : yield* beginWriting(device, journal, newest, found, state);
   const { environment = SYSTEM_ENVIRONMENT, dirtyBytesMax } = options;
   const engine = new Engine({
@@ -303,7 +309,8 @@ function* openState(
     loadedGroupsMax: LOADED_GROUPS_MAX,
   });
   // A crash may have come between a growth and the checkpoint that knows of it.
-  const blocks = Math.floor(Math.min(device.size, device.sizeMax) / blockSize);
+  const there = Math.floor(Math.min(device.size, device.sizeMax) / blockSize);
+  const blocks = Math.min(there, superblock.deviceBlocksMax);
   if (blocks > allocator.totalBlocks) allocator.grow(blocks);
   const counters: Counters = {
     nextObject: superblock.nextObject,

@@ -55,7 +55,7 @@ export class SpaceKeeper {
         if (!hasCode(error, 'E_NO_SPACE')) throw error;
         continue; // the host has not so much left
       }
-      this.#adoptSize();
+      this.adoptSize();
       return true;
     }
     device.limitTo(device.size); // the host is full: no use in trying for every transaction
@@ -63,9 +63,9 @@ export class SpaceKeeper {
   }
 
   /** Lets the allocator know how large the device has become. */
-  #adoptSize(): void {
+  adoptSize(blocksMax = Number.POSITIVE_INFINITY): void {
     const { allocator, blockSize } = this.#state;
-    const blocks = Math.floor(this.#device.size / blockSize);
+    const blocks = Math.min(blocksMax, Math.floor(this.#device.size / blockSize));
     if (blocks <= allocator.totalBlocks) return;
     allocator.grow(blocks);
     this.fillPool();

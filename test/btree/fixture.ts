@@ -86,7 +86,9 @@ export class PageDevice {
 const nested: RecordSchema = {
   mayReferToNodes: true,
   references(bytes, start, end, sink) {
-    if (bytes[start] === KIND.data) sink.data(getU48(bytes, start + 1), getU16(bytes, start + 7));
+    if (bytes[start] === KIND.data) {
+      sink.data(getU48(bytes, start + 1), getU16(bytes, start + 7), bytes, start + 1);
+    }
     if (bytes[start] === KIND.root) {
       rootReferences(bytes, start + 1, end, ROLE.map, SCHEMAS, sink);
     }

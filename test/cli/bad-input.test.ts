@@ -57,7 +57,7 @@ test('mkfs refuses what holds anything, unless it is forced', async (t) => {
   t.is(readFileSync(bench.store, 'utf8'), 'precious');
   await bench.ok('mkfs', '--size', '96MiB', '--force');
   await bench.okWith({ input: 'x' }, 'put', 'c', 'o', '-');
-  await bench.fails(1, /it exists and is not empty/, 'mkfs', '--size', '96MiB');
+  await bench.fails(1, /it holds a Holdfast store; use .*force/, 'mkfs', '--size', '96MiB');
   t.is(await bench.ok('get', 'c', 'o'), 'x');
   checkFailure(t, await run(['mkfs', bench.directory, '--force']), 1, /it is a directory/);
 });

@@ -1,6 +1,6 @@
 /** `holdfast mkfs`: makes an empty store. */
 
-import { mkfs, Store } from '../../index.js';
+import { mkfs, Store, StoreError, type StripeGeometry } from '../../index.js';
 import type { Call, Command } from '../command.js';
 import { write, writeJson } from '../output.js';
 import { formatSize } from '../size.js';
@@ -12,7 +12,8 @@ export const MKFS: Command = {
   details: [
     'A file is created, and grows as it fills, up to --size; with --preallocate it is that large at',
     'once. A file that holds anything, and a block device on which a file system, a partition table',
-    'or a store is found, is refused.',
+    'or a store is found, is refused. What a block device says of its RAID is used and printed, unless',
+    '--stripe-unit and --stripe-width say otherwise.',
   ],
   options: {
     size: { value: 'SIZE', help: 'what a file may grow to (64GiB)' },
@@ -23,7 +24,7 @@ export const MKFS: Command = {
     'metadata-copies': { value: 'N', help: '2: keep all metadata twice, far apart (1)' },
     'journal-size': { value: 'SIZE', help: 'size of the journal (64MiB, less in a small store)' },
     'stripe-unit': { value: 'SIZE', help: 'bytes on one disk of a RAID before the next' },
-    'stripe-width': { value: 'SIZE', help: 'data bytes of one full stripe of a RAID' },
+    'stripe-width': { value: 'SIZE', help: 'data bytes of one full stripe: data disks x unit' },
     force: { short: 'f', help: 'destroy what is there' },
   },
   advice: { E_EXISTS: 'use --force to destroy it' },
@@ -39,7 +40,8 @@ async function run(call: Call): Promise<undefined> {
   const journalBytes = call.size('journal-size');
   const unit = call.size('stripe-unit');
   const width = call.size('stripe-width') ?? unit;
-  await mkfs(call.store, {
+  if (width === 0) throw new StoreError('E_USAGE', 'Cannot use stripes of 0 bytes');
+  const stripes = await mkfs(call.store, {
     force: call.flag('force'),
     preallocate: call.flag('preallocate'),
     ...(label !== undefined && { label }),
@@ -50,16 +52,29 @@ async function run(call: Call): Promise<undefined> {
     ...(journalBytes !== undefined && { journalBytes }),
     ...(width !== undefined && { geometry: { unit: unit ?? width, width } }),
   });
-  await report(call);
+  await report(call, stripes);
   return undefined;
 }
 
-async function report(call: Call): Promise<void> {
+async function report(call: Call, stripes: StripeGeometry): Promise<void> {
   const store = await Store.open(call.store, { readOnly: true });
   const { uuid, blockSize, nodeSize, journalBytes } = store.info();
   const { total } = store.statfs();
   await store.close();
-  if (call.json)
-    await writeJson({ path: call.store, uuid, total, blockSize, nodeSize, journalBytes });
-  else await write(`Made store ${uuid} of up to ${formatSize(total)} at ${call.store}\n`);
+  const { unit: stripeUnit, width: stripeWidth, origin } = stripes;
+  if (call.json) {
+    const sizes = { total, blockSize, nodeSize, journalBytes, stripeUnit, stripeWidth };
+    await writeJson({ path: call.store, uuid, ...sizes, stripeOrigin: origin ?? null });
+    return;
+  }
+  await write(`Made store ${uuid} of up to ${formatSize(total)} at ${call.store}\n`);
+  const line = stripesLine(stripes);
+  if (line !== undefined) await write(`${line}\n`);
+}
+
+/** What is to be said of stripes; undefined where nobody speaks of any. */
+function stripesLine({ unit, width, origin }: StripeGeometry): string | undefined {
+  if (width === 0) return origin === undefined ? undefined : `No stripes: ${origin}`;
+  const sizes = `Stripes of ${formatSize(width)} in units of ${formatSize(unit)}`;
+  return `${sizes}, ${origin === undefined ? 'as asked' : `found: ${origin}`}`;
 }
