@@ -308,9 +308,9 @@ export const MUTANTS: readonly Mutant[] = [
     COPY_TESTS,
   ),
   mutant(
-    'space for second copies is not held back',
+    'second copies are no growth',
     'src/txn/space-policy.ts',
-    'return this.#nodesToPlace + (groups + nodes) * this.#copies;',
+    'return this.#state.forest.dirtyBlocks * this.#copies;',
     'return this.#state.forest.dirtyBlocks;',
     ['test/space/copies.test.ts'],
   ),

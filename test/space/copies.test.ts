@@ -43,6 +43,36 @@ for (const nodeSize of [4 * KiB, 32 * KiB]) {
   });
 }
 
+test('metadata is accepted as far as there is room for it twice, and a checkpoint then always fits', async (t) => {
+  t.timeout(120_000);
+  t.log('SEED', seed);
+  const prng = new Prng(seed);
+  const bed = smallStore(smallMemory(SIZE), { ...DOUBLE, dirtyBytes: SIZE, cacheBytes: SIZE });
+  const { store } = bed;
+  const names = fill(store, 'f', prng, SIZES);
+  for (const name of names.splice(0, names.length / 2)) remove(store, name);
+  let refused = 0;
+  for (let round = 0; round < 6; round++) {
+    const keys = 6000 * (1 + round);
+    const pairs = Array.from(
+      { length: keys },
+      (_, i) => [`${round}/${i}`, 'v'.repeat(80)] as const,
+    );
+    try {
+      store.commitSync(store.transaction().touch('c', 'map').mapSet('c', 'map', pairs));
+    } catch (error) {
+      t.true(hasCode(error, 'E_NO_SPACE'), String(error));
+      refused++;
+    }
+    t.notThrows(() => store.checkpointSync());
+    if (store.collection('c').object('map').existsSync()) remove(store, 'map');
+  }
+  t.log(`${refused} refused`);
+  t.true(refused > 0 && refused < 6);
+  store.closeSync();
+  t.deepEqual(await fsckFindings(bed), []);
+});
+
 test('a full store with a clone of everything, twice, lets everything be deleted', async (t) => {
   t.timeout(120_000);
   t.log('SEED', seed);
