@@ -21,6 +21,7 @@ import { type OpenedEngine, openEngine, type RecoveryReport } from '../txn/recov
 import { decodeReservation, heldBlocks } from '../txn/reservation.js';
 import type { Submission } from '../txn/submission.js';
 import { type Bytes, type ReservationUnits, Transaction, toBytes } from '../txn/transaction.js';
+import { type DamageListener, DamageLog } from './damage-log.js';
 import { pageLimit } from './page.js';
 import { findSignature } from './signature.js';
 import { StoredCollection } from './stored-collection.js';
@@ -87,6 +88,12 @@ export interface StoreInfo {
   readonly uuid: string;
   readonly label: string;
   readonly formatVersion: number;
+  /** Bits of what the store uses that other versions may not know; format.md. */
+  readonly features: {
+    readonly compat: number;
+    readonly roCompat: number;
+    readonly incompat: number;
+  };
   readonly blockSize: number;
   readonly nodeSize: number;
   readonly stripeUnit: number;
@@ -119,6 +126,17 @@ export interface NamePage {
   readonly after?: Bytes;
   /** 1000 by default. */
   readonly limit?: number;
+  /**
+   * Lists what lies behind damage too, and tells of it here; else it is thrown. A page that is not
+   * full has been looked for to the end.
+   */
+  readonly onDamage?: DamageListener;
+}
+
+/** A page, and what could not be read of it. */
+interface ListedNames {
+  readonly names: Uint8Array[];
+  readonly damage: DamageLog;
 }
 
 function* mkfsIo(device: BlockDevice, isFixed: boolean, options: MkfsOptions): Io<void> {
@@ -289,11 +307,11 @@ export class Store {
 
   /** Names of collections in order, a page of them. */
   listCollectionsSync(options: NamePage = {}): Uint8Array[] {
-    return this.#view.sync(() => listNames(this.#view, options));
+    return listNamesSync(this.#view, options);
   }
 
   listCollections(options: NamePage = {}): Promise<Uint8Array[]> {
-    return this.#view.run(() => listNames(this.#view, options));
+    return listNames(this.#view, options);
   }
 
   /** The present state, kept as it is until it is closed. */
@@ -302,8 +320,8 @@ export class Store {
     const view = new SnapshotView(this.#engine);
     return {
       collection: (name) => new StoredCollection(view, name),
-      listCollectionsSync: (options = {}) => view.sync(() => listNames(view, options)),
-      listCollections: (options = {}) => view.run(() => listNames(view, options)),
+      listCollectionsSync: (options = {}) => listNamesSync(view, options),
+      listCollections: (options = {}) => listNames(view, options),
       close: () => view.close(),
     };
   }
@@ -336,11 +354,13 @@ export class Store {
   info(): StoreInfo {
     this.#engine.check();
     const { superblock, readers } = this.#engine;
+    const { compat, roCompat, incompat } = superblock;
     return {
       path: this.#device.path,
       uuid: uuidText(superblock.uuid),
       label: superblock.label,
       formatVersion: 1,
+      features: { compat, roCompat, incompat },
       blockSize: superblock.blockSize,
       nodeSize: superblock.nodeSize,
       stripeUnit: superblock.stripeUnit,
@@ -422,20 +442,34 @@ function engineOptions(device: BlockDevice, options: OpenOptions) {
   return { device, ...given, readOnly, comparators, cacheBytes, dirtyBytesMax };
 }
 
-function listNames(view: View, options: NamePage): Uint8Array[] {
+function listNamesSync(view: View, options: NamePage): Uint8Array[] {
+  const { names, damage } = view.sync(() => namesOf(view, options));
+  damage.tell();
+  return names;
+}
+
+async function listNames(view: View, options: NamePage): Promise<Uint8Array[]> {
+  const { names, damage } = await view.run(() => namesOf(view, options));
+  damage.tell();
+  return names;
+}
+
+function namesOf(view: View, options: NamePage): ListedNames {
   const { after } = options;
   const limit = pageLimit(options.limit);
+  const damage = new DamageLog(options.onDamage);
   const names: Uint8Array[] = [];
   const cursor = view.collections.cursor();
+  const next = (): boolean => cursor.next();
   const first = after === undefined ? undefined : toBytes(after);
-  if (first === undefined) cursor.seekFirst();
-  else cursor.seek(first);
-  for (; cursor.valid && names.length < limit; cursor.next()) {
+  damage.step(cursor, () => (first === undefined ? cursor.seekFirst() : cursor.seek(first)));
+  while (cursor.valid && names.length < limit) {
     const name = cursor.key();
-    if (first !== undefined && names.length === 0 && textOf(name) === textOf(first)) continue;
-    names.push(name);
+    const isAfter = first === undefined || names.length > 0 || textOf(name) !== textOf(first);
+    if (isAfter) names.push(name);
+    if (names.length < limit) damage.step(cursor, next);
   }
-  return names;
+  return { names, damage };
 }
 
 function uuidText(uuid: Uint8Array): string {

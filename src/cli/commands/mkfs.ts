@@ -25,7 +25,11 @@ export const MKFS: Command = {
     'stripe-width': { value: 'SIZE', help: 'data bytes of one full stripe of a RAID' },
     force: { short: 'f', help: 'destroy what is there' },
   },
-  advice: { E_EXISTS: 'use --force to destroy it' },
+  advice: {
+    E_EXISTS: 'use --force to destroy it',
+    E_NOT_FOUND: 'make its directory first',
+    E_READ_ONLY: 'choose a path that can be written',
+  },
   run,
 };
 
@@ -54,9 +58,14 @@ async function run(call: Call): Promise<undefined> {
 async function report(call: Call): Promise<void> {
   const store = await Store.open(call.store, { readOnly: true });
   const { uuid, blockSize, nodeSize, journalBytes } = store.info();
+  const asked = call.size('journal-size') ?? journalBytes;
   const { total } = store.statfs();
   await store.close();
   if (call.json)
     await writeJson({ path: call.store, uuid, total, blockSize, nodeSize, journalBytes });
-  else await write(`Made store ${uuid} of up to ${formatSize(total)} at ${call.store}\n`);
+  else {
+    // It is whole blocks, and not below what commits need.
+    const journal = asked === journalBytes ? '' : `, with a journal of ${formatSize(journalBytes)}`;
+    await write(`Made store ${uuid} of up to ${formatSize(total)} at ${call.store}${journal}\n`);
+  }
 }

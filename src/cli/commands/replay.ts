@@ -1,7 +1,6 @@
 /** `holdfast replay`: transactions of Ceph's OSDs, as a trace has them. */
 
-import type { Store } from '../../index.js';
-import { checkStore } from '../check-store.js';
+import { checkStore, type Store } from '../../index.js';
 import type { Call, Command } from '../command.js';
 import { EXIT } from '../command.js';
 import { withStore } from '../open-store.js';
@@ -139,12 +138,7 @@ async function spaceOf(call: Call): Promise<SpaceFigures> {
     return { ...store.statfs(), ...store.info() };
   });
   const force = call.flag('force-lock');
-  const report = await checkStore({
-    path: call.store,
-    deep: false,
-    force,
-    onFinding: () => undefined,
-  });
+  const report = await checkStore(call.store, { force });
   return { stored, allocated, metadata: report.nodes * nodeSize, objects };
 }
 
