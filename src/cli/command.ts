@@ -177,12 +177,22 @@ function parsed(command: Command, args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (error) {
-    const reason = error instanceof Error ? firstSentence(error.message) : String(error);
-    const isDash = args.some((one) => /^-[^-]/.test(one));
-    const dash = isDash ? ' (in front of arguments that begin with a dash write --)' : '';
-    const help = `see holdfast ${command.name} --help${dash}`;
-    throw new StoreError('E_USAGE', `Cannot run ${command.name}: ${reason}; ${help}`);
+    throw new StoreError('E_USAGE', `Cannot run ${command.name}: ${fault(command, args, error)}`);
   }
+}
+
+/** What is wrong with arguments that `parseArgs` refuses. */
+function fault(command: Command, args: readonly string[], error: unknown): string {
+  const help = `see holdfast ${command.name} --help`;
+  for (const [name, { value }] of Object.entries(allOptions(command))) {
+    const next = args[args.indexOf(`--${name}`) + 1] ?? '';
+    if (value === undefined || !args.includes(`--${name}`) || !/^-./.test(next)) continue;
+    return `--${name} has no value; if ${next} is meant, write --${name}=${next}`;
+  }
+  if (!(error instanceof Error)) return `${String(error)}; ${help}`;
+  const isUnknown = 'code' in error && error.code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION';
+  const dash = isUnknown ? '; an argument that begins with a dash stands behind --' : '';
+  return `${firstSentence(error.message)}; ${help}${dash}`;
 }
 
 function firstSentence(message: string): string {

@@ -31,7 +31,7 @@ import { PresentView, SnapshotView, type View } from './view.js';
 const CACHE_BYTES_DEFAULT = 64 * 1024 * 1024;
 
 /** Bytes of a file store that it may grow to where nothing else is asked. */
-const SIZE_MAX_DEFAULT = 64 * 1024 ** 3;
+export const SIZE_MAX_DEFAULT = 64 * 1024 ** 3;
 
 export interface MkfsOptions extends MakeStoreOptions {
   /** Bytes that a file may grow to; 64 GiB by default. A block device has the size it has. */

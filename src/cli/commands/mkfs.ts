@@ -1,9 +1,17 @@
 /** `holdfast mkfs`: makes an empty store. */
 
+import { statSync } from 'node:fs';
 import { mkfs, Store } from '../../index.js';
+import { SIZE_MAX_DEFAULT } from '../../store/store.js';
 import type { Call, Command } from '../command.js';
 import { write, writeJson } from '../output.js';
+import { Progress } from '../progress.js';
 import { formatSize } from '../size.js';
+
+/** Unit of `blocks` in what stat gives. */
+const HOST_BLOCK_BYTES = 512;
+
+const FILL_POLL_MS = 100;
 
 export const MKFS: Command = {
   name: 'mkfs',
@@ -41,7 +49,8 @@ async function run(call: Call): Promise<undefined> {
   const journalBytes = call.size('journal-size');
   const unit = call.size('stripe-unit');
   const width = call.size('stripe-width') ?? unit;
-  await mkfs(call.store, {
+  const progress = fillProgress(call, size ?? SIZE_MAX_DEFAULT);
+  const making = mkfs(call.store, {
     force: call.flag('force'),
     preallocate: call.flag('preallocate'),
     ...(label !== undefined && { label }),
@@ -51,8 +60,25 @@ async function run(call: Call): Promise<undefined> {
     ...(journalBytes !== undefined && { journalBytes }),
     ...(width !== undefined && { geometry: { unit: unit ?? width, width } }),
   });
+  await making.finally(() => progress.end());
   await report(call);
   return undefined;
+}
+
+/** With --preallocate: how much of the file is there by now, as its host counts it. */
+function fillProgress(call: Call, total: number): { end(): void } {
+  if (!call.flag('preallocate') || !Progress.isSeen) return { end: () => undefined };
+  const progress = new Progress({ what: 'mkfs', total });
+  const timer = setInterval(() => {
+    const blocks = statSync(call.store, { throwIfNoEntry: false })?.blocks ?? 0;
+    progress.at(blocks * HOST_BLOCK_BYTES);
+  }, FILL_POLL_MS);
+  return {
+    end: () => {
+      clearInterval(timer);
+      progress.end();
+    },
+  };
 }
 
 async function report(call: Call): Promise<void> {
