@@ -186,13 +186,17 @@ function fault(command: Command, args: readonly string[], error: unknown): strin
   const help = `see holdfast ${command.name} --help`;
   for (const [name, { value }] of Object.entries(allOptions(command))) {
     const next = args[args.indexOf(`--${name}`) + 1] ?? '';
-    if (value === undefined || !args.includes(`--${name}`) || !/^-./.test(next)) continue;
+    if (value === undefined || !args.includes(`--${name}`) || !looksLikeOption(next)) continue;
     return `--${name} has no value; if ${next} is meant, write --${name}=${next}`;
   }
   if (!(error instanceof Error)) return `${String(error)}; ${help}`;
   const isUnknown = 'code' in error && error.code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION';
   const dash = isUnknown ? '; an argument that begins with a dash stands behind --' : '';
   return `${firstSentence(error.message)}; ${help}${dash}`;
+}
+
+function looksLikeOption(argument: string): boolean {
+  return argument.startsWith('-') && argument !== '-' && argument !== '--';
 }
 
 function firstSentence(message: string): string {

@@ -55,7 +55,8 @@ async function help(names: readonly string[]): Promise<number> {
 }
 
 function commandOf([first = '', second = '']: readonly string[]): Command | undefined {
-  return COMMANDS.find(({ name }) => name === first || name === `${first} ${second}`);
+  const named = (wanted: string) => COMMANDS.find(({ name }) => name === wanted);
+  return named(`${first} ${second}`) ?? named(first);
 }
 
 /** The commands of two words of which the first is this. */

@@ -132,6 +132,7 @@ test('a comparator that only a program knows', async (t) => {
   store.commitSync(transaction);
   store.closeSync();
   t.is(await bench.ok('ls', 'c'), 'o\n');
+  t.regex(await bench.ok('stat', 'c', 'o'), /^map order:.*own-order/m);
   await bench.fails(1, /own-order.*; /, 'map ls', 'c', 'o');
   await bench.fails(1, /own-order.*; /, 'map set', 'c', 'o', 'k', 'other');
 });

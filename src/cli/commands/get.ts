@@ -33,7 +33,8 @@ export const GET: Command = {
   summary: 'Writes the bytes of an object to FILE, or to stdout when it is - or missing.',
   details: [
     'A file appears, or is replaced, only when all bytes are in it; one that is replaced keeps its',
-    'mode. Where FILE is a symlink, this holds for the file that it leads to.',
+    'mode. Where FILE is a symlink, this holds for the file that it leads to. Until then the bytes',
+    'are in a file .holdfast-... beside it, which stays there when get is killed.',
   ],
   options: {
     offset: { value: 'SIZE', help: 'begin there (0)' },

@@ -62,29 +62,26 @@ async function statObject(call: Call): Promise<void> {
       `${formatSize(allocatedBytes)} in ${extents} ${extents === 1 ? 'extent' : 'extents'}`,
     ],
     ['attributes', `${stat.attributes}`],
-    ['map keys', stat.mapFormat === undefined ? stat.mapFault : `${stat.mapKeys}`],
-    ['map order', stat.mapFormat === undefined ? 'not registered' : orderText(stat.mapFormat)],
+    ['map keys', 'mapFault' in stat ? 'not counted' : `${stat.mapKeys}`],
+    ['map order', 'mapFault' in stat ? stat.mapFault : orderText(stat.mapFormat)],
     ['map header', stat.mapHeaderSize === undefined ? 'none' : formatSize(stat.mapHeaderSize)],
   ]);
 }
 
-interface MapFigures {
-  /** Undefined, as the format is, where the map's comparator is not registered. */
-  readonly mapKeys: number | undefined;
-  readonly mapFormat: Required<MapFormat> | undefined;
-  readonly mapFault: string;
-  readonly mapHeaderSize: number | undefined; // bytes
-}
+/** Of a map whose comparator is not registered only that is known. */
+type MapFigures = { readonly mapHeaderSize: number | undefined } & (
+  | { readonly mapKeys: number; readonly mapFormat: Required<MapFormat> }
+  | { readonly mapFault: string }
+);
 
 async function mapFigures(object: StoredObject): Promise<MapFigures> {
   const mapHeaderSize = (await object.mapHeader())?.length;
   try {
     const mapFormat = await object.mapFormat();
-    return { mapKeys: await object.mapCount(), mapFormat, mapFault: '', mapHeaderSize };
+    return { mapKeys: await object.mapCount(), mapFormat, mapHeaderSize };
   } catch (error) {
     if (!hasCode(error, 'E_COMPARATOR')) throw error;
-    const mapFault = error.message;
-    return { mapKeys: undefined, mapFormat: undefined, mapFault, mapHeaderSize };
+    return { mapFault: error.message, mapHeaderSize };
   }
 }
 
