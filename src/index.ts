@@ -4,7 +4,10 @@ export type { BlockDevice, StripeGeometry } from './blockdev/block-device.js';
 export { MemoryDevice } from './blockdev/memory-device.js';
 export type { Comparator } from './btree/comparator.js';
 export { CorruptError, type ErrorCode, hasCode, StoreError } from './errors.js';
-export type { Finding, FindingCode, Severity } from './fsck/finding.js';
+export type { FsckProgress } from './fsck/context.js';
+export type { Finding, FindingCode, Remedy, Severity } from './fsck/finding.js';
+export type { FsckReport } from './fsck/fsck.js';
+export type { RepairReport, TreatedFinding } from './fsck/repair.js';
 export {
   compareGhobjects,
   formatGhobject,
@@ -29,6 +32,13 @@ export {
 export { type ResizeOptions, type ResizeReport, resizeStore } from './resize/resize.js';
 export type { ScrubOptions, ScrubProgress, ScrubReport } from './scrub/scrub.js';
 export type { Clock } from './scrub/throttle.js';
+export {
+  type CheckStoreOptions,
+  checkStore,
+  type RepairStoreOptions,
+  repairStore,
+} from './store/check-store.js';
+export type { DamageListener } from './store/damage-log.js';
 export { hashPosition } from './store/hash-position.js';
 export {
   type ListedReservation,

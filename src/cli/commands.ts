@@ -57,7 +57,7 @@ export function overallHelp(): string {
     ...lines,
     '',
     'Every command has --help and --json. Sizes are written as 4096, 64KiB or 1GiB; - as a file is',
-    'stdin or stdout.',
+    'stdin or stdout. Arguments that begin with a dash stand behind --: attr set S C O N -- -5.',
     '',
     'Names, keys and values are any bytes. They are printed as UTF-8, with \\xNN for bytes that are',
     'not, and for control characters; \\n, \\r, \\t and \\\\ as in C. Arguments take the same escapes.',

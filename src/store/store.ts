@@ -29,6 +29,7 @@ import { type OpenedEngine, openEngine, type RecoveryReport } from '../txn/recov
 import { decodeReservation, heldBlocks } from '../txn/reservation.js';
 import type { Submission } from '../txn/submission.js';
 import { type Bytes, type ReservationUnits, Transaction, toBytes } from '../txn/transaction.js';
+import { type DamageListener, DamageLog } from './damage-log.js';
 import { pageLimit } from './page.js';
 import { findSignature, findSignatures, wipeSignatures } from './signature.js';
 import { StoredCollection } from './stored-collection.js';
@@ -38,7 +39,7 @@ import { PresentView, SnapshotView, type View } from './view.js';
 const CACHE_BYTES_DEFAULT = 64 * 1024 * 1024;
 
 /** Bytes of a file store that it may grow to where nothing else is asked. */
-const SIZE_MAX_DEFAULT = 64 * 1024 ** 3;
+export const SIZE_MAX_DEFAULT = 64 * 1024 ** 3;
 
 export interface MkfsOptions extends MakeStoreOptions {
   /** Bytes that a file may grow to; 64 GiB by default. A block device has the size it has. */
@@ -95,6 +96,12 @@ export interface StoreInfo {
   readonly uuid: string;
   readonly label: string;
   readonly formatVersion: number;
+  /** Bits of what the store uses that other versions may not know; format.md. */
+  readonly features: {
+    readonly compat: number;
+    readonly roCompat: number;
+    readonly incompat: number;
+  };
   readonly blockSize: number;
   readonly nodeSize: number;
   /** Places of each metadata block: 1 or 2. */
@@ -133,6 +140,17 @@ export interface NamePage {
   readonly after?: Bytes;
   /** 1000 by default. */
   readonly limit?: number;
+  /**
+   * Lists what lies behind damage too, and tells of it here; else it is thrown. A page that is not
+   * full has been looked for to the end.
+   */
+  readonly onDamage?: DamageListener;
+}
+
+/** A page, and what could not be read of it. */
+interface ListedNames {
+  readonly names: Uint8Array[];
+  readonly damage: DamageLog;
 }
 
 /** The stripes of a new store: as asked, else the device's if such blocks can have them. */
@@ -366,11 +384,11 @@ export class Store {
 
   /** Names of collections in order, a page of them. */
   listCollectionsSync(options: NamePage = {}): Uint8Array[] {
-    return this.#view.sync(() => listNames(this.#view, options));
+    return listNamesSync(this.#view, options);
   }
 
   listCollections(options: NamePage = {}): Promise<Uint8Array[]> {
-    return this.#view.run(() => listNames(this.#view, options));
+    return listNames(this.#view, options);
   }
 
   /** The present state, kept as it is until it is closed. */
@@ -379,8 +397,8 @@ export class Store {
     const view = new SnapshotView(this.#engine);
     return {
       collection: (name) => new StoredCollection(view, name),
-      listCollectionsSync: (options = {}) => view.sync(() => listNames(view, options)),
-      listCollections: (options = {}) => view.run(() => listNames(view, options)),
+      listCollectionsSync: (options = {}) => listNamesSync(view, options),
+      listCollections: (options = {}) => listNames(view, options),
       close: () => view.close(),
     };
   }
@@ -416,11 +434,13 @@ export class Store {
   info(): StoreInfo {
     this.#engine.check();
     const { superblock, readers, state } = this.#engine;
+    const { compat, roCompat, incompat } = superblock;
     return {
       path: this.#device.path,
       uuid: uuidText(superblock.uuid),
       label: superblock.label,
       formatVersion: SUPERBLOCK_VERSION,
+      features: { compat, roCompat, incompat },
       blockSize: superblock.blockSize,
       nodeSize: superblock.nodeSize,
       metadataCopies: superblock.metadataCopies,
@@ -531,20 +551,34 @@ function engineOptions(device: BlockDevice, options: OpenOptions) {
   return { device, ...given, readOnly, comparators, cacheBytes, dirtyBytesMax };
 }
 
-function listNames(view: View, options: NamePage): Uint8Array[] {
+function listNamesSync(view: View, options: NamePage): Uint8Array[] {
+  const { names, damage } = view.sync(() => namesOf(view, options));
+  damage.tell();
+  return names;
+}
+
+async function listNames(view: View, options: NamePage): Promise<Uint8Array[]> {
+  const { names, damage } = await view.run(() => namesOf(view, options));
+  damage.tell();
+  return names;
+}
+
+function namesOf(view: View, options: NamePage): ListedNames {
   const { after } = options;
   const limit = pageLimit(options.limit);
+  const damage = new DamageLog(options.onDamage);
   const names: Uint8Array[] = [];
   const cursor = view.collections.cursor();
+  const next = (): boolean => cursor.next();
   const first = after === undefined ? undefined : toBytes(after);
-  if (first === undefined) cursor.seekFirst();
-  else cursor.seek(first);
-  for (; cursor.valid && names.length < limit; cursor.next()) {
+  damage.step(cursor, () => (first === undefined ? cursor.seekFirst() : cursor.seek(first)));
+  while (cursor.valid && names.length < limit) {
     const name = cursor.key();
-    if (first !== undefined && names.length === 0 && textOf(name) === textOf(first)) continue;
-    names.push(name);
+    const isAfter = first === undefined || names.length > 0 || textOf(name) !== textOf(first);
+    if (isAfter) names.push(name);
+    if (names.length < limit) damage.step(cursor, next);
   }
-  return names;
+  return { names, damage };
 }
 
 function uuidText(uuid: Uint8Array): string {

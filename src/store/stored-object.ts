@@ -25,7 +25,7 @@ import {
 } from '../txn/attribute-key.js';
 import { readEntries } from '../txn/data-reader.js';
 import { printable } from '../txn/store-state.js';
-import { type Bytes, type ObjectName, toBytes } from '../txn/transaction.js';
+import { type Bytes, type MapFormat, type ObjectName, toBytes } from '../txn/transaction.js';
 import { type FoundValue, findValue, readValue } from './found-value.js';
 import { pageLimit } from './page.js';
 import type { View } from './view.js';
@@ -236,6 +236,15 @@ export class StoredObject {
     return this.#view.run(() => this.#existing().map.count());
   }
 
+  /** How the map stream is keyed. @throws StoreError E_COMPARATOR naming one not registered */
+  mapFormatSync(): Required<MapFormat> {
+    return this.#view.sync(() => this.#mapFormat());
+  }
+
+  mapFormat(): Promise<Required<MapFormat>> {
+    return this.#view.run(() => this.#mapFormat());
+  }
+
   // Looking up, as repeatable tree work
 
   #find(): Onode | undefined {
@@ -332,6 +341,11 @@ export class StoredObject {
 
   *#readValue(found: FoundValue | undefined): Io<Uint8Array | undefined> {
     return found === undefined ? undefined : yield* readValue(this.#view.engine, found);
+  }
+
+  #mapFormat(): Required<MapFormat> {
+    const { comparator, keySize } = this.#existing().map.spec;
+    return { comparator: comparator.name, comparatorVersion: comparator.version, keySize };
   }
 
   #plannedAttributes(): [Uint8Array, FoundValue][] {

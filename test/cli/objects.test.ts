@@ -282,7 +282,11 @@ test('rm removes objects, all or none, and collections', async (t) => {
   t.is(await bench.ok('ls', 'c'), '3\n');
   await bench.ok('rm', 'c', 'none', '--force');
   await bench.fails(1, /it holds objects; use --recursive/, 'rm', 'c');
-  t.deepEqual(await bench.json('rm', 'c', '--recursive'), { removed: 1 });
+  t.deepEqual(await bench.json('rm', 'c', '--recursive'), {
+    collection: 'c',
+    removed: 1,
+    transaction: 5,
+  });
   await bench.fails(1, /no such collection; ls shows/, 'rm', 'c');
   t.is(await bench.ok('ls'), '');
 });
@@ -337,13 +341,13 @@ test('usage errors give 2 and one line', async (t) => {
     [['put', 's', 'c', 'o'], /FILE is missing/],
     [['df', 's', 'x'], /"x" is too much/],
     [['df', 's', '--frob'], /'--frob'.*see holdfast df --help/],
-    [['mkfs', 's', '--size', '10MB'], /size "10MB": expected whole bytes/],
+    [['mkfs', 's', '--size', '10MB'], /size "10MB": expected whole bytes from 0 on/],
     [['mkfs', 's', '--size', 'large'], /size "large"/],
     [['mkfs', 's', '--block-size', '3000'], /block size 3000/],
     [['get', 's', '', 'o'], /COLLECTION: it is empty/],
     [['get', 's', 'c', ''], /OBJECT: it is empty/],
     [['get', 's', 'c', '\\q'], /\\q is no escape/],
-    [['get', 's', 'c', 'o', '--json'], /Cannot print bytes as JSON/],
+    [['get', 's', 'c', 'o', '--json'], /Cannot print JSON: stdout gets the bytes/],
   ];
   for (const [args, line] of cases) checkFailure(t, await run(args), 2, line);
   const nothing = await run([]);

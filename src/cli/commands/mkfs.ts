@@ -1,9 +1,17 @@
 /** `holdfast mkfs`: makes an empty store. */
 
+import { statSync } from 'node:fs';
 import { mkfs, Store, StoreError, type StripeGeometry } from '../../index.js';
+import { SIZE_MAX_DEFAULT } from '../../store/store.js';
 import type { Call, Command } from '../command.js';
 import { write, writeJson } from '../output.js';
+import { Progress } from '../progress.js';
 import { formatSize } from '../size.js';
+
+/** Unit of `blocks` in what stat gives. */
+const HOST_BLOCK_BYTES = 512;
+
+const FILL_POLL_MS = 100;
 
 export const MKFS: Command = {
   name: 'mkfs',
@@ -27,7 +35,11 @@ export const MKFS: Command = {
     'stripe-width': { value: 'SIZE', help: 'data bytes of one full stripe: data disks x unit' },
     force: { short: 'f', help: 'destroy what is there' },
   },
-  advice: { E_EXISTS: 'use --force to destroy it' },
+  advice: {
+    E_EXISTS: 'use --force to destroy it',
+    E_NOT_FOUND: 'make its directory first',
+    E_READ_ONLY: 'choose a path that can be written',
+  },
   run,
 };
 
@@ -41,7 +53,8 @@ async function run(call: Call): Promise<undefined> {
   const unit = call.size('stripe-unit');
   const width = call.size('stripe-width') ?? unit;
   if (width === 0) throw new StoreError('E_USAGE', 'Cannot use stripes of 0 bytes');
-  const stripes = await mkfs(call.store, {
+  const progress = fillProgress(call, size ?? SIZE_MAX_DEFAULT);
+  const making = mkfs(call.store, {
     force: call.flag('force'),
     preallocate: call.flag('preallocate'),
     ...(label !== undefined && { label }),
@@ -52,13 +65,30 @@ async function run(call: Call): Promise<undefined> {
     ...(journalBytes !== undefined && { journalBytes }),
     ...(width !== undefined && { geometry: { unit: unit ?? width, width } }),
   });
-  await report(call, stripes);
+  await report(call, await making.finally(() => progress.end()));
   return undefined;
+}
+
+/** With --preallocate: how much of the file is there by now, as its host counts it. */
+function fillProgress(call: Call, total: number): { end(): void } {
+  if (!call.flag('preallocate') || !Progress.isSeen) return { end: () => undefined };
+  const progress = new Progress({ what: 'mkfs', total });
+  const timer = setInterval(() => {
+    const blocks = statSync(call.store, { throwIfNoEntry: false })?.blocks ?? 0;
+    progress.at(blocks * HOST_BLOCK_BYTES);
+  }, FILL_POLL_MS);
+  return {
+    end: () => {
+      clearInterval(timer);
+      progress.end();
+    },
+  };
 }
 
 async function report(call: Call, stripes: StripeGeometry): Promise<void> {
   const store = await Store.open(call.store, { readOnly: true });
   const { uuid, blockSize, nodeSize, journalBytes } = store.info();
+  const asked = call.size('journal-size') ?? journalBytes;
   const { total } = store.statfs();
   await store.close();
   const { unit: stripeUnit, width: stripeWidth, origin } = stripes;
@@ -67,7 +97,9 @@ async function report(call: Call, stripes: StripeGeometry): Promise<void> {
     await writeJson({ path: call.store, uuid, ...sizes, stripeOrigin: origin ?? null });
     return;
   }
-  await write(`Made store ${uuid} of up to ${formatSize(total)} at ${call.store}\n`);
+  // It is whole blocks, and not below what commits need.
+  const journal = asked === journalBytes ? '' : `, with a journal of ${formatSize(journalBytes)}`;
+  await write(`Made store ${uuid} of up to ${formatSize(total)} at ${call.store}${journal}\n`);
   const line = stripesLine(stripes);
   if (line !== undefined) await write(`${line}\n`);
 }
