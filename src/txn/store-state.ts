@@ -29,6 +29,7 @@ import type { ObjectContext, PlacedExtent } from '../onode/context.js';
 import { embedMax } from '../onode/limits.js';
 import { SCHEMAS } from '../onode/schemas.js';
 import { COLLECTIONS_SPEC } from '../onode/tree-specs.js';
+import { CollectionTotals } from './collection-totals.js';
 import { OpenCollection } from './open-collection.js';
 import { PendingData } from './pending-data.js';
 import { fillRuns } from './placement.js';
@@ -114,6 +115,7 @@ export class StoreState implements ObjectContext {
   mayDrop = true;
 
   readonly #collections = new Map<string, OpenCollection>();
+  readonly #totals = new CollectionTotals();
   readonly #touched = new Set<string>();
   #placer: Placer | undefined;
   #saved: {
@@ -172,6 +174,7 @@ export class StoreState implements ObjectContext {
   /** Keeps what was done since `begin`. */
   commit(): void {
     this.forest.release();
+    for (const name of this.#touched) this.#keepTotals(name);
     this.#saved = null;
     this.#placer = undefined;
     this.version++;
@@ -202,6 +205,7 @@ export class StoreState implements ObjectContext {
 
   /** Forgets what is kept beside the records: after a checkpoint, roots have other pointers. */
   forgetOpen(): void {
+    this.#totals.endGeneration();
     this.#collections.clear();
     this.version++;
   }
@@ -314,6 +318,7 @@ export class StoreState implements ObjectContext {
     const record = this.trees.collections.get(key);
     if (record === undefined) return undefined;
     const collection = OpenCollection.decode(this, key, record);
+    collection.known = this.#totals.find(collection.id, collection.objects);
     this.#remember(name, collection);
     return collection;
   }
@@ -346,6 +351,11 @@ export class StoreState implements ObjectContext {
   writeBack(collection: OpenCollection): void {
     if (!collection.encode(embedMax(this.nodeSize))) return;
     this.trees.collections.put(collection.name, collection.record);
+  }
+
+  #keepTotals(name: string): void {
+    const collection = this.#collections.get(name);
+    if (collection !== undefined) this.#totals.set(collection.id, collection.known);
   }
 
   #remember(name: string, collection: OpenCollection): void {
