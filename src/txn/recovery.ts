@@ -43,7 +43,12 @@ import { fixedRuns } from './make-store.js';
 import { checkOnDevice, DeviceNodeReader } from './node-reader.js';
 import { decodeReservation, heldBlocks } from './reservation.js';
 import { type Counters, type Placer, STORE_SPECS, StoreState } from './store-state.js';
-import { readSuperblocks, type SlotFault, writeSuperblock } from './superblock-slots.js';
+import {
+  readSuperblocks,
+  type SlotFault,
+  type SuperblocksRead,
+  writeSuperblock,
+} from './superblock-slots.js';
 import {
   decodeTransactionRecords,
   runsNamedBy,
@@ -94,7 +99,8 @@ const LOADED_GROUPS_MAX = 1024;
 /** Opens the store on `device`, which stays the caller's to close when this throws. */
 export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
   const { device, readOnly, repair = false } = options;
-  const { newest, faults } = yield* readSuperblocks(device);
+  const read = yield* readSuperblocks(device);
+  const { newest, faults } = read;
   if (!readOnly && !isWritable(newest)) {
     throw new StoreError(
       'E_VERSION',
@@ -109,7 +115,7 @@ export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
     blockSize: newest.blockSize,
     uuid: newest.journalUuid,
   });
-  const scan = yield* journal.scan(newest.journalStart);
+  const scan = yield* journal.scan(newest.journalStart, { isClosed: isClosed(read) });
   if (scan.damage !== undefined && !readOnly && !repair) {
     throw new StoreError(
       'E_DAMAGED_JOURNAL',
@@ -397,6 +403,14 @@ function replayStep(state: StoreState, record: TransactionRecord): IoStep {
     }
     state.commit();
   });
+}
+
+/**
+ * True when the last writer closed with the newest superblock and none came after it: its first
+ * write would have been the next number, in the slots that hold the one before.
+ */
+function isClosed({ newest, older, faults }: SuperblocksRead): boolean {
+  return newest.cleanClose && faults.length === 0 && older?.number === newest.number - 1;
 }
 
 /** The first writes of a writable open; gives the superblock that counts from now on. */
