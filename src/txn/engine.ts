@@ -103,6 +103,7 @@ export class Engine {
       keeper: this.#keeper,
       overtaken: this.#overtaken,
       relieve: (blocks, entitled) => this.#relieve(blocks, entitled),
+      predecessor: (entry) => this.#queue.predecessor(entry),
       check: () => this.check(),
     });
     this.readers = new Readers(() => this.#checkpointer.releaseLimbo());
