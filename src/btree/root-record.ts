@@ -280,6 +280,15 @@ const BLOCK_SIZE_MIN = 512;
  */
 export function embeddedNode(bytes: Uint8Array, parts: RootParts, role: number): Node {
   const node = new Node(NODE_STATE.embedded);
+  viewEmbedded(node, bytes, parts);
+  node.role = role;
+  node.resident = true;
+  if (node.level > 0) node.children = new Array<Node | undefined>(node.count).fill(undefined);
+  return node;
+}
+
+/** Makes `node` a reader of the body in a decoded record. @throws CorruptError */
+function viewEmbedded(node: Node, bytes: Uint8Array, parts: RootParts): void {
   const fault = adoptBody(node, bytes, parts.bodyStart, parts.bodyLength, {
     level: parts.level,
     blockSize: BLOCK_SIZE_MIN,
@@ -289,10 +298,22 @@ export function embeddedNode(bytes: Uint8Array, parts: RootParts, role: number):
   if (node.keySize !== parts.keySize || node.valueSize !== parts.valueSize) {
     throw bad('its body encodes entries in another way');
   }
-  node.role = role;
-  node.resident = true;
-  if (node.level > 0) node.children = new Array<Node | undefined>(node.count).fill(undefined);
-  return node;
+}
+
+const soleLeaf = new Node(NODE_STATE.embedded);
+
+/**
+ * True when the tree of `spec` whose root record is `bytes[at, end)` holds one record, and that in
+ * place: its key and value are then in `entry`, as offsets into `bytes`. Opens no tree.
+ * @throws as opening it would
+ */
+export function findSole(bytes: Uint8Array, at: number, end: number, spec: TreeSpec): boolean {
+  const parts = decodeRoot(bytes, at, end);
+  if (parts.form !== ROOT_FORM.embedded || parts.level > 0) return false;
+  checkRootSpec(bytes, parts, spec);
+  viewEmbedded(soleLeaf, bytes, parts);
+  if (soleLeaf.count === 1) readEntry(soleLeaf, 0);
+  return soleLeaf.count === 1;
 }
 
 /** The body of an embedded leaf that this process has just written, as a read-only node. */

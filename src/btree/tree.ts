@@ -232,6 +232,17 @@ export class Tree implements RootHolder {
     return this.root === null ? 0 : this.root.level + 1;
   }
 
+  /** True when `count` and `storedBytes` have to visit nodes: pointers don't tell yet. */
+  get isDirty(): boolean {
+    const { root } = this;
+    if (root === null || root.sealed) return false;
+    if (root.state !== NODE_STATE.embedded) return true;
+    for (let i = 0; root.level > 0 && i < root.count; i++) {
+      if (isProvisional(root.page, pointerAt(root, i))) return true;
+    }
+    return false;
+  }
+
   /** Records. Walks what is dirty, the rest stands in pointers. */
   count(): number {
     return this.root === null ? 0 : this.#countBelow(this.root);

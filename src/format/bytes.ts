@@ -324,6 +324,27 @@ export function newBytes(length: number): Uint8Array {
   return new Uint8Array(slab, slabAt - length, length);
 }
 
+/** Bytes of the slab that arrays to be filled are cut from, and the longest of these. */
+const UNSET_SLAB_SIZE = 64 * 1024;
+const UNSET_CUT_MAX = 8 * 1024;
+
+let unsetSlab = new ArrayBuffer(0);
+let unsetAt = 0;
+
+/**
+ * `length` bytes of whatever memory held before: for a caller that overwrites each of them, or
+ * gives none away. Short ones share a slab of 64 KiB.
+ */
+export function unsetBytes(length: number): Uint8Array {
+  if (length > UNSET_CUT_MAX) return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+  if (unsetAt + length > unsetSlab.byteLength) {
+    unsetSlab = Buffer.allocUnsafeSlow(UNSET_SLAB_SIZE).buffer;
+    unsetAt = 0;
+  }
+  unsetAt += length;
+  return new Uint8Array(unsetSlab, unsetAt - length, length);
+}
+
 /** A copy of `bytes[start, end)`, from a slab as `newBytes` says. */
 export function copyOut(bytes: Uint8Array, start: number, end: number): Uint8Array {
   const length = end - start;

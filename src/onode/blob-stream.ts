@@ -9,6 +9,8 @@
  */
 
 import type { Cursor } from '../btree/cursor.js';
+import { entry as record } from '../btree/node-view.js';
+import { findSole } from '../btree/root-record.js';
 import type { Tree } from '../btree/tree.js';
 import { CorruptError } from '../errors.js';
 import { copyOut, getU64BigEndian } from '../format/bytes.js';
@@ -25,6 +27,7 @@ import {
   sliceEntry,
 } from './extent-entry.js';
 import { inlineMax } from './limits.js';
+import { BLOB_SPEC } from './tree-specs.js';
 
 /** An entry and where it lies in the object. */
 export interface PlacedEntry {
@@ -129,10 +132,7 @@ export class BlobStream {
     if (!Number.isSafeInteger(offset + entry.length)) {
       throw new CorruptError('Cannot read blob stream: an entry ends behind any object');
     }
-    if (entry.kind === ENTRY_KIND.extent) {
-      const fault = extentFault(entry, this.#context.blockSize);
-      if (fault !== undefined) throw new CorruptError(`Cannot read extent at ${offset}: ${fault}`);
-    }
+    checkExtent(entry, offset, this.#context.blockSize);
     return { offset, entry };
   }
 
@@ -255,6 +255,31 @@ export class BlobStream {
       }
     }
   }
+}
+
+/**
+ * The entry that is all of an object of `size` bytes, if its blob stream with the root record `root`
+ * has but one and holds it in place: a view into it. Opens no tree.
+ * @throws CorruptError
+ */
+export function soleEntry(
+  root: Uint8Array,
+  size: number,
+  blockSize: number,
+): BlobEntry | undefined {
+  if (root.length === 0 || !findSole(root, 0, root.length, BLOB_SPEC)) return undefined;
+  const offset = getU64BigEndian(root, record.keyStart);
+  const entry = decodeEntry(root, record.valueStart, record.valueEnd);
+  if (offset !== 0 || entry.length !== size) return undefined;
+  checkExtent(entry, offset, blockSize);
+  return entry;
+}
+
+/** @throws CorruptError for an extent whose blocks are not those of its chunks */
+function checkExtent(entry: BlobEntry, offset: number, blockSize: number): void {
+  if (entry.kind !== ENTRY_KIND.extent) return;
+  const fault = extentFault(entry, blockSize);
+  if (fault !== undefined) throw new CorruptError(`Cannot read extent at ${offset}: ${fault}`);
 }
 
 function keyOf(cursor: Cursor): number {

@@ -143,9 +143,9 @@ export class StoredCollection {
   }
 
   #stat(): CollectionStat {
-    const { id, kind, bits, objects } = this.#open();
+    const { id, kind, bits, totals } = this.#open();
     const order = kind === COLLECTION_KIND.hash ? 'hash' : 'name';
-    return { id, order, bits, objects: objects.count(), storedBytes: objects.storedBytes() };
+    return { id, order, bits, ...totals };
   }
 
   #list(options: ListOptions): ListedPage {

@@ -144,7 +144,7 @@ export class Checkpointer {
     const { state, device } = this.#options;
     try {
       const frozen = this.#freeze();
-      state.forgetOpen();
+      state.endGeneration();
       const { check } = this.#options;
       // The first step of a drive waits for its turn: the device may have failed when that comes.
       yield { kind: 'until', start: async () => check(), force: check };

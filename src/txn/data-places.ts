@@ -9,7 +9,7 @@
 
 import type { AllocateOptions } from '../alloc/chooser.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
-import type { Io } from '../blockdev/io.js';
+import type { Io, IoStep } from '../blockdev/io.js';
 import type { Overtaken } from '../blockdev/overtaken.js';
 import { fillRuns } from './placement.js';
 import { heldBlocks } from './reservation.js';
@@ -27,14 +27,20 @@ export interface DataPlacesOptions {
   readonly overtaken: Overtaken;
   /** Tries to make room for so many blocks; false when there is none to be had. */
   readonly relieve: (blocks: number, entitled: boolean) => Io<boolean>;
+  /** A transaction before this one that is not settled: what it replaces is not freed yet. */
+  readonly predecessor: (entry: Entry) => Entry | undefined;
   /** @throws StoreError when nothing may be written any more */
   readonly check: () => void;
 }
+
+const NO_RUNS: readonly PlacedRun[] = [];
 
 export class DataPlaces {
   readonly #options: DataPlacesOptions;
   /** Claims of refused transactions whose data may still be under way. */
   #refused: PlacedRun[] = [];
+  /** Transactions that have not found enough room yet. */
+  readonly #short = new Set<Entry>();
   /** Transactions that redeem, have claimed blocks and are not accepted yet. */
   readonly #redeeming = new Set<Entry>();
 
@@ -96,21 +102,56 @@ export class DataPlaces {
     this.#options.space.prepaid = blocks;
   }
 
-  /** Claims blocks, but none that are promised to somebody else. E_NO_SPACE */
+  /**
+   * Claims blocks, but none that are promised to somebody else. One transaction after the other
+   * would find what those before it have freed: they are waited for, and nobody takes what one
+   * before him has not found enough of. E_NO_SPACE
+   */
   *#claim(blocks: number, entry: Entry): Io<readonly PlacedRun[]> {
-    for (;;) {
-      const entitled = Math.max(0, this.#redeemedBlocks(entry) - entry.claimedBlocks);
-      if (this.#options.space.canClaim(blocks, entitled)) {
-        const runs = this.take(blocks, { purpose: 'data', claim: true }, entry);
+    try {
+      for (;;) {
+        const older = this.#olderShort(entry);
+        const runs = older === undefined ? this.#tryClaim(blocks, entry) : NO_RUNS;
         if (runs.length > 0) return runs;
+        this.#short.add(entry);
+        if (older === undefined) yield* this.#makeRoom(blocks, entry);
+        else yield untilSettled(older);
       }
-      if (!(yield* this.#options.relieve(blocks, entry.sealed.redeems)))
-        throw noSpace(entry.sealed);
+    } finally {
+      this.#short.delete(entry);
     }
+  }
+
+  /** One that was submitted before and has not found enough room; reserved room is there. */
+  #olderShort({ number, sealed }: Entry): Entry | undefined {
+    if (sealed.redeems) return undefined;
+    for (const one of this.#short) if (one.number < number) return one;
+    return undefined;
+  }
+
+  #tryClaim(blocks: number, entry: Entry): readonly PlacedRun[] {
+    const entitled = Math.max(0, this.#redeemedBlocks(entry) - entry.claimedBlocks);
+    if (!this.#options.space.canClaim(blocks, entitled)) return [];
+    return this.take(blocks, { purpose: 'data', claim: true }, entry);
+  }
+
+  *#makeRoom(blocks: number, entry: Entry): Io<void> {
+    if (yield* this.#options.relieve(blocks, entry.sealed.redeems)) return;
+    const before = this.#options.predecessor(entry);
+    if (before === undefined) throw noSpace(entry.sealed);
+    yield untilSettled(before);
   }
 
   /** Blocks that the reservations hold back for what a transaction redeems. */
   #redeemedBlocks({ sealed }: Entry): number {
     return heldBlocks(sealed.redeemed, this.#options.state);
   }
+}
+
+/** A synchronous caller has settled all that came before him: he has nobody to wait for. */
+function untilSettled(entry: Entry): IoStep {
+  const force = (): void => {
+    if (!entry.settled) throw noSpace(entry.sealed);
+  };
+  return { kind: 'until', start: () => entry.applied.catch(() => undefined), force };
 }

@@ -80,6 +80,8 @@ export class Engine {
   #pumping = false;
   #housekeeping: Drive<void> | undefined;
   #poison: StoreError | undefined;
+  /** The last checkpoint is near: what came now would stand behind it in the journal. */
+  #closing = false;
   #closed = false;
 
   constructor(options: EngineOptions) {
@@ -101,6 +103,7 @@ export class Engine {
       keeper: this.#keeper,
       overtaken: this.#overtaken,
       relieve: (blocks, entitled) => this.#relieve(blocks, entitled),
+      predecessor: (entry) => this.#queue.predecessor(entry),
       check: () => this.check(),
     });
     this.readers = new Readers(() => this.#checkpointer.releaseLimbo());
@@ -141,7 +144,7 @@ export class Engine {
     this.#drops = new DropWorker({
       state,
       space: this.space,
-      isOpen: () => this.#poison === undefined && !this.#closed,
+      isOpen: () => this.#poison === undefined && !this.#closing && !this.#closed,
       checkpoint: () => this.checkpointIo(),
     });
     this.#relief = new Relief({
@@ -283,6 +286,9 @@ export class Engine {
     this.check();
     if (this.readOnly) {
       throw new StoreError('E_READ_ONLY', 'Cannot submit transaction: the store is read-only');
+    }
+    if (this.#closing) {
+      throw new StoreError('E_CLOSED', 'Cannot submit transaction: the store is being closed');
     }
     return new Entry(sealed);
   }
@@ -601,6 +607,7 @@ export class Engine {
       force: () => this.#drainSync(),
     };
     this.check();
+    this.#closing = true;
     const { running } = this.#checkpointer;
     if (running !== undefined) yield waitFor(running);
     yield this.#committerIdle();

@@ -30,6 +30,8 @@ export class ObjectSlot {
   onode: Onode | undefined;
   /** The collection's tree has a record for the key. */
   stored: boolean;
+  /** Size in bytes of the object of that record. */
+  storedSize: number;
   changed = false;
 
   constructor(
@@ -43,6 +45,17 @@ export class ObjectSlot {
     this.name = name;
     this.onode = onode;
     this.stored = onode !== undefined;
+    this.storedSize = onode?.size ?? 0;
+  }
+
+  /** Notes that the tree holds what the transaction made of the object. */
+  settle(): void {
+    const isThere = this.onode !== undefined;
+    const size = this.onode?.size ?? 0;
+    this.collection.count(Number(isThere) - Number(this.stored), size - this.storedSize);
+    this.stored = isThere;
+    this.storedSize = size;
+    this.changed = false;
   }
 
   /**
@@ -169,7 +182,6 @@ export class ObjectTable {
   writeBack(): void {
     for (const slot of this.#slots) {
       if (!slot.changed) continue;
-      slot.changed = false;
       const { onode, collection, key } = slot;
       if (onode !== undefined) {
         onode.version++;
@@ -178,7 +190,7 @@ export class ObjectTable {
       } else if (slot.stored) {
         collection.objects.delete(key);
       }
-      slot.stored = onode !== undefined;
+      slot.settle();
     }
   }
 

@@ -49,6 +49,7 @@ import {
   emptyOldSlots,
   readSuperblocks,
   type SlotFault,
+  type SuperblocksRead,
   writeSuperblock,
 } from './superblock-slots.js';
 import {
@@ -105,7 +106,8 @@ const LOADED_GROUPS_MAX = 1024;
 /** Opens the store on `device`, which stays the caller's to close when this throws. */
 export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
   const { device, readOnly, repair = false } = options;
-  const { newest, older, faults } = yield* readSuperblocks(device);
+  const read = yield* readSuperblocks(device);
+  const { newest, older, faults } = read;
   if (!readOnly && !isWritable(newest)) {
     throw new StoreError(
       'E_VERSION',
@@ -120,7 +122,7 @@ export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
     blockSize: newest.blockSize,
     uuid: newest.journalUuid,
   });
-  const scan = yield* journal.scan(newest.journalStart);
+  const scan = yield* journal.scan(newest.journalStart, { isClosed: isClosed(read) });
   if (scan.damage !== undefined && !readOnly && !repair) {
     throw new StoreError(
       'E_DAMAGED_JOURNAL',
@@ -471,6 +473,14 @@ function replayStep(state: StoreState, record: TransactionRecord): IoStep {
     }
     state.commit();
   });
+}
+
+/**
+ * True when the last writer closed with the newest superblock and none came after it: its first
+ * write would have been the next number, in the slots that hold the one before.
+ */
+function isClosed({ newest, older, faults }: SuperblocksRead): boolean {
+  return newest.cleanClose && faults.length === 0 && older?.number === newest.number - 1;
 }
 
 /** The first writes of a writable open; gives the superblock that counts from now on. */

@@ -29,6 +29,7 @@ import type { ObjectContext, PlacedExtent } from '../onode/context.js';
 import { embedMax } from '../onode/limits.js';
 import { SCHEMAS } from '../onode/schemas.js';
 import { COLLECTIONS_SPEC } from '../onode/tree-specs.js';
+import { CollectionTotals } from './collection-totals.js';
 import type { Healer } from './healer.js';
 import { OpenCollection } from './open-collection.js';
 import { PendingData } from './pending-data.js';
@@ -120,6 +121,7 @@ export class StoreState implements ObjectContext {
   mayDrop = true;
 
   readonly #collections = new Map<string, OpenCollection>();
+  readonly #totals = new CollectionTotals();
   readonly #touched = new Set<string>();
   #placer: Placer | undefined;
   #saved: {
@@ -180,6 +182,7 @@ export class StoreState implements ObjectContext {
   /** Keeps what was done since `begin`. */
   commit(): void {
     this.forest.release();
+    for (const name of this.#touched) this.#keepTotals(name);
     this.#saved = null;
     this.#placer = undefined;
     this.version++;
@@ -206,6 +209,12 @@ export class StoreState implements ObjectContext {
     for (const collection of this.#collections.values()) {
       if (collection.settle(limit)) this.trees.collections.put(collection.name, collection.record);
     }
+  }
+
+  /** All that is dirty was frozen: from now on roots have other pointers. */
+  endGeneration(): void {
+    this.#totals.endGeneration();
+    this.forgetOpen();
   }
 
   /**
@@ -325,6 +334,7 @@ export class StoreState implements ObjectContext {
     const record = this.trees.collections.get(key);
     if (record === undefined) return undefined;
     const collection = OpenCollection.decode(this, key, record);
+    collection.known = this.#totals.find(collection.id, collection.objects);
     this.#remember(name, collection);
     return collection;
   }
@@ -357,6 +367,11 @@ export class StoreState implements ObjectContext {
   writeBack(collection: OpenCollection): void {
     if (!collection.encode(embedMax(this.nodeSize))) return;
     this.trees.collections.put(collection.name, collection.record);
+  }
+
+  #keepTotals(name: string): void {
+    const collection = this.#collections.get(name);
+    if (collection !== undefined) this.#totals.set(collection.id, collection.known);
   }
 
   #remember(name: string, collection: OpenCollection): void {

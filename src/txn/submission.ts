@@ -26,8 +26,12 @@ export class Shortage extends Error {
   }
 }
 
+let lastNumber = 0;
+
 /** A submitted transaction on its way. */
 export class Entry implements Submission {
+  /** Raised with every submission. */
+  readonly number = ++lastNumber;
   readonly sealed: SealedTransaction;
   ahead: AheadData[] = [];
   claims: PlacedRun[] = [];

@@ -47,6 +47,12 @@ export class TransactionQueue {
     return undefined;
   }
 
+  /** The oldest one that is neither applied nor refused, if `entry` came after it. */
+  predecessor(entry: Entry): Entry | undefined {
+    const oldest = this.#entries.find(({ settled }) => !settled);
+    return oldest === entry ? undefined : oldest;
+  }
+
   /** Those whose data nobody writes. */
   unwritten(): Entry[] {
     return this.#entries.filter(
