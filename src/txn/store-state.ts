@@ -30,6 +30,7 @@ import { embedMax } from '../onode/limits.js';
 import { SCHEMAS } from '../onode/schemas.js';
 import { COLLECTIONS_SPEC } from '../onode/tree-specs.js';
 import { OpenCollection } from './open-collection.js';
+import { OpenObjects } from './open-objects.js';
 import { PendingData } from './pending-data.js';
 import { fillRuns } from './placement.js';
 import { REFERENCE, ReferenceTable } from './reference-table.js';
@@ -102,6 +103,7 @@ export class StoreState implements ObjectContext {
   readonly trees: StoreTrees;
   readonly references: ReferenceTable;
   readonly pending: PendingData;
+  readonly openObjects = new OpenObjects();
   readonly blockSize: number;
   readonly nodeSize: number;
   counters: Counters;
@@ -187,6 +189,7 @@ export class StoreState implements ObjectContext {
     this.counters = saved.counters;
     this.releasedBlocks = saved.releasedBlocks;
     for (const name of this.#touched) this.#collections.delete(name);
+    this.openObjects.forget();
     this.#saved = null;
     this.#placer = undefined;
     this.version++;
@@ -203,6 +206,7 @@ export class StoreState implements ObjectContext {
   /** Forgets what is kept beside the records: after a checkpoint, roots have other pointers. */
   forgetOpen(): void {
     this.#collections.clear();
+    this.openObjects.forget();
     this.version++;
   }
 

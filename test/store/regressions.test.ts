@@ -155,3 +155,25 @@ test('transactions that name one reservation keep their order, whatever they wri
   const redeemed = bed.store.commit(new Transaction().redeem('r', units).touch('d', 'o'));
   t.true((await reserved) < (await redeemed));
 });
+
+test('an object that was kept open is found as a transaction of its own has left it', (t) => {
+  const bed = storeBed(t);
+  bed.commit((b) => b.createCollection('c').createCollection('d').touch('c', 'o').touch('c', 'p'));
+  bed.commit((b) => b.write('c', 'o', 0, 'alone').setAttribute('c', 'o', 'a', '1'));
+  bed.commit((b) => b.ifVersion('c', 'o', 2).write('c', 'o', 5, ', then').touch('c', 'p'));
+  t.is(text(bed, 'c', 'o'), 'alone, then');
+  const refused = new Transaction().write('c', 'o', 0, 'refused').mustExist('c', 'missing');
+  t.throws(() => bed.store.commitSync(refused), { code: 'E_GUARD' });
+  bed.store.checkpointSync();
+  bed.commit((b) => b.ifVersion('c', 'o', 3).moveRename('c', 'o', 'd', 'o').touch('c', 'o'));
+  bed.commit((b) => b.dropCollection('c').touch('d', 'p'));
+  bed.commit((b) =>
+    b.createCollection('c').touch('c', 'p').ifVersion('d', 'o', 4).remove('d', 'p'),
+  );
+  for (const reopen of [false, true]) {
+    if (reopen) bed.reopen();
+    t.is(text(bed, 'd', 'o'), 'alone, then');
+    t.is(bed.store.collection('d').object('o').getAttributeSync('a')?.length, 1);
+    t.is(bed.store.collection('c').statSync().objects, 1);
+  }
+});
