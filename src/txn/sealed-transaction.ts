@@ -24,11 +24,26 @@ export interface TransactionParts {
   readonly redeemed: ReservationUnits;
 }
 
-export class SealedTransaction {
-  readonly #parts: TransactionParts;
+/** A transaction as the engine takes it. */
+export interface SealedTransaction {
   /** Bytes of its encoding: tables and operations, without data that is written ahead. */
   readonly length: number;
   /** Identity of each collection and reservation it names: these order it behind others. */
+  readonly ordered: readonly string[];
+  readonly ahead: readonly Uint8Array[];
+  readonly deleting: boolean;
+  readonly redeems: boolean;
+  readonly redeemed: ReservationUnits;
+  /** Writes the encoding: `length` bytes. */
+  writeTo(writer: ByteWriter): void;
+  /** Gives the buffer of the encoding back: it is not written any more. */
+  release(): void;
+}
+
+/** One that comes from a builder. */
+export class BuiltTransaction implements SealedTransaction {
+  readonly #parts: TransactionParts;
+  readonly length: number;
   readonly ordered: readonly string[];
   readonly ahead: readonly Uint8Array[];
   readonly deleting: boolean;
@@ -47,7 +62,6 @@ export class SealedTransaction {
     this.redeemed = parts.redeemed;
   }
 
-  /** Writes the encoding: `length` bytes. */
   writeTo(writer: ByteWriter): void {
     const { names, count, operations } = this.#parts;
     writer.reserve(this.length);
@@ -56,7 +70,6 @@ export class SealedTransaction {
     writer.lengthPrefixed(operations.done());
   }
 
-  /** Gives the buffer of the encoding back: it is not written any more. */
   release(): void {
     this.#parts.operations.release();
   }

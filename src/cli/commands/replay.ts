@@ -91,8 +91,8 @@ async function replayWhole(
 ): Promise<ReplayFigures> {
   const progress = new Progress({ what: 'replay', unit: 'transactions' });
   try {
-    const onLine = (): void => progress.advance(1);
-    return await replay({ store, path: call.argument(1), ...options, onLine });
+    const onLines = (count: number): void => progress.advance(count);
+    return await replay({ store, path: call.argument(1), ...options, onLines });
   } finally {
     progress.end();
   }
