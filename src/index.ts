@@ -68,6 +68,7 @@ export type {
   StoredObject,
 } from './store/stored-object.js';
 export type { Environment } from './txn/environment.js';
+export { PackedTransaction } from './txn/packed-transaction.js';
 export type { Submission } from './txn/submission.js';
 export {
   type Bytes,

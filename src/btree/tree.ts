@@ -41,7 +41,6 @@ import {
 } from './node-view.js';
 import {
   checkRootSpec,
-  decodeRoot,
   embeddedLeaf,
   embeddedNode,
   embeddedRootSize,
@@ -49,6 +48,7 @@ import {
   leafStoredBytes,
   pointerStoredBytes,
   ROOT_FORM,
+  readRoot,
   startEmbeddedRoot,
   startExternalRoot,
 } from './root-record.js';
@@ -114,7 +114,7 @@ export class Tree implements RootHolder {
   }
 
   #open(record: RootRecord): Node | null {
-    const parts = decodeRoot(record.bytes, record.at, record.end);
+    const parts = readRoot(record.bytes, record.at, record.end);
     checkRootSpec(record.bytes, parts, this.spec);
     if (parts.form === ROOT_FORM.empty) return null;
     if (parts.pointer >= 0) {
@@ -594,7 +594,7 @@ export class Tree implements RootHolder {
     writeBody(root, bytes, bytes.length - length, length);
     this.forest.resolveReferences(bytes, 0, bytes.length, this.spec.role);
     if (root.state === NODE_STATE.embedded) return bytes;
-    const parts = decodeRoot(bytes, 0, bytes.length);
+    const parts = readRoot(bytes, 0, bytes.length);
     const view = this.#viewOf(bytes, embeddedNode(bytes, parts, this.spec.role));
     view.children = root.children.slice();
     this.forest.noteRoot(this);

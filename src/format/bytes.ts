@@ -350,8 +350,27 @@ export function copyOut(bytes: Uint8Array, start: number, end: number): Uint8Arr
   const length = end - start;
   if (length > SLAB_COPY_MAX) return bytes.slice(start, end);
   const copy = newBytes(length);
-  for (let i = 0; i < length; i++) copy[i] = bytes[start + i] as number;
+  copyBytes(bytes, start, end, copy, 0);
   return copy;
+}
+
+/** From this length on a copy through a view is faster than a loop (45 ns against 1.8 ns a byte). */
+const LOOP_COPY_MAX = 24;
+
+/** Copies `source[from, to)` to `target[at]`. */
+export function copyBytes(
+  source: Uint8Array,
+  from: number,
+  to: number,
+  target: Uint8Array,
+  at: number,
+): void {
+  if (to - from > LOOP_COPY_MAX) {
+    target.set(source.subarray(from, to), at);
+    return;
+  }
+  const shift = at - from;
+  for (let i = from; i < to; i++) target[i + shift] = source[i] as number;
 }
 
 /** Bytes of text with a character for each; undefined when it has others than ASCII. */

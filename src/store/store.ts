@@ -25,6 +25,7 @@ import {
   planStore,
   stripesFault,
 } from '../txn/make-store.js';
+import type { PackedTransaction } from '../txn/packed-transaction.js';
 import { type OpenedEngine, openEngine, type RecoveryReport } from '../txn/recovery.js';
 import { decodeReservation, heldBlocks } from '../txn/reservation.js';
 import type { Submission } from '../txn/submission.js';
@@ -347,17 +348,17 @@ export class Store {
    * Submits a transaction. `applied` resolves when its changes can be read, `committed` when
    * they are durable; both reject when it is refused, and then nothing of it happened.
    */
-  submit(transaction: Transaction): Submission {
+  submit(transaction: Transaction | PackedTransaction): Submission {
     return this.#engine.submit(transaction.seal());
   }
 
   /** Submits a transaction; resolves with its sequence number when it is durable. */
-  commit(transaction: Transaction): Promise<number> {
+  commit(transaction: Transaction | PackedTransaction): Promise<number> {
     return this.submit(transaction).committed;
   }
 
   /** As `commit`, without returning to the event loop: the lowest latency for a lone writer. */
-  commitSync(transaction: Transaction): number {
+  commitSync(transaction: Transaction | PackedTransaction): number {
     return this.#engine.commitSync(transaction.seal());
   }
 

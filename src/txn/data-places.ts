@@ -13,6 +13,7 @@ import type { Io, IoStep } from '../blockdev/io.js';
 import type { Overtaken } from '../blockdev/overtaken.js';
 import { fillRuns } from './placement.js';
 import { heldBlocks } from './reservation.js';
+import { isEntitled } from './sealed-transaction.js';
 import type { SpaceKeeper } from './space-keeper.js';
 import type { SpacePolicy } from './space-policy.js';
 import type { StoreState } from './store-state.js';
@@ -70,9 +71,8 @@ export class DataPlaces {
 
   /** Blocks for data that is not written ahead; none when there is no room. */
   take(blocks: number, options: AllocateOptions, entry: Entry): readonly PlacedRun[] {
-    const { isEntitled } = entry.sealed;
     const redeemed = this.#redeemedBlocks(entry);
-    return this.#options.keeper.takeForData(blocks, options, isEntitled, redeemed);
+    return this.#options.keeper.takeForData(blocks, options, isEntitled(entry.sealed), redeemed);
   }
 
   /** Gives up the places that the transaction's data has got, written or not. */

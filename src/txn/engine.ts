@@ -34,7 +34,7 @@ import type { Journal } from './journal.js';
 import { Overdue, untilLanded } from './overdue.js';
 import { type Reader, Readers } from './readers.js';
 import { Relief } from './relief.js';
-import type { SealedTransaction } from './sealed-transaction.js';
+import { isEntitled, type SealedTransaction } from './sealed-transaction.js';
 import { SpaceKeeper } from './space-keeper.js';
 import { SpacePolicy } from './space-policy.js';
 import type { Placer, StoreState } from './store-state.js';
@@ -385,8 +385,7 @@ export class Engine {
           };
         } catch (error) {
           if (!(error instanceof Shortage)) throw error;
-          const { isEntitled } = entry.sealed;
-          if (yield* this.#relieve(error.blocks, isEntitled)) continue;
+          if (yield* this.#relieve(error.blocks, isEntitled(entry.sealed))) continue;
           throw error.blocks > 0 ? noSpace(entry.sealed) : noRuns();
         }
       }
@@ -485,11 +484,11 @@ export class Engine {
    */
   #charge(sealed: SealedTransaction, before: number): void {
     const { space } = this;
-    const isBalanced = sealed.isEntitled && space.deficit <= before;
+    const isBalanced = isEntitled(sealed) && space.deficit <= before;
     const kept = isBalanced ? 0 : space.keptFrom(sealed);
     const missing = isBalanced ? 0 : Math.max(0, space.deficit + kept);
     if (missing > 0 || space.isCrowded(kept)) throw new Shortage(missing);
-    if (!this.#keeper.coverGeneration(sealed.isEntitled)) throw new Shortage(0);
+    if (!this.#keeper.coverGeneration(isEntitled(sealed))) throw new Shortage(0);
   }
 
   /** Blocks for the body of a record of `bytes`, if it needs any; they are free again in time. */

@@ -32,6 +32,7 @@ import { COLLECTIONS_SPEC } from '../onode/tree-specs.js';
 import { CollectionTotals } from './collection-totals.js';
 import type { Healer } from './healer.js';
 import { OpenCollection } from './open-collection.js';
+import { OpenObjects } from './open-objects.js';
 import { PendingData } from './pending-data.js';
 import { fillRuns } from './placement.js';
 import { REFERENCE, ReferenceTable } from './reference-table.js';
@@ -107,6 +108,7 @@ export class StoreState implements ObjectContext {
   readonly trees: StoreTrees;
   readonly references: ReferenceTable;
   readonly pending: PendingData;
+  readonly openObjects = new OpenObjects();
   readonly blockSize: number;
   readonly nodeSize: number;
   readonly metadataCopies: number;
@@ -198,6 +200,7 @@ export class StoreState implements ObjectContext {
     this.counters = saved.counters;
     this.releasedBlocks = saved.releasedBlocks;
     for (const name of this.#touched) this.#collections.delete(name);
+    this.openObjects.forget();
     this.#saved = null;
     this.#placer = undefined;
     this.version++;
@@ -223,6 +226,7 @@ export class StoreState implements ObjectContext {
    */
   forgetOpen(): void {
     this.#collections.clear();
+    this.openObjects.forget();
     this.version++;
   }
 

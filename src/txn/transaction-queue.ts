@@ -35,7 +35,9 @@ export class TransactionQueue {
     for (let i = 0; i < this.#entries.length; i++) {
       const entry = this.#entries[i] as Entry;
       if (entry.settled) {
-        this.#entries.splice(i--, 1);
+        if (i === 0) this.#entries.shift();
+        else this.#entries.splice(i, 1);
+        i--;
         continue;
       }
       const { ordered } = entry.sealed;

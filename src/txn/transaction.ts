@@ -19,7 +19,8 @@ import {
 } from '../onode/limits.js';
 import { NameTable } from './name-table.js';
 import { DATA_KIND, DELETING, DROPPING, OPERATION, type Operation } from './operation.js';
-import { SealedTransaction } from './sealed-transaction.js';
+import { packTransaction } from './packed-transaction.js';
+import { BuiltTransaction, type SealedTransaction } from './sealed-transaction.js';
 
 /** Text stands for its UTF-8 bytes. */
 export type Bytes = string | Uint8Array;
@@ -477,7 +478,7 @@ export class Transaction {
     if (this.#sealed) throw new TypeError('Cannot submit transaction: it was submitted before');
     this.#sealed = true;
     this.#takeBack();
-    const sealed = new SealedTransaction({
+    const sealed = new BuiltTransaction({
       names: this.#names,
       count: this.#count,
       operations: this.#operations,
@@ -495,6 +496,15 @@ export class Transaction {
       );
     }
     return sealed;
+  }
+
+  /**
+   * Ends the building and packs the transaction for the thread that has the store, which submits
+   * it as a `PackedTransaction`. The bytes may be transferred, but not changed; `allocate` gives
+   * them their place, which may be a part of a larger buffer.
+   */
+  pack(allocate = (length: number): Uint8Array => new Uint8Array(length)): Uint8Array {
+    return packTransaction(this.seal(), allocate);
   }
 
   /** Begins an operation; one before it that threw on the way is taken back. */

@@ -34,6 +34,9 @@ const JOURNAL_SCAN = 'src/txn/journal-scan.ts';
 const RECOVERY = 'src/txn/recovery.ts';
 const REFERENCES = 'src/txn/reference-table.ts';
 const SLOTS = 'src/txn/superblock-slots.ts';
+const STATE = 'src/txn/store-state.ts';
+const OBJECTS = 'src/txn/object-table.ts';
+const REGRESSIONS = ['test/store/regressions.test.ts'];
 
 function mutant(
   name: string,
@@ -328,5 +331,27 @@ export const MUTANTS: readonly Mutant[] = [
     'if (matchesHash(entry.checksums, slot, bytes, at, end)) continue;',
     'if (matchesHash(entry.checksums, slot, bytes, at, end) || end > 0) continue;',
     ['test/store/failure.test.ts'],
+  ),
+  // Objects kept open
+  mutant(
+    'an object is kept open over a rollback',
+    STATE,
+    'this.openObjects.forget();\n    this.#saved = null;',
+    'this.#saved = null;',
+    REGRESSIONS,
+  ),
+  mutant(
+    'an object is kept open while its collection is split or merged',
+    OBJECTS,
+    'this.#state.openObjects.forget();',
+    '',
+    REGRESSIONS,
+  ),
+  mutant(
+    'a transaction on one object passes by what is kept open',
+    OBJECTS,
+    'this.#named.length === 1 && this.#state.openObjects.isEmpty;',
+    'this.#named.length === 1;',
+    REGRESSIONS,
   ),
 ];

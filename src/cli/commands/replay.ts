@@ -92,8 +92,8 @@ async function replayWhole(
   const total = Progress.isSeen ? await countLines(call.argument(1)) : undefined;
   const progress = new Progress({ what: 'replay', unit: 'lines', total });
   try {
-    const onLine = (): void => progress.advance(1);
-    return await replay({ store, path: call.argument(1), ...options, onLine });
+    const onLines = (count: number): void => progress.advance(count);
+    return await replay({ store, path: call.argument(1), ...options, onLines });
   } finally {
     progress.end();
   }
