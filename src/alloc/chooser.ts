@@ -28,6 +28,8 @@ export interface AllocateOptions {
    * start at stripe boundaries and less may start anywhere.
    */
   readonly align?: number;
+  /** Whole stripes, of which `length` is a multiple, or none. */
+  readonly stripesOnly?: boolean;
 }
 
 /** What a request gets; the blocks are busy, and in no state yet. */
@@ -83,29 +85,37 @@ export class Chooser {
   }
 
   #chooseUnits(length: number, unit: number): readonly BlockRun[] {
-    const { longest, freeBlocks, geometry } = this.#table;
-    const whole = (blocks: number): number => blocks - (blocks % unit);
-    const align = geometry.stripeBlocks;
-    const hint = this.#metadataCursor;
-    const request = { hint, align, wholeOnly: true, contiguous: true };
+    const stripe = this.#table.geometry.stripeBlocks;
     const chosen: BlockRun[] = [];
-    let rest = whole(Math.min(length, freeBlocks));
-    let piece = rest;
     try {
-      while (rest > 0 && piece > 0) {
-        const runs = this.#take(piece, request, []);
-        if (runs === undefined) piece = whole(Math.min(piece >> 1, longest.max));
-        else {
-          chosen.push(...runs);
-          rest -= piece;
-          piece = Math.min(piece, rest);
-        }
-      }
+      if (stripe > unit && stripe % unit === 0) this.#addUnits(length, stripe, true, chosen);
+      this.#addUnits(length - totalLength(chosen), unit, false, chosen);
     } catch (error) {
       this.#placement.giveBack(chosen);
       throw error;
     }
     return chosen;
+  }
+
+  /** Takes up to `length` blocks in runs of whole units, which are stripes if it is `strict`. */
+  #addUnits(length: number, unit: number, strict: boolean, chosen: BlockRun[]): void {
+    const { longest, aligned, freeBlocks, geometry } = this.#table;
+    const whole = (blocks: number): number => blocks - (blocks % unit);
+    const align = geometry.stripeBlocks;
+    const hint = this.#metadataCursor;
+    const request = { hint, align, wholeOnly: true, contiguous: true, strict };
+    const bounds = strict ? aligned : longest;
+    let rest = whole(Math.min(length, freeBlocks));
+    let piece = rest;
+    while (rest > 0 && piece > 0) {
+      const runs = this.#take(piece, request, []);
+      if (runs === undefined) piece = whole(Math.min(piece >> 1, bounds.max));
+      else {
+        chosen.push(...runs);
+        rest -= piece;
+        piece = Math.min(piece, rest);
+      }
+    }
   }
 
   /** After a rewind: a repeated request is to get the same place again, not the next one. */
@@ -154,6 +164,7 @@ export class Chooser {
       align: this.#alignFor(length, options),
       wholeOnly: options.align === undefined,
       contiguous: options.contiguous ?? false,
+      strict: options.stripesOnly ?? false,
     };
   }
 

@@ -29,6 +29,8 @@ export interface PlacementRequest {
   readonly wholeOnly: boolean;
   /** One run or none. */
   readonly contiguous: boolean;
+  /** Nothing but runs that start at a multiple of `align`. */
+  readonly strict?: boolean;
 }
 
 export class Placement {
@@ -91,6 +93,12 @@ export class Placement {
     return -1;
   }
 
+  /** Makes free blocks of one group busy. */
+  takeRun(start: number, length: number): void {
+    const group = this.#groupOf(start);
+    this.#table.take(group, start - group.start, length);
+  }
+
   /** First block of the free run that ends at `block`; `block` itself when there is none. */
   beginningOfFree(block: number): number {
     if (block === 0) return block;
@@ -100,23 +108,25 @@ export class Placement {
   }
 
   #takeSome(rest: number, hint: number, request: PlacementRequest, taken: BlockRun[]): boolean {
-    const { align, wholeOnly, contiguous } = request;
+    const { align, wholeOnly, contiguous, strict = false } = request;
     const isLarge = rest >= align;
     if (align > 1 && (isLarge || !wholeOnly)) {
       const start = this.find(rest, hint, align);
-      if (start >= 0) return this.#takeRun(start, rest, taken);
+      if (start >= 0) {
+        this.takeRun(start, rest);
+        taken.push({ start, length: rest });
+        return true;
+      }
       if (!contiguous && isLarge && this.#takeLongest(rest, hint, align, taken)) return true;
     }
+    if (strict) return false;
     const start = this.find(rest, hint, 1);
-    if (start >= 0) return this.#takeRun(start, rest, taken);
+    if (start >= 0) {
+      this.takeRun(start, rest);
+      taken.push({ start, length: rest });
+      return true;
+    }
     return !contiguous && this.#takeLongest(rest, hint, 1, taken);
-  }
-
-  #takeRun(start: number, length: number, taken: BlockRun[]): boolean {
-    const group = this.#groupOf(start);
-    this.#table.take(group, start - group.start, length);
-    taken.push({ start, length });
-    return true;
   }
 
   /**
@@ -138,7 +148,8 @@ export class Placement {
       if (offset < 0) break;
       at = group.busy.nextUsed(offset, Math.min(group.size, offset + left));
       const length = at - offset < left ? at - offset - ((at - offset) % align) : left;
-      this.#takeRun(group.start + offset, length, taken);
+      this.takeRun(group.start + offset, length);
+      taken.push({ start: group.start + offset, length });
       left -= length;
     }
     return left < rest;

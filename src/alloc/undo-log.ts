@@ -14,6 +14,7 @@ export const CHANGE = {
   adopted: 3, // claimed -> referenced
   unadopted: 4, // referenced -> claimed
   freed: 5, // referenced -> limbo
+  packed: 7, // open -> referenced
   moved: 6, // a group's bitmap got a new address: start = the old one, length = group
 } as const;
 

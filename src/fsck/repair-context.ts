@@ -19,6 +19,7 @@ import { SCHEMAS } from '../onode/schemas.js';
 import { writeRuns } from '../txn/checkpoint.js';
 import { storeTagOf } from '../txn/engine.js';
 import { DeviceNodeReader } from '../txn/node-reader.js';
+import { StripeMeter } from '../txn/stripe-meter.js';
 import type { CheckContext } from './context.js';
 import type { DeviceMap } from './device-map.js';
 import type { FreeBlocks } from './free-blocks.js';
@@ -133,7 +134,7 @@ export class RepairContext {
     for (const node of nodes) forest.seal(node);
     const runs = nodes.map(({ address, page }) => ({ address, bytes: page }));
     runs.sort((a, b) => a.address - b.address);
-    yield* writeRuns(device, runs, this.map.blockSize);
+    yield* writeRuns(device, runs, new StripeMeter(this.map.blockSize, 0));
     forest.clean(nodes);
   }
 }

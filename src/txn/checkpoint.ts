@@ -27,6 +27,7 @@ import { ROOT_ROLES, ROOTS_BYTES_MAX, type RootRole } from '../format/superblock
 import { putSummary, sealBitmap } from './group-store.js';
 import type { PendingRun } from './pending-data.js';
 import type { Counters, StoreState } from './store-state.js';
+import type { StripeMeter } from './stripe-meter.js';
 
 /** Largest root record in a superblock, in bytes: each of the trees may use as much. */
 export const SUPERBLOCK_EMBED_MAX = Math.floor(ROOTS_BYTES_MAX / ROOT_ROLES.length) - 64;
@@ -43,6 +44,8 @@ export interface FrozenState {
   readonly nodes: readonly Node[]; // children before parents
   readonly bitmaps: readonly PendingRun[];
   readonly data: readonly PendingRun[];
+  /** Blocks of its stripes that hold nothing: nobody's until the next checkpoint is durable. */
+  readonly padding: readonly BlockRun[];
   readonly roots: Record<RootRole, Uint8Array>; // resolved when the nodes are sealed
   readonly counters: Counters;
   /** Journal position behind everything that is contained. */
@@ -62,14 +65,18 @@ export interface FreezeOptions {
   readonly storeTag: number;
   readonly position: JournalPosition;
   readonly transaction: number;
+  /** It may use stripes that are wholly free, and leave padding in them. */
+  readonly mayOpenStripes: boolean;
 }
 
 /** Freezes the state as it is now. In synchronous mode of the forest. */
 export function freezeState(options: FreezeOptions): FrozenState {
-  const { state, storeTag } = options;
+  const { state, storeTag, mayOpenStripes } = options;
   const { forest, allocator, trees } = state;
   const epoch = forest.generation;
-  const allocate = (blocks: number, contiguous: boolean): readonly BlockRun[] => {
+  const allocate: Allocate = (blocks, contiguous, unit) => {
+    const packed = allocator.pack(blocks, contiguous ? blocks : unit, mayOpenStripes);
+    if (packed.length > 0) return packed;
     const drawn = allocator.allocate(blocks, { purpose: 'pool', contiguous });
     if (drawn.length > 0) return drawn;
     throw new StoreError('E_NO_SPACE', 'Cannot write checkpoint: the pool is used up');
@@ -77,7 +84,7 @@ export function freezeState(options: FreezeOptions): FrozenState {
 
   forest.begin();
   state.settleCollections();
-  forest.assignShared((length) => (allocate(length, true)[0] as BlockRun).start);
+  forest.assignShared((length) => (allocate(length, true, length)[0] as BlockRun).start);
   const roots = {} as Record<RootRole, Uint8Array>;
   for (const role of ROOT_ROLES) {
     const tree = treeOf(state, role);
@@ -91,8 +98,9 @@ export function freezeState(options: FreezeOptions): FrozenState {
     }
     roots.groups = trees.groups.encodeRoot(SUPERBLOCK_EMBED_MAX);
     places.cover(forest.unplaced());
-  } while (allocator.moveBitmaps() > 0);
-  for (const run of places.surplus(forest.unplaced())) allocator.free(run);
+  } while (allocator.moveBitmaps(mayOpenStripes) > 0);
+  const surplus = places.surplus(forest.unplaced());
+  for (const run of surplus) allocator.free(run);
   const bitmaps = sealBitmaps(state, epoch, storeTag);
   roots.groups = trees.groups.encodeRoot(SUPERBLOCK_EMBED_MAX);
   forest.release();
@@ -101,12 +109,15 @@ export function freezeState(options: FreezeOptions): FrozenState {
   for (const node of nodes) {
     if (node.address < 0) forest.assign(node, places.take(node.length));
   }
+  const hasStripes = allocator.geometry.stripeBlocks > 1;
+  const padding = hasStripes ? [...surplus, ...allocator.closeStripes()] : [];
   const limbo = allocator.freeze();
   state.releasedBlocks = 0;
   return {
     nodes,
     bitmaps,
     data: state.pending.freeze(),
+    padding,
     roots,
     counters: { ...state.counters },
     position: options.position,
@@ -137,13 +148,16 @@ function sealBitmaps(state: StoreState, epoch: number, storeTag: number): Pendin
   return bitmaps;
 }
 
+/** Blocks in runs of whole units, or in one run. */
+type Allocate = (blocks: number, contiguous: boolean, unit: number) => readonly BlockRun[];
+
 /** Addresses for nodes, chosen before it is known which node gets which. */
 class NodePlaces {
-  readonly #allocate: (blocks: number, contiguous: boolean) => readonly BlockRun[];
+  readonly #allocate: Allocate;
   readonly #byLength = new Map<number, number[]>();
   readonly #scraps: BlockRun[] = [];
 
-  constructor(allocate: (blocks: number, contiguous: boolean) => readonly BlockRun[]) {
+  constructor(allocate: Allocate) {
     this.#allocate = allocate;
   }
 
@@ -162,7 +176,7 @@ class NodePlaces {
   /** Cuts runs of `blocks` blocks in sum into places of `length`. */
   #cut(blocks: number, contiguous: boolean, length: number): void {
     const places = this.#placesOf(length);
-    for (const run of this.#allocate(blocks, contiguous)) {
+    for (const run of this.#allocate(blocks, contiguous, length)) {
       const end = run.start + run.length;
       let at = run.start;
       for (; at + length <= end; at += length) places.push(at);
@@ -223,25 +237,37 @@ export function* writeFrozen(
     if (root.length > 0) forest.resolveReferences(root, 0, root.length, ROLE[role]);
   }
   const nodes = frozen.nodes.map((node) => ({ address: node.address, bytes: node.page }));
-  const runs = [...frozen.data, ...frozen.bitmaps, ...nodes];
+  const padding = zerosFor(frozen.padding, blockSize);
+  const runs = [...frozen.data, ...frozen.bitmaps, ...nodes, ...padding];
   runs.sort((a, b) => a.address - b.address);
-  for (const step of writeRuns(device, runs, blockSize)) {
+  for (const step of writeRuns(device, runs, state.stripes)) {
     check();
     yield step;
   }
   state.pending.written(frozen.data);
 }
 
+/** Zeros for the padding of stripes; they share their bytes. */
+function zerosFor(padding: readonly BlockRun[], blockSize: number): PendingRun[] {
+  const longest = padding.reduce((most, { length }) => Math.max(most, length), 0);
+  const zeros = new Uint8Array(longest * blockSize);
+  return padding.map(({ start, length }) => ({
+    address: start,
+    bytes: zeros.subarray(0, length * blockSize),
+  }));
+}
+
 /** Durable writes of runs in order of address, joined into pieces, two at a time. */
 export function* writeRuns(
   device: BlockDevice,
   runs: readonly PendingRun[],
-  blockSize: number,
+  stripes: StripeMeter,
 ): Generator<IoStep, void, void> {
   let steps: IoStep[] = [];
-  for (const piece of piecesOf(runs, blockSize)) {
-    const offset = piece.address * blockSize;
-    steps.push({ kind: 'write', device, offset, sources: piece.sources, durable: true });
+  for (const { address, bytes, sources } of piecesOf(runs, stripes)) {
+    const offset = address * stripes.blockSize;
+    stripes.note(offset, bytes);
+    steps.push({ kind: 'write', device, offset, sources, durable: true });
     if (steps.length < 2) continue;
     yield { kind: 'together', steps };
     steps = [];
@@ -259,23 +285,50 @@ function append(sources: Uint8Array[], bytes: Uint8Array): void {
 }
 
 interface Piece {
-  readonly address: number;
+  readonly address: number; // block index
+  bytes: number;
+  room: number; // bytes that it may still take
   readonly sources: Uint8Array[];
 }
 
-function* piecesOf(runs: readonly PendingRun[], blockSize: number): Generator<Piece> {
+/**
+ * Pieces of at most PIECE_BYTES, or of one longer run. With stripes they end where a stripe does,
+ * and runs are cut there.
+ */
+function* piecesOf(runs: readonly PendingRun[], stripes: StripeMeter): Generator<Piece> {
+  const { blockSize, width } = stripes;
   let piece: Piece | undefined;
-  let bytes = 0;
-  for (const run of runs) {
-    const follows = piece !== undefined && piece.address + bytes / blockSize === run.address;
-    if (piece !== undefined && follows && bytes + run.bytes.length <= PIECE_BYTES) {
-      append(piece.sources, run.bytes);
-      bytes += run.bytes.length;
-      continue;
+  for (const { address, bytes } of runs) {
+    for (let at = 0; at < bytes.length; ) {
+      const offset = address * blockSize + at;
+      const least = width > 0 ? blockSize : bytes.length;
+      if (piece !== undefined && (endOfPiece(piece, blockSize) !== offset || piece.room < least)) {
+        yield piece;
+        piece = undefined;
+      }
+      piece ??= {
+        address: address + at / blockSize,
+        bytes: 0,
+        room: roomAt(offset, width),
+        sources: [],
+      };
+      const part: number = width > 0 ? Math.min(bytes.length - at, piece.room) : bytes.length;
+      append(piece.sources, bytes.subarray(at, at + part));
+      piece.bytes += part;
+      piece.room -= part;
+      at += part;
     }
-    if (piece !== undefined) yield piece;
-    piece = { address: run.address, sources: [run.bytes] };
-    bytes = run.bytes.length;
   }
   if (piece !== undefined) yield piece;
+}
+
+function endOfPiece(piece: Piece, blockSize: number): number {
+  return piece.address * blockSize + piece.bytes;
+}
+
+/** Bytes of a piece that begins at byte `offset` of the device. */
+function roomAt(offset: number, width: number): number {
+  if (width === 0) return PIECE_BYTES;
+  const most = Math.max(width, PIECE_BYTES - (PIECE_BYTES % width));
+  return most - (offset % most);
 }

@@ -26,7 +26,8 @@ import { writeSuperblock } from './superblock-slots.js';
 
 /**
  * Bytes of journal after which a checkpoint begins, however large the ring is: some fifty
- * thousand small transactions, which opening after a crash replays within a second.
+ * thousand small transactions, which opening after a crash replays within a second. Where records
+ * take whole stripe units, as many more bytes as a unit has blocks.
  */
 const REPLAY_BYTES_MAX = 6 * 1024 * 1024;
 
@@ -144,6 +145,7 @@ export class Checkpointer {
           storeTag: this.#options.storeTag,
           position: this.#options.journal.position(),
           transaction: this.#options.transaction(),
+          mayOpenStripes: this.#options.space.mayOpenStripe,
         }),
       );
       state.forgetOpen();
@@ -230,7 +232,8 @@ export class Checkpointer {
   }
 
   get #replayBytesMax(): number {
-    return Math.min(REPLAY_BYTES_MAX, this.#options.journal.ring.bytes / 4);
+    const { bytes, blockSize, align = blockSize } = this.#options.journal.ring;
+    return Math.min(REPLAY_BYTES_MAX * (align / blockSize), bytes / 4);
   }
 
   get #isDue(): boolean {

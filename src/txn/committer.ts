@@ -112,7 +112,8 @@ export class Committer {
   hasRoom(bytes: number): boolean {
     const inline = bytes > this.#journal.inlineBytesMax ? 0 : bytes;
     // It may go into a record of its own: then both need their header and padding.
-    return this.#journal.fits(this.#body.at + inline + RECORD.size + 2 * this.#options.blockSize);
+    const { align = this.#options.blockSize } = this.#journal.ring;
+    return this.#journal.fits(this.#body.at + inline + RECORD.size + 2 * align);
   }
 
   /** True when a record with `bytes` of body needs a run of blocks of its own. */

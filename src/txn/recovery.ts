@@ -43,6 +43,7 @@ import { fixedRuns } from './make-store.js';
 import { checkOnDevice, DeviceNodeReader } from './node-reader.js';
 import { decodeReservation, heldBlocks } from './reservation.js';
 import { type Counters, type Placer, STORE_SPECS, StoreState } from './store-state.js';
+import { StripeMeter } from './stripe-meter.js';
 import { readSuperblocks, type SlotFault, writeSuperblock } from './superblock-slots.js';
 import {
   decodeTransactionRecords,
@@ -107,6 +108,7 @@ export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
     offset: newest.journalOffset,
     bytes: newest.journalBytes,
     blockSize: newest.blockSize,
+    align: newest.stripeUnit || newest.blockSize,
     uuid: newest.journalUuid,
   });
   const scan = yield* journal.scan(newest.journalStart);
@@ -256,6 +258,7 @@ function* openState(
     counters,
     blockSize,
     nodeSize,
+    stripes: new StripeMeter(blockSize, superblock.stripeWidth),
   });
   free.node = (start, length) => state.freeNode(start, length);
   return state;

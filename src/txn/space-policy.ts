@@ -65,12 +65,12 @@ export class SpacePolicy {
   }
 
   /**
-   * Free blocks, those in the pool beyond its three parts included. What the pool lacks until limbo
+   * Free blocks, those of open stripes and those in the pool beyond its three parts included. What the pool lacks until limbo
    * is released belongs to nobody else.
    */
   get free(): number {
-    const { allocator } = this.#state;
-    return allocator.freeBlocks + allocator.poolBlocks - 3 * this.housekeeping;
+    const { freeBlocks, openBlocks, poolBlocks } = this.#state.allocator;
+    return freeBlocks + openBlocks + poolBlocks - 3 * this.housekeeping;
   }
 
   /** Blocks that only deleting may use. */
@@ -115,7 +115,7 @@ export class SpacePolicy {
   /** True when `blocks` can be claimed for data that uses `entitled` blocks of a reservation. */
   canClaim(blocks: number, entitled: number): boolean {
     const promised = Math.max(0, this.held - entitled) + this.floor + this.growth;
-    const left = this.free - promised - blocks;
+    const left = this.free - this.#state.allocator.openBlocks - promised - blocks;
     return left >= 0 && this.dirtyBlocks <= Math.max(this.housekeeping, left);
   }
 
@@ -132,7 +132,13 @@ export class SpacePolicy {
 
   /** Blocks that come back, at most, when what was freed so far is durable. */
   get returning(): number {
-    return this.#state.allocator.limboBlocks - this.#state.releasedBlocks;
+    const { limboBlocks, openBlocks } = this.#state.allocator;
+    return limboBlocks + openBlocks - this.#state.releasedBlocks;
+  }
+
+  /** True when a stripe's worth of padding is nobody's loss. */
+  get mayOpenStripe(): boolean {
+    return this.available >= this.#state.allocator.geometry.stripeBlocks;
   }
 
   get #unpromised(): number {

@@ -33,6 +33,7 @@ import { OpenCollection } from './open-collection.js';
 import { PendingData } from './pending-data.js';
 import { fillRuns } from './placement.js';
 import { REFERENCE, ReferenceTable } from './reference-table.js';
+import type { StripeMeter } from './stripe-meter.js';
 import type { PlacedRun } from './transaction-record.js';
 
 /** Trees whose roots stand in the superblock. */
@@ -93,6 +94,7 @@ export interface StoreStateOptions {
   readonly counters: Counters;
   readonly blockSize: number;
   readonly nodeSize: number;
+  readonly stripes: StripeMeter;
 }
 
 export class StoreState implements ObjectContext {
@@ -104,6 +106,7 @@ export class StoreState implements ObjectContext {
   readonly pending: PendingData;
   readonly blockSize: number;
   readonly nodeSize: number;
+  readonly stripes: StripeMeter;
   counters: Counters;
   /** Raised by every change of the trees; what was read from them holds as long as it stays. */
   version = 0;
@@ -131,6 +134,7 @@ export class StoreState implements ObjectContext {
     this.counters = options.counters;
     this.blockSize = options.blockSize;
     this.nodeSize = options.nodeSize;
+    this.stripes = options.stripes;
     this.pending = new PendingData(options.blockSize);
     this.references = new ReferenceTable(options.trees.references, (start, length) =>
       this.allocator.free({ start, length }),
