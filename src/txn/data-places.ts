@@ -3,6 +3,8 @@
  *
  * - Data ahead is written, not flushed, to blocks that are claimed: no record names them yet, and
  *   nobody else gets them.
+ * - With stripes, only whole ones are written ahead. The rest of the data, which would fill a
+ *   stripe in part, goes into the record, as long as that stays small; else its stripe is padded.
  * - A refused transaction's claims go back when nothing can be writing to them any more.
  * - What a redeeming transaction has claimed counts as taken from its reservations already.
  */
@@ -11,13 +13,18 @@ import type { AllocateOptions } from '../alloc/chooser.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
 import type { Io } from '../blockdev/io.js';
 import type { Overtaken } from '../blockdev/overtaken.js';
+import type { PlacedExtent } from '../onode/context.js';
 import { fillRuns } from './placement.js';
 import { heldBlocks } from './reservation.js';
+import { piecesOf, zerosFor } from './run-writer.js';
 import type { SpaceKeeper } from './space-keeper.js';
 import type { SpacePolicy } from './space-policy.js';
 import type { StoreState } from './store-state.js';
 import { type Entry, noSpace } from './submission.js';
 import type { PlacedRun } from './transaction-record.js';
+
+/** Bytes that are written ahead at once. */
+const AHEAD_PIECE_BYTES = 8 * 1024 * 1024;
 
 export interface DataPlacesOptions {
   readonly device: BlockDevice;
@@ -25,6 +32,8 @@ export interface DataPlacesOptions {
   readonly space: SpacePolicy;
   readonly keeper: SpaceKeeper;
   readonly overtaken: Overtaken;
+  /** Bytes of a transaction that a record has room for. */
+  readonly recordBytesMax: number;
   /** Tries to make room for so many blocks; false when there is none to be had. */
   readonly relieve: (blocks: number, entitled: boolean) => Io<boolean>;
   /** @throws StoreError when nothing may be written any more */
@@ -44,22 +53,45 @@ export class DataPlaces {
 
   /** Gives the transaction's large data its places and writes it, without a flush. */
   *writeAhead(entry: Entry): Io<void> {
-    const { state, device, check } = this.#options;
-    const { blockSize, nodeSize } = state;
+    let room = this.#options.recordBytesMax - entry.sealed.length;
     for (const data of entry.sealed.ahead) {
-      const runs = yield* this.#claim(Math.ceil(data.length / blockSize), entry);
-      entry.claims.push(...runs);
-      if (entry.sealed.redeems) this.#redeeming.add(entry);
-      this.countPrepaid(undefined);
-      const filled = fillRuns(data, runs, blockSize, nodeSize, false);
-      for (const { extent, bytes } of filled) {
-        const offset = extent.address * blockSize;
-        check();
-        yield { kind: 'write', device, offset, sources: [bytes], durable: false };
-      }
-      entry.ahead.push({ length: data.length, extents: filled.map(({ extent }) => extent) });
+      const tail = this.#tailOf(data, room);
+      room -= tail.length;
+      const body = data.subarray(0, data.length - tail.length);
+      const extents = body.length > 0 ? yield* this.#place(body, entry) : [];
+      entry.ahead.push({ length: data.length, extents, tail });
     }
     entry.ready = true;
+  }
+
+  /** What is behind the last whole stripe of `data`, if that is not more than `room`. */
+  #tailOf(data: Uint8Array, room: number): Uint8Array {
+    const { width } = this.#options.state.stripes;
+    const length = width > 0 ? data.length % width : 0;
+    return data.subarray(data.length - (length <= room ? length : 0));
+  }
+
+  /** Claims blocks for `data` and writes it there. */
+  *#place(data: Uint8Array, entry: Entry): Io<readonly PlacedExtent[]> {
+    const { state, device, check } = this.#options;
+    const { blockSize, nodeSize, stripes } = state;
+    const blocks = Math.ceil(data.length / blockSize);
+    const runs = yield* this.#claim(blocks, entry);
+    const padding = behind(blocks, runs);
+    entry.claims.push(...runs);
+    entry.padding.push(...padding);
+    if (entry.sealed.redeems) this.#redeeming.add(entry);
+    this.countPrepaid(undefined);
+    const filled = fillRuns(data, runs, blockSize, nodeSize, false);
+    const pending = filled.map(({ extent, bytes }) => ({ address: extent.address, bytes }));
+    pending.push(...zerosFor(padding, blockSize));
+    for (const { address, sources, bytes } of piecesOf(pending, stripes, AHEAD_PIECE_BYTES)) {
+      const offset = address * blockSize;
+      check();
+      stripes.note(offset, bytes);
+      yield { kind: 'write', device, offset, sources, durable: false };
+    }
+    return filled.map(({ extent }) => extent);
   }
 
   /** Blocks for data that is not written ahead; none when there is no room. */
@@ -72,6 +104,7 @@ export class DataPlaces {
   /** Gives up the places that the transaction's data has got, written or not. */
   giveBack(entry: Entry): void {
     this.#refused.push(...entry.claims.splice(0));
+    entry.padding = [];
     this.#redeeming.delete(entry);
     if (this.#options.overtaken.isEmpty) this.releaseRefused();
     this.countPrepaid(undefined);
@@ -96,15 +129,25 @@ export class DataPlaces {
     this.#options.space.prepaid = blocks;
   }
 
-  /** Claims blocks, but none that are promised to somebody else. E_NO_SPACE */
+  /**
+   * Claims blocks, but none that are promised to somebody else; with stripes as many more as make
+   * them whole, where there is room. E_NO_SPACE
+   */
   *#claim(blocks: number, entry: Entry): Io<readonly PlacedRun[]> {
+    const { space, state, relieve } = this.#options;
+    const stripe = state.allocator.geometry.stripeBlocks;
+    const padded = Math.ceil(blocks / stripe) * stripe;
     for (;;) {
       const entitled = Math.max(0, this.#redeemedBlocks(entry) - entry.claimedBlocks);
-      if (this.#options.space.canClaim(blocks, entitled)) {
+      if (padded > blocks && space.canClaim(padded, entitled)) {
+        const runs = this.take(padded, { purpose: 'data', claim: true, stripesOnly: true }, entry);
+        if (runs.length > 0) return runs;
+      }
+      if (space.canClaim(blocks, entitled)) {
         const runs = this.take(blocks, { purpose: 'data', claim: true }, entry);
         if (runs.length > 0) return runs;
       }
-      if (!(yield* this.#options.relieve(blocks, entry.sealed.redeems))) throw noSpace();
+      if (!(yield* relieve(blocks, entry.sealed.redeems))) throw noSpace();
     }
   }
 
@@ -113,4 +156,16 @@ export class DataPlaces {
     const { blockSize, nodeSize } = this.#options.state;
     return heldBlocks(sealed.redeemed, blockSize, nodeSize);
   }
+}
+
+/** What of `runs` is behind their first `blocks` blocks. */
+function behind(blocks: number, runs: readonly PlacedRun[]): PlacedRun[] {
+  const rest: PlacedRun[] = [];
+  let left = blocks;
+  for (const { start, length } of runs) {
+    const used = Math.min(left, length);
+    if (used < length) rest.push({ start: start + used, length: length - used });
+    left -= used;
+  }
+  return rest;
 }

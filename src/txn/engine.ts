@@ -26,7 +26,7 @@ import { bodyRunBlocks } from '../format/journal-record.js';
 import type { Superblock } from '../format/superblock.js';
 import { applyTransaction } from './apply.js';
 import { Checkpointer } from './checkpointer.js';
-import { Committer } from './committer.js';
+import { Committer, GROUP_BYTES_MAX } from './committer.js';
 import { DataPlaces } from './data-places.js';
 import { DropWorker } from './drop-worker.js';
 import type { Environment } from './environment.js';
@@ -100,6 +100,7 @@ export class Engine {
       space: this.space,
       keeper: this.#keeper,
       overtaken: this.#overtaken,
+      recordBytesMax: Math.min(GROUP_BYTES_MAX, journal.inlineBytesMax),
       relieve: (blocks, entitled) => this.#relieve(blocks, entitled),
       check: () => this.check(),
     });
@@ -385,7 +386,7 @@ export class Engine {
   #attempt(entry: Entry): void {
     if (entry.settled) return;
     const { state } = this;
-    const { sealed, claims, ahead } = entry;
+    const { sealed, claims, padding, ahead } = entry;
     const { nextObject: firstObject, nextCollection: firstCollection } = state.counters;
     const placements: (readonly PlacedRun[])[] = [];
     const placer: Placer = {
@@ -402,6 +403,7 @@ export class Engine {
     state.begin(placer);
     try {
       for (const run of claims) state.allocator.adopt(run);
+      for (const run of padding) state.allocator.free(run);
       record.varint(sealed.length);
       const from = record.at;
       sealed.writeTo(record);
@@ -424,7 +426,7 @@ export class Engine {
     entry.accept(++this.#transaction);
     this.#places.settle(entry);
     const { sequence } = entry;
-    const flush = ahead.length > 0;
+    const flush = claims.length > 0;
     // Data written ahead is the caller's again when it has committed: nothing may read it then.
     this.#committer.add(
       { sequence, flush, bodyRun },
@@ -441,10 +443,23 @@ export class Engine {
     if (!this.#committer.isLarge(bytes)) return undefined;
     const { allocator, blockSize } = this.state;
     const length = bodyRunBlocks(bytes, blockSize);
-    const [run] = allocator.allocate(length, { purpose: 'data', contiguous: true });
+    const run = this.#placeWhole(length) ?? this.#placeInOne(length);
     if (run === undefined) throw new Shortage(length);
     allocator.free(run);
     return run;
+  }
+
+  /** `length` blocks and what they lack to whole stripes, if there is room for that. */
+  #placeWhole(length: number): BlockRun | undefined {
+    const { stripeBlocks } = this.state.allocator.geometry;
+    const whole = Math.ceil(length / stripeBlocks) * stripeBlocks;
+    if (stripeBlocks === 1 || this.space.available < whole) return undefined;
+    return this.#placeInOne(whole, true);
+  }
+
+  #placeInOne(length: number, stripesOnly = false): BlockRun | undefined {
+    const { allocator } = this.state;
+    return allocator.allocate(length, { purpose: 'data', contiguous: true, stripesOnly })[0];
   }
 
   // Room: in the journal, in memory, on the device
@@ -484,7 +499,8 @@ export class Engine {
   /** Upper bound of what the extents of data written ahead take in a record. */
   #aheadBytes(entry: Entry): number {
     let bytes = 0;
-    for (const { extents } of entry.ahead) {
+    for (const { extents, tail } of entry.ahead) {
+      bytes += tail.length + Math.ceil(tail.length / 8) + RECORD_OVERHEAD_MAX;
       for (const { checksums } of extents) bytes += checksums.length + 40;
     }
     return bytes;

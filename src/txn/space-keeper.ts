@@ -129,7 +129,7 @@ export class SpaceKeeper {
   ): readonly PlacedRun[] {
     const { allocator } = this.#state;
     const whole = this.#takeWhole(blocks, options);
-    if (whole.length > 0) return whole;
+    if (whole.length > 0 || options.stripesOnly === true) return whole;
     const runs = allocator.allocate(blocks, options);
     if (runs.length > 0) return runs;
     const need = this.#space.poolNeed(isEntitled) - redeemedBlocks;
