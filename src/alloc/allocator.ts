@@ -32,7 +32,9 @@ import { type BitmapPointer, GroupTable } from './group-table.js';
 import { Limbo } from './limbo.js';
 import { Placement } from './placement.js';
 import { RunSet } from './run-set.js';
+import { StripeExchange } from './stripe-exchange.js';
 import { StripePacker } from './stripe-packer.js';
+import { StripeSurvey } from './stripe-survey.js';
 import { verifyParts } from './verify.js';
 
 export type BlockState = 'free' | 'claimed' | 'referenced' | 'limbo' | 'pool' | 'open';
@@ -60,7 +62,10 @@ export class Allocator {
   readonly #table: GroupTable;
   readonly #cache: GroupCache;
   readonly #chooser: Chooser;
+  readonly #exchange: StripeExchange;
   readonly #packer: StripePacker;
+  /** Whole stripes, counted and searched. */
+  readonly stripes: StripeSurvey;
   readonly #limbo: Limbo;
   readonly #fixed = new RunSet();
   readonly #states: BlockStates;
@@ -89,9 +94,14 @@ export class Allocator {
     this.#states = new BlockStates(this.#table, this.#cache, this.#limbo);
     const placement = new Placement(this.#table, this.#cache);
     this.#chooser = new Chooser(this.#table, placement, this.#states.pool);
+    this.#exchange = new StripeExchange(this.#table, this.#cache, this.#states, {
+      fill: (target) => this.fillPool(target, this.#poolUnit),
+      drain: (length) => this.drainPool(length),
+    });
     this.#packer = new StripePacker(this.#table, placement, this.#states, (length) =>
       this.exchangeStripes(length),
     );
+    this.stripes = new StripeSurvey(this.#table, this.#cache, this.#states.pool);
     this.#loadedGroupsMax = options.loadedGroupsMax;
   }
 
@@ -424,32 +434,7 @@ export class Allocator {
    * blocks elsewhere; false, with the pool as large as before, when that can't be.
    */
   exchangeStripes(length: number): boolean {
-    const stripes = this.#pooledStripes(length);
-    if (stripes === undefined || this.freeBlocks < length) return false;
-    const before = this.poolBlocks;
-    if (this.fillPool(before + length, this.#poolUnit) < before + length) {
-      this.drainPool(this.poolBlocks - before);
-      return false;
-    }
-    for (const run of stripes) this.#states.each(run, this.#states.unpool);
-    return true;
-  }
-
-  /** Whole stripes in the pool, of `length` blocks together. */
-  #pooledStripes(length: number): BlockRun[] | undefined {
-    const { pool } = this.#states;
-    const { stripeBlocks } = this.geometry;
-    const stripes: BlockRun[] = [];
-    let rest = length;
-    for (let i = 0; i < pool.count && rest > 0; i++) {
-      const run = pool.at(i);
-      const start = Math.ceil(run.start / stripeBlocks) * stripeBlocks;
-      const whole = Math.min(rest, endOf(run) - (endOf(run) % stripeBlocks) - start);
-      if (whole <= 0) continue;
-      stripes.push({ start, length: whole });
-      rest -= whole;
-    }
-    return rest > 0 ? undefined : stripes;
+    return this.#exchange.run(length);
   }
 
   // Growth and inspection.

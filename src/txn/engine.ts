@@ -26,6 +26,7 @@ import { bodyRunBlocks } from '../format/journal-record.js';
 import type { Superblock } from '../format/superblock.js';
 import { applyTransaction } from './apply.js';
 import { Checkpointer } from './checkpointer.js';
+import { Cleaner } from './cleaner.js';
 import { Committer, GROUP_BYTES_MAX } from './committer.js';
 import { DataPlaces } from './data-places.js';
 import { DropWorker } from './drop-worker.js';
@@ -70,6 +71,7 @@ export class Engine {
   readonly #places: DataPlaces;
   readonly #checkpointer: Checkpointer;
   readonly #drops: DropWorker;
+  readonly #cleaner: Cleaner;
   readonly #relief: Relief;
   readonly #dirtyBytesMax: number;
   /** Writes that may still land: no place is given to others before they have. */
@@ -81,6 +83,9 @@ export class Engine {
   #housekeeping: Drive<void> | undefined;
   #poison: StoreError | undefined;
   #closed = false;
+  #closing = false;
+  /** Checkpoints that had ended when the cleaner was last asked. */
+  #cleanedAt = -1;
 
   constructor(options: EngineOptions) {
     const { device, environment, state, journal, superblock } = options;
@@ -144,6 +149,17 @@ export class Engine {
       space: this.space,
       isOpen: () => this.#poison === undefined && !this.#closed,
       checkpoint: () => this.checkpointIo(),
+    });
+    this.#cleaner = new Cleaner({
+      device,
+      state,
+      space: this.space,
+      keeper: this.#keeper,
+      dirtyBytesMax: options.dirtyBytesMax,
+      isOpen: () => this.#poison === undefined && !this.#closing,
+      checkpoint: () => this.checkpointIo(),
+      beginRead: () => this.beginRead(),
+      endRead: (reader) => this.readers.end(reader),
     });
     this.#relief = new Relief({
       state,
@@ -527,14 +543,26 @@ export class Engine {
     state.forest.trim();
     if (space.dirtyBlocks > space.dirtyBlocksMax / 2) this.#keeper.grow(space.dirtyBlocks);
     this.#checkpointer.startIfDue();
-    if (this.#housekeeping === undefined && !this.#drops.isEmpty) {
-      const drive = new Drive(this.#drops.dropAll(), this.#overtaken);
-      this.#housekeeping = drive;
-      const ended = (): void => {
-        this.#housekeeping = undefined;
-      };
-      drive.promise.then(ended, ended);
-    }
+    if (this.#housekeeping !== undefined) return;
+    if (!this.#drops.isEmpty) this.#keepHouse(this.#drops.dropAll());
+    else if (this.#mayClean) this.#keepHouse(this.#cleaner.pass());
+  }
+
+  #keepHouse(work: Io<void>): void {
+    const drive = new Drive(work, this.#overtaken);
+    this.#housekeeping = drive;
+    const ended = (): void => {
+      this.#housekeeping = undefined;
+    };
+    drive.promise.then(ended, ended);
+  }
+
+  /** True at most once for each checkpoint; what snapshots hold can't be made free by moving. */
+  get #mayClean(): boolean {
+    const { count } = this.#checkpointer;
+    if (count === this.#cleanedAt || this.#closing || this.readers.hasSnapshot) return false;
+    this.#cleanedAt = count;
+    return this.#cleaner.isDue;
   }
 
   // Readers
@@ -561,6 +589,7 @@ export class Engine {
 
   /** Makes everything durable, then writes a last checkpoint that leaves no journal behind. */
   *closeIo(): Io<void> {
+    this.#closing = true;
     yield {
       kind: 'until',
       start: () => this.#queue.settle(() => this.#poison !== undefined),

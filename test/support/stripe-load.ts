@@ -7,6 +7,7 @@
  * - What was written is known here, so that it can be compared with what the store returns.
  */
 
+import { setImmediate as turn } from 'node:timers/promises';
 import { mkfsOn, Store } from '../../src/index.js';
 import { planStore } from '../../src/txn/make-store.js';
 import { noCosts, ParityDevice, type WriteCosts } from './parity-device.js';
@@ -96,7 +97,10 @@ export class StripeLoad {
 
   /** Makes objects until the device is as full as it shall be. */
   async fillUp(): Promise<void> {
-    while (this.fill < this.#options.fill) await this.#create();
+    while (this.fill < this.#options.fill) {
+      await this.#create();
+      await turn();
+    }
   }
 
   /** Does `count` transactions at that fill. */
@@ -109,6 +113,7 @@ export class StripeLoad {
       else if (choice < 80) await this.#rewrite();
       else if (choice < 85) await this.#remove();
       else await this.#create();
+      await turn(); // a device in memory never lets the event loop go round
     }
   }
 
@@ -126,7 +131,8 @@ export class StripeLoad {
       if (Buffer.compare(read, bytes) !== 0) throw new Error(`object ${name} differs`);
       for (const [key, value] of this.#maps.get(name) ?? []) {
         const found = collection.object(name).mapGetSync(key);
-        if (Buffer.from(found ?? []).toString() !== value) throw new Error(`map of ${name} differs`);
+        if (Buffer.from(found ?? []).toString() !== value)
+          throw new Error(`map of ${name} differs`);
       }
     }
   }
