@@ -62,16 +62,18 @@ export class StripeExchange {
     const { stripeBlocks } = this.#table.geometry;
     const stripes: BlockRun[] = [];
     let seen = -1;
-    for (let i = 0; i < pool.count && stripes.length * stripeBlocks < length; i++) {
+    const count = Math.ceil(length / stripeBlocks);
+    for (let i = 0; i < pool.count; i++) {
       const { start, length: blocks } = pool.at(i);
       const last = Math.floor((start + blocks - 1) / stripeBlocks);
       for (let one = Math.max(seen + 1, Math.floor(start / stripeBlocks)); one <= last; one++) {
         const stripe = { start: one * stripeBlocks, length: stripeBlocks };
         if (this.#isSpare(stripe)) stripes.push(stripe);
+        if (stripes.length === count) return stripes;
         seen = one;
       }
     }
-    return stripes.length * stripeBlocks < length ? undefined : stripes;
+    return undefined;
   }
 
   #isSpare(stripe: BlockRun): boolean {

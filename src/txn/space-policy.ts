@@ -136,9 +136,10 @@ export class SpacePolicy {
     return limboBlocks + openBlocks - this.#state.releasedBlocks;
   }
 
-  /** True when a stripe's worth of padding is nobody's loss. */
+  /** True when a stripe's worth of padding is nobody's loss but that of half the floor, for now. */
   get mayOpenStripe(): boolean {
-    return this.available >= this.#state.allocator.geometry.stripeBlocks;
+    const { stripeBlocks } = this.#state.allocator.geometry;
+    return this.free - this.held - this.growth - this.floor / 2 >= stripeBlocks;
   }
 
   get #unpromised(): number {

@@ -22,7 +22,7 @@ export interface StripeLoadOptions {
   readonly size: number;
   /** False for a store that knows nothing of the stripes below it. */
   readonly aware: boolean;
-  /** Part of the device that is to be in use, in (0, 1). */
+  /** Part of what a program may use that is to be in use, in (0, 1). */
   readonly fill: number;
   readonly seed: number;
   /** Bytes of the largest object; 4 MiB unless given. */
@@ -89,10 +89,10 @@ export class StripeLoad {
     return sum;
   }
 
-  /** Part of the device that is in use. */
+  /** Part of what a program may use that is in use. */
   get fill(): number {
-    const { allocated, total } = this.#store.statfs();
-    return allocated / total;
+    const { allocated, pending, available } = this.#store.statfs();
+    return allocated / (allocated + pending + available);
   }
 
   /** Makes objects until the device is as full as it shall be. */
