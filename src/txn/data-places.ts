@@ -101,6 +101,20 @@ export class DataPlaces {
     return this.#options.keeper.takeForData(blocks, options, deleting || redeems, redeemed);
   }
 
+  /** One run of `blocks` blocks, and what they lack to whole stripes if there is room for that. */
+  takeInOne(blocks: number): PlacedRun | undefined {
+    const { space, state } = this.#options;
+    const { allocator } = state;
+    const stripe = allocator.geometry.stripeBlocks;
+    const padded = Math.ceil(blocks / stripe) * stripe;
+    const options = { purpose: 'data', contiguous: true } as const;
+    const [whole] =
+      stripe > 1 && space.available >= padded
+        ? allocator.allocate(padded, { ...options, stripesOnly: true })
+        : [];
+    return whole ?? allocator.allocate(blocks, options)[0];
+  }
+
   /** Gives up the places that the transaction's data has got, written or not. */
   giveBack(entry: Entry): void {
     this.#refused.push(...entry.claims.splice(0));

@@ -31,6 +31,7 @@ import { Committer, GROUP_BYTES_MAX } from './committer.js';
 import { DataPlaces } from './data-places.js';
 import { DropWorker } from './drop-worker.js';
 import type { Environment } from './environment.js';
+import { Housekeeping } from './housekeeping.js';
 import type { Journal } from './journal.js';
 import { Overdue, untilLanded } from './overdue.js';
 import { type Reader, Readers } from './readers.js';
@@ -64,6 +65,7 @@ export class Engine {
   readonly state: StoreState;
   readonly readers: Readers;
   readonly space: SpacePolicy;
+  readonly cleaner: Cleaner;
   readonly readOnly: boolean;
   readonly #journal: Journal;
   readonly #committer: Committer;
@@ -71,7 +73,7 @@ export class Engine {
   readonly #places: DataPlaces;
   readonly #checkpointer: Checkpointer;
   readonly #drops: DropWorker;
-  readonly #cleaner: Cleaner;
+  readonly #housekeeping: Housekeeping;
   readonly #relief: Relief;
   readonly #dirtyBytesMax: number;
   /** Writes that may still land: no place is given to others before they have. */
@@ -80,12 +82,8 @@ export class Engine {
   readonly #queue = new TransactionQueue();
   #current: Drive<void> | undefined;
   #pumping = false;
-  #housekeeping: Drive<void> | undefined;
   #poison: StoreError | undefined;
   #closed = false;
-  #closing = false;
-  /** Checkpoints that had ended when the cleaner was last asked. */
-  #cleanedAt = -1;
 
   constructor(options: EngineOptions) {
     const { device, environment, state, journal, superblock } = options;
@@ -150,16 +148,23 @@ export class Engine {
       isOpen: () => this.#poison === undefined && !this.#closed,
       checkpoint: () => this.checkpointIo(),
     });
-    this.#cleaner = new Cleaner({
+    this.cleaner = new Cleaner({
       device,
       state,
       space: this.space,
       keeper: this.#keeper,
       dirtyBytesMax: options.dirtyBytesMax,
-      isOpen: () => this.#poison === undefined && !this.#closing,
+      isOpen: () => this.#poison === undefined && this.#housekeeping.mayClean,
       checkpoint: () => this.checkpointIo(),
       beginRead: () => this.beginRead(),
       endRead: (reader) => this.readers.end(reader),
+    });
+    this.#housekeeping = new Housekeeping({
+      drops: this.#drops,
+      cleaner: this.cleaner,
+      readers: this.readers,
+      overtaken: this.#overtaken,
+      checkpointCount: () => this.#checkpointer.count,
     });
     this.#relief = new Relief({
       state,
@@ -457,25 +462,11 @@ export class Engine {
   /** Blocks for the body of a record of `bytes`, if it needs any; they are free again in time. */
   #placeBody(bytes: number): BlockRun | undefined {
     if (!this.#committer.isLarge(bytes)) return undefined;
-    const { allocator, blockSize } = this.state;
-    const length = bodyRunBlocks(bytes, blockSize);
-    const run = this.#placeWhole(length) ?? this.#placeInOne(length);
+    const length = bodyRunBlocks(bytes, this.state.blockSize);
+    const run = this.#places.takeInOne(length);
     if (run === undefined) throw new Shortage(length);
-    allocator.free(run);
+    this.state.allocator.free(run);
     return run;
-  }
-
-  /** `length` blocks and what they lack to whole stripes, if there is room for that. */
-  #placeWhole(length: number): BlockRun | undefined {
-    const { stripeBlocks } = this.state.allocator.geometry;
-    const whole = Math.ceil(length / stripeBlocks) * stripeBlocks;
-    if (stripeBlocks === 1 || this.space.available < whole) return undefined;
-    return this.#placeInOne(whole, true);
-  }
-
-  #placeInOne(length: number, stripesOnly = false): BlockRun | undefined {
-    const { allocator } = this.state;
-    return allocator.allocate(length, { purpose: 'data', contiguous: true, stripesOnly })[0];
   }
 
   // Room: in the journal, in memory, on the device
@@ -543,26 +534,7 @@ export class Engine {
     state.forest.trim();
     if (space.dirtyBlocks > space.dirtyBlocksMax / 2) this.#keeper.grow(space.dirtyBlocks);
     this.#checkpointer.startIfDue();
-    if (this.#housekeeping !== undefined) return;
-    if (!this.#drops.isEmpty) this.#keepHouse(this.#drops.dropAll());
-    else if (this.#mayClean) this.#keepHouse(this.#cleaner.pass());
-  }
-
-  #keepHouse(work: Io<void>): void {
-    const drive = new Drive(work, this.#overtaken);
-    this.#housekeeping = drive;
-    const ended = (): void => {
-      this.#housekeeping = undefined;
-    };
-    drive.promise.then(ended, ended);
-  }
-
-  /** True at most once for each checkpoint; what snapshots hold can't be made free by moving. */
-  get #mayClean(): boolean {
-    const { count } = this.#checkpointer;
-    if (count === this.#cleanedAt || this.#closing || this.readers.hasSnapshot) return false;
-    this.#cleanedAt = count;
-    return this.#cleaner.isDue;
+    this.#housekeeping.startIfDue();
   }
 
   // Readers
@@ -589,7 +561,7 @@ export class Engine {
 
   /** Makes everything durable, then writes a last checkpoint that leaves no journal behind. */
   *closeIo(): Io<void> {
-    this.#closing = true;
+    this.#housekeeping.stop();
     yield {
       kind: 'until',
       start: () => this.#queue.settle(() => this.#poison !== undefined),

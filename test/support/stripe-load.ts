@@ -27,6 +27,8 @@ export interface StripeLoadOptions {
   readonly seed: number;
   /** Bytes of the largest object; 4 MiB unless given. */
   readonly objectMax?: number;
+  /** Does what that load has done, transaction by transaction, however full its own store is. */
+  readonly follows?: StripeLoad;
 }
 
 const NO_STRIPES = { unit: 0, width: 0 };
@@ -45,6 +47,8 @@ export class StripeLoad {
   readonly #maps = new Map<string, Map<string, string>>();
   #names: string[] = [];
   #count = 0;
+  /** Whether the store was too full, each time that it was asked. */
+  readonly #answers: boolean[] = [];
 
   constructor(options: StripeLoadOptions) {
     this.#options = options;
@@ -97,7 +101,7 @@ export class StripeLoad {
 
   /** Makes objects until the device is as full as it shall be. */
   async fillUp(): Promise<void> {
-    while (this.fill < this.#options.fill) {
+    while (!this.#isFull()) {
       await this.#create();
       await turn();
     }
@@ -107,7 +111,7 @@ export class StripeLoad {
   async run(count: number): Promise<void> {
     for (let i = 0; i < count; i++) {
       const choice = this.#random.below(100);
-      if (this.fill > this.#options.fill) await this.#remove();
+      if (this.#isFull()) await this.#remove();
       else if (choice < 35) await this.#overwrite();
       else if (choice < 60) await this.#updateMap();
       else if (choice < 80) await this.#rewrite();
@@ -213,6 +217,16 @@ export class StripeLoad {
     this.#names = this.#names.filter((one) => one !== name);
     this.#objects.delete(name);
     this.#maps.delete(name);
+  }
+
+  #isFull(): boolean {
+    const { follows, fill } = this.#options;
+    const answer =
+      follows === undefined
+        ? this.fill > fill
+        : (follows.#answers[this.#answers.length] as boolean);
+    this.#answers.push(answer);
+    return answer;
   }
 
   #given(bytes: number): void {
