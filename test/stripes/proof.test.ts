@@ -15,7 +15,7 @@ const SEED = seedFromEnvironment();
 
 const ARRAYS = {
   'RAID-5': { dataDisks: 4, parityDisks: 1, unit: 16 * 1024 },
-  'RAID-6': { dataDisks: 8, parityDisks: 2, unit: 16 * 1024 },
+  'RAID-6': { dataDisks: 8, parityDisks: 2, unit: 8 * 1024 },
 } as const;
 
 /** Transactions before counting begins, and while it lasts. */
