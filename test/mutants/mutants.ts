@@ -26,6 +26,7 @@ const CRASH_TESTS = [CRASHES, SIMULATION];
 
 const COMMITTER = 'src/txn/committer.ts';
 const CHECKPOINT = 'src/txn/checkpoint.ts';
+const RUN_WRITER = 'src/txn/run-writer.ts';
 const CHECKPOINTER = 'src/txn/checkpointer.ts';
 const ENGINE = 'src/txn/engine.ts';
 const JOURNAL = 'src/txn/journal.ts';
@@ -183,9 +184,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a superblock before what it refers to is durable',
     edits: [
       {
-        file: CHECKPOINT,
-        from: "steps.push({ kind: 'write', device, offset, sources: piece.sources, durable: true });",
-        to: "steps.push({ kind: 'write', device, offset, sources: piece.sources, durable: false });",
+        file: RUN_WRITER,
+        from: "steps.push({ kind: 'write', device, offset, sources, durable: true });",
+        to: "steps.push({ kind: 'write', device, offset, sources, durable: false });",
       },
       {
         file: CHECKPOINTER,
