@@ -218,20 +218,20 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'bitmaps are written over in place',
     CHECKPOINT,
-    '} while (allocator.moveBitmaps() > 0);',
+    '} while (allocator.moveBitmaps(mayOpenStripes) > 0);',
     '} while (allocator.totalBlocks < 0);',
   ),
   mutant(
     'a checkpoint leaves the bitmaps out',
     CHECKPOINT,
-    'const runs = [...frozen.data, ...frozen.bitmaps, ...nodes];',
-    'const runs = [...frozen.data, ...nodes];',
+    'const runs = [...frozen.data, ...frozen.bitmaps, ...nodes, ...padding];',
+    'const runs = [...frozen.data, ...nodes, ...padding];',
   ),
   mutant(
     'a checkpoint leaves data out',
     CHECKPOINT,
-    'const runs = [...frozen.data, ...frozen.bitmaps, ...nodes];',
-    'const runs = [...frozen.bitmaps, ...nodes];',
+    'const runs = [...frozen.data, ...frozen.bitmaps, ...nodes, ...padding];',
+    'const runs = [...frozen.bitmaps, ...nodes, ...padding];',
   ),
   mutant(
     'a checkpoint names one transaction less than it holds',
