@@ -17,9 +17,13 @@ const SMALL: MediumBedOptions = {
   dirtyBytes: 256 * KiB,
 };
 
+/** On files the same is promised with stripes. */
+const STRIPES = { unit: 4 * KiB, width: 16 * KiB };
+
 /** A new store with a collection `c`. */
 export function smallStore(medium: Medium = smallMemory()): MediumBed {
-  const bed = new MediumBed(medium, SMALL);
+  const hasStripes = medium.kind === 'file';
+  const bed = new MediumBed(medium, hasStripes ? { ...SMALL, geometry: STRIPES } : SMALL);
   bed.commit((transaction) => transaction.createCollection('c'));
   return bed;
 }
