@@ -17,11 +17,6 @@ export class StripeMeter {
     this.width = width;
   }
 
-  /** Blocks of a whole stripe; 0 where there are none. */
-  get blocks(): number {
-    return this.width / this.blockSize;
-  }
-
   /** Counts a write of `length` bytes at byte `offset`. */
   note(offset: number, length: number): void {
     const { width } = this;
@@ -30,7 +25,8 @@ export class StripeMeter {
     const last = Math.floor((offset + length - 1) / width);
     const cutAtStart = offset % width !== 0;
     const cutAtEnd = (offset + length) % width !== 0;
-    const partial = first === last ? Number(cutAtStart || cutAtEnd) : +cutAtStart + +cutAtEnd;
+    const isOne = first === last;
+    const partial = isOne ? Number(cutAtStart || cutAtEnd) : Number(cutAtStart) + Number(cutAtEnd);
     this.partialWrites += partial;
     this.fullWrites += last - first + 1 - partial;
   }
