@@ -52,6 +52,7 @@ export {
   type Statfs,
   Store,
   type StoreInfo,
+  type StripeUse,
 } from './store/store.js';
 export type {
   CollectionStat,

@@ -7,6 +7,7 @@
  * 3. referenced: by the state in memory, and by the next checkpoint if nothing changes;
  * 4. in limbo: freed, but an older checkpoint, record or reader may still need it;
  * 5. in the pool: held back, so that a checkpoint always fits;
+ * 6. open: of a stripe that this generation packs small things into;
  * and blocks at fixed places (superblock slots, journal) are referenced for ever.
  *
  * - Everything is in blocks and synchronous; bitmaps come from a GroupSource that may throw
@@ -30,11 +31,14 @@ import { type BitmapPointer, GroupTable } from './group-table.js';
 import { Limbo } from './limbo.js';
 import { Placement } from './placement.js';
 import { RunSet } from './run-set.js';
+import { StripeExchange } from './stripe-exchange.js';
+import { StripePacker } from './stripe-packer.js';
+import { StripeSurvey } from './stripe-survey.js';
 import { verifyParts } from './verify.js';
 
 const HALVES = ['low', 'high'] as const;
 
-export type BlockState = 'free' | 'claimed' | 'referenced' | 'limbo' | 'pool';
+export type BlockState = 'free' | 'claimed' | 'referenced' | 'limbo' | 'pool' | 'open';
 
 export interface AllocatorOptions {
   /** Bytes. */
@@ -61,12 +65,18 @@ export class Allocator {
   readonly #table: GroupTable;
   readonly #cache: GroupCache;
   readonly #chooser: Chooser;
+  readonly #exchange: StripeExchange;
+  readonly #packer: StripePacker;
+  /** Whole stripes, counted and searched. */
+  readonly stripes: StripeSurvey;
   readonly #limbo: Limbo;
   readonly #fixed = new RunSet();
   readonly #states: BlockStates;
   readonly #loadedGroupsMax: number;
   readonly #isDoubled: boolean;
   #settled: number;
+  /** Blocks of the runs that the pool is asked for. */
+  #poolUnit = 1;
 
   /**
    * @throws CorruptError when a summary says what can't be
@@ -88,6 +98,14 @@ export class Allocator {
     this.#states = new BlockStates(this.#table, this.#cache, this.#limbo);
     const placement = new Placement(this.#table, this.#cache);
     this.#chooser = new Chooser(this.#table, placement, this.#states.pool);
+    this.#exchange = new StripeExchange(this.#table, this.#cache, this.#states, {
+      fill: (target) => this.fillPool(target, this.#poolUnit),
+      drain: (length) => this.drainPool(length),
+    });
+    this.#packer = new StripePacker(this.#table, placement, this.#states, (length) =>
+      this.exchangeStripes(length),
+    );
+    this.stripes = new StripeSurvey(this.#table, this.#cache, this.#states.pool);
     this.#loadedGroupsMax = options.loadedGroupsMax;
     this.#isDoubled = options.metadataCopies === 2;
   }
@@ -116,10 +134,15 @@ export class Allocator {
     return this.#states.pool.blocks;
   }
 
+  /** Of open stripes, and not handed out. */
+  get openBlocks(): number {
+    return this.#states.open.blocks;
+  }
+
   /** Referenced, fixed places included. */
   get usedBlocks(): number {
-    const rest = this.freeBlocks + this.claimedBlocks + this.limboBlocks + this.poolBlocks;
-    return this.totalBlocks - rest;
+    const held = this.limboBlocks + this.poolBlocks + this.openBlocks;
+    return this.totalBlocks - this.freeBlocks - this.claimedBlocks - held;
   }
 
   /** Upper bound of the longest free run, exact after a search that failed. */
@@ -169,6 +192,27 @@ export class Allocator {
     for (const run of choice.drawn) this.#states.each(run, options.claim ? claimDrawn : useDrawn);
     for (const run of choice.taken) this.#states.each(run, options.claim ? claimTaken : useTaken);
     return joined(choice);
+  }
+
+  /**
+   * Hands out `length` blocks, a multiple of `unit`, of the stripes that this generation packs, in
+   * runs of whole units; `mayOpen` lets it open more stripes.
+   * @returns none when there is no whole stripe for them, or there are no stripes
+   * @throws what the source throws, with nothing handed out
+   */
+  pack(length: number, unit: number, mayOpen: boolean): BlockRun[] {
+    if (this.geometry.stripeBlocks === 1) return [];
+    const runs = this.#packer.pack(length, unit, mayOpen);
+    for (const run of runs) this.#states.each(run, this.#states.useOpened);
+    return joined({ drawn: [], taken: runs });
+  }
+
+  /**
+   * Ends the stripes that are open; `freeze` is to follow.
+   * @returns their padding: blocks that nothing was put into, in limbo now
+   */
+  closeStripes(): BlockRun[] {
+    return this.#packer.close();
   }
 
   /**
@@ -242,19 +286,20 @@ export class Allocator {
   // Generations and checkpoints.
 
   /**
-   * Gives every dirty group's bitmap a new address, in the group itself if it has a free block,
-   * else from the pool, once per generation; also of groups that become dirty by that. Its second
-   * copy goes to the group that is half a device away: this makes at most that one dirty too.
+   * Gives every dirty group's bitmap a new address, once per generation: in an open stripe, else in
+   * the group itself if it has a free block, else from the pool; also of groups that become dirty
+   * by that. `mayOpen` lets it open stripes. Its second copy goes to the group that is half a device
+   * away: this makes at most that one dirty too.
    * @returns how many were moved: after 0 it is done, until more is allocated or freed
    * @throws E_NO_SPACE; what the source throws; in both cases with nothing changed
    */
-  moveBitmaps(): number {
+  moveBitmaps(mayOpen = false): number {
     const mark = this.mark();
     let count = 0;
     try {
       for (const group of this.dirtyGroups) {
         if (this.#states.moved.has(group)) continue;
-        this.moveBitmap(group);
+        this.moveBitmap(group, mayOpen);
         count++;
       }
     } catch (error) {
@@ -265,9 +310,10 @@ export class Allocator {
   }
 
   /** `moveBitmaps` for one group, once per generation: allocates the new block, frees the old. */
-  moveBitmap(group: number): number {
+  moveBitmap(group: number, mayOpen = false): number {
     const old = this.#table.pointerOf(group);
-    const address = this.#placeBitmap(group, this.geometry.startOf(group));
+    const [packed] = this.pack(1, 1, mayOpen);
+    const address = packed?.start ?? this.#placeBitmap(group, this.geometry.startOf(group));
     const copy = this.#isDoubled ? this.#placeBitmap(group, this.geometry.farFrom(group)) : 0;
     for (const start of [old.address, old.copy]) if (start !== 0) this.free({ start, length: 1 });
     this.#states.move(group, address, copy);
@@ -359,6 +405,7 @@ export class Allocator {
    * @throws what the source throws; the pool then holds what it has got so far
    */
   fillPool(target: number, unit = 1): number {
+    this.#poolUnit = unit;
     const step = Math.max(this.geometry.stripeBlocks, unit);
     const missing = (): number => Math.ceil(Math.max(0, target - this.poolBlocks) / step) * step;
     if (missing() === 0) return this.poolBlocks;
@@ -402,6 +449,14 @@ export class Allocator {
     return drained;
   }
 
+  /**
+   * Makes whole stripes of `length` blocks free that the pool holds, in exchange for as many free
+   * blocks elsewhere; false, with the pool as large as before, when that can't be.
+   */
+  exchangeStripes(length: number): boolean {
+    return this.#exchange.run(length);
+  }
+
   // Growth and inspection.
 
   /** The device has become longer. A short last group becomes dirty: its summary changes. */
@@ -424,6 +479,7 @@ export class Allocator {
     if (group.busy.isFree(offset, 1)) return 'free';
     if (group.referenced.isUsed(offset, 1)) return 'referenced';
     if (group.isClaimed(offset, 1)) return 'claimed';
+    if (this.#states.open.contains(block, 1)) return 'open';
     return this.#states.pool.contains(block, 1) ? 'pool' : 'limbo';
   }
 
@@ -449,6 +505,7 @@ export class Allocator {
       cache: this.#cache,
       limbo: this.#limbo,
       pool: this.#states.pool,
+      open: this.#states.open,
       fixed: this.#fixed,
       claimedBlocks: this.#states.claimedBlocks,
     });

@@ -25,6 +25,8 @@ export type PieceAction = (group: number, offset: number, length: number) => voi
 
 export class BlockStates {
   readonly pool = new RunSet();
+  /** Blocks of open stripes that nothing was put into; their groups count them as pooled. */
+  readonly open = new RunSet();
   readonly dirty: DirtyGroups;
   /** Groups whose bitmap this generation has moved. */
   readonly moved = new Set<number>();
@@ -102,6 +104,37 @@ export class BlockStates {
     group.pooled -= length;
     this.pool.remove(group.start + offset, length);
     this.#table.give(group, offset, length);
+  };
+
+  /** Taken from the free blocks -> open. */
+  readonly openTaken: PieceAction = (index, offset, length) => {
+    const group = this.#cache.get(index);
+    group.pooled += length;
+    this.open.add(group.start + offset, length);
+  };
+
+  /** Removed from the open runs -> referenced. */
+  readonly useOpened: PieceAction = (index, offset, length) => {
+    const group = this.#cache.get(index);
+    group.pooled -= length;
+    this.#refer(group, offset, length);
+    this.#record(CHANGE.packed, index, offset, length);
+  };
+
+  /** Open -> free. */
+  readonly unopen: PieceAction = (index, offset, length) => {
+    const group = this.#cache.get(index);
+    group.pooled -= length;
+    this.open.remove(group.start + offset, length);
+    this.#table.give(group, offset, length);
+  };
+
+  /** Open -> limbo. */
+  readonly pad: PieceAction = (index, offset, length) => {
+    const group = this.#cache.get(index);
+    group.pooled -= length;
+    this.open.remove(group.start + offset, length);
+    this.#limbo.push(index, group.start + offset, length);
   };
 
   /** Free or claimed -> claimed. */
@@ -249,6 +282,7 @@ export class BlockStates {
     group.referenced.clear(offset, length);
     if (change === CHANGE.adopted) this.claimTaken(index, offset, length);
     else if (change === CHANGE.drawn) this.poolTaken(index, offset, length);
+    else if (change === CHANGE.packed) this.openTaken(index, offset, length);
     else this.#table.give(group, offset, length);
   }
 }

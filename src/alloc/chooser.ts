@@ -33,6 +33,8 @@ export interface AllocateOptions {
   readonly half?: Half;
   /** Blocks of what is put there one by one: of a half only whole numbers of them are taken. */
   readonly unit?: number;
+  /** Whole stripes, of which `length` is a multiple, or none. */
+  readonly stripesOnly?: boolean;
 }
 
 /** What a request gets; the blocks are busy, and in no state yet. */
@@ -88,31 +90,45 @@ export class Chooser {
   }
 
   #chooseUnits(length: number, unit: number, half?: Half): readonly BlockRun[] {
-    const { longest, freeBlocks, geometry } = this.#table;
-    const whole = (blocks: number): number => blocks - (blocks % unit);
-    const align = geometry.stripeBlocks;
-    const within = half && geometry.rangeOf(half);
-    const hint = within?.from ?? this.#metadataCursor;
-    const place = { hint, align, wholeOnly: true, contiguous: true };
-    const request = within === undefined ? place : { ...place, within };
+    const stripe = this.#table.geometry.stripeBlocks;
     const chosen: BlockRun[] = [];
-    let rest = whole(Math.min(length, freeBlocks));
-    let piece = rest;
     try {
-      while (rest > 0 && piece > 0) {
-        const runs = this.#take(piece, request, []);
-        if (runs === undefined) piece = whole(Math.min(piece >> 1, longest.max));
-        else {
-          chosen.push(...runs);
-          rest -= piece;
-          piece = Math.min(piece, rest);
-        }
-      }
+      if (stripe > unit && stripe % unit === 0) this.#addUnits(length, stripe, true, chosen, half);
+      this.#addUnits(length - totalLength(chosen), unit, false, chosen, half);
     } catch (error) {
       this.#placement.giveBack(chosen);
       throw error;
     }
     return chosen;
+  }
+
+  /** Takes up to `length` blocks in runs of whole units, which are stripes if it is `strict`. */
+  #addUnits(
+    length: number,
+    unit: number,
+    strict: boolean,
+    chosen: BlockRun[],
+    half: Half | undefined,
+  ): void {
+    const { longest, aligned, freeBlocks, geometry } = this.#table;
+    const whole = (blocks: number): number => blocks - (blocks % unit);
+    const align = geometry.stripeBlocks;
+    const within = half && geometry.rangeOf(half);
+    const hint = within?.from ?? this.#metadataCursor;
+    const place = { hint, align, wholeOnly: true, contiguous: true, strict };
+    const request = within === undefined ? place : { ...place, within };
+    const bounds = strict ? aligned : longest;
+    let rest = whole(Math.min(length, freeBlocks));
+    let piece = rest;
+    while (rest > 0 && piece > 0) {
+      const runs = this.#take(piece, request, []);
+      if (runs === undefined) piece = whole(Math.min(piece >> 1, bounds.max));
+      else {
+        chosen.push(...runs);
+        rest -= piece;
+        piece = Math.min(piece, rest);
+      }
+    }
   }
 
   /** After a rewind: a repeated request is to get the same place again, not the next one. */
@@ -168,6 +184,7 @@ export class Chooser {
       align: this.#alignFor(length, options),
       wholeOnly: options.align === undefined,
       contiguous: options.contiguous ?? false,
+      strict: options.stripesOnly ?? false,
     };
   }
 

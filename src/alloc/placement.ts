@@ -32,6 +32,8 @@ export interface PlacementRequest {
   readonly contiguous: boolean;
   /** A contiguous run begins here or there is none; the hint is where the range begins. */
   readonly within?: BlockRange;
+  /** Nothing but runs that start at a multiple of `align`. */
+  readonly strict?: boolean;
 }
 
 export class Placement {
@@ -94,6 +96,12 @@ export class Placement {
     return -1;
   }
 
+  /** Makes free blocks of one group busy. */
+  takeRun(start: number, length: number): void {
+    const group = this.#groupOf(start);
+    this.#table.take(group, start - group.start, length);
+  }
+
   /** First block of the free run that ends at `block`; `block` itself when there is none. */
   beginningOfFree(block: number): number {
     if (block === 0) return block;
@@ -103,22 +111,22 @@ export class Placement {
   }
 
   #takeSome(rest: number, hint: number, request: PlacementRequest, taken: BlockRun[]): boolean {
-    const { align, wholeOnly, contiguous } = request;
+    const { align, wholeOnly, contiguous, strict = false } = request;
     const isLarge = rest >= align;
     if (align > 1 && (isLarge || !wholeOnly)) {
       const start = this.find(rest, hint, align);
-      if (start >= 0 && isWithin(start, request.within)) return this.#takeRun(start, rest, taken);
+      if (start >= 0 && isWithin(start, request.within)) return this.#takeAll(start, rest, taken);
       if (!contiguous && isLarge && this.#takeLongest(rest, hint, align, taken)) return true;
     }
+    if (strict) return false;
     const start = this.find(rest, hint, 1);
     if (start >= 0 && !isWithin(start, request.within)) return false;
-    if (start >= 0) return this.#takeRun(start, rest, taken);
+    if (start >= 0) return this.#takeAll(start, rest, taken);
     return !contiguous && this.#takeLongest(rest, hint, 1, taken);
   }
 
-  #takeRun(start: number, length: number, taken: BlockRun[]): boolean {
-    const group = this.#groupOf(start);
-    this.#table.take(group, start - group.start, length);
+  #takeAll(start: number, length: number, taken: BlockRun[]): boolean {
+    this.takeRun(start, length);
     taken.push({ start, length });
     return true;
   }
@@ -142,7 +150,8 @@ export class Placement {
       if (offset < 0) break;
       at = group.busy.nextUsed(offset, Math.min(group.size, offset + left));
       const length = at - offset < left ? at - offset - ((at - offset) % align) : left;
-      this.#takeRun(group.start + offset, length, taken);
+      this.takeRun(group.start + offset, length);
+      taken.push({ start: group.start + offset, length });
       left -= length;
     }
     return left < rest;

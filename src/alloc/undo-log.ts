@@ -14,8 +14,9 @@ export const CHANGE = {
   adopted: 3, // claimed -> referenced
   unadopted: 4, // referenced -> claimed
   freed: 5, // referenced -> limbo
-  moved: 6, // a group's bitmap got a new address: start = the old one, length = group
-  copied: 7, // and its second copy another one: as above
+  packed: 6, // open -> referenced
+  moved: 7, // a group's bitmap got a new address: start = the old one, length = group
+  copied: 8, // and its second copy another one: as above
 } as const;
 
 export type Change = (typeof CHANGE)[keyof typeof CHANGE];

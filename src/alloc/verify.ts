@@ -15,14 +15,16 @@ export interface AllocatorParts {
   readonly cache: GroupCache;
   readonly limbo: Limbo;
   readonly pool: RunSet;
+  readonly open: RunSet;
   readonly fixed: RunSet;
   readonly claimedBlocks: number;
 }
 
 /** @throws AssertionError when the parts contradict themselves or each other. */
 export function verifyParts(parts: AllocatorParts): void {
-  const { table, cache, limbo, pool, fixed } = parts;
+  const { table, cache, limbo, pool, open, fixed } = parts;
   pool.verify();
+  open.verify();
   fixed.verify();
   table.longest.verify();
   table.aligned.verify();
@@ -36,7 +38,7 @@ export function verifyParts(parts: AllocatorParts): void {
     pooled += group.pooled;
   }
   assert(claimed === parts.claimedBlocks, 'claims are counted');
-  assert(pooled === pool.blocks, 'the pool lies in loaded groups');
+  assert(pooled === pool.blocks + open.blocks, 'pool and open stripes lie in loaded groups');
   let limboBlocks = limbo.current.blocks;
   for (const list of limbo.frozen) limboBlocks += list.blocks;
   assert(limboBlocks === limbo.blocks, 'limbo is the sum of its lists');
@@ -67,7 +69,7 @@ function verifyBits(group: Group, table: GroupTable): void {
 }
 
 /** Each busy block of the group is referenced, claimed, in the pool or in limbo. */
-function verifyStates(group: Group, { limbo, pool, fixed }: AllocatorParts): void {
+function verifyStates(group: Group, { limbo, pool, open, fixed }: AllocatorParts): void {
   const { referenced, claimed, start, size } = group;
   let states = referenced.used + (claimed?.used ?? 0) + group.pooled;
   verifyRuns(referenced.nextUsed(0), size, group, (at) => referenced.nextUsed(at));
@@ -76,11 +78,13 @@ function verifyStates(group: Group, { limbo, pool, fixed }: AllocatorParts): voi
     assert(referenced.isFree(at, 1), 'a claimed block is not referenced');
   }
   let pooled = 0;
-  for (const run of pool.within(start, size)) {
-    verifyHeld(group, run.start - start, run.length);
-    pooled += run.length;
+  for (const held of [pool, open]) {
+    for (const run of held.within(start, size)) {
+      verifyHeld(group, run.start - start, run.length);
+      pooled += run.length;
+    }
   }
-  assert(pooled === group.pooled, 'a group counts what the pool holds in it');
+  assert(pooled === group.pooled, 'a group counts what pool and open stripes hold in it');
   for (const list of [...limbo.frozen, limbo.current]) states += verifyLimbo(group, list);
   assert(states === group.busy.used, 'a busy block is in one state');
   for (const run of fixed.within(start, size)) {
@@ -106,7 +110,7 @@ function verifyLimbo(group: Group, list: LimboList): number {
   return blocks;
 }
 
-/** Blocks in the pool or in limbo: busy, and nothing else. */
+/** Blocks in the pool, in limbo or open: busy, and nothing else. */
 function verifyHeld(group: Group, offset: number, length: number): void {
   assert(group.busy.isUsed(offset, length), 'a held block is busy');
   assert(group.referenced.isFree(offset, length), 'a held block is not referenced');

@@ -60,6 +60,9 @@ export const DEVICE_BLOCKS_MAX = 2 ** 48;
 /** A ring smaller than this could not hold three generations. */
 export const JOURNAL_BLOCKS_MIN = 64;
 
+/** Stripe units of the smallest ring: a record takes at least one, and at most an eighth. */
+export const JOURNAL_UNITS_MIN = 16;
+
 /** Bytes; a larger ring would only make opening slower. */
 export const JOURNAL_BYTES_MAX = 1024 * 1024 * 1024;
 
@@ -147,6 +150,11 @@ function journalFault(fields: SuperblockFigures): string | undefined {
   if (journalBytes < JOURNAL_BLOCKS_MIN * blockSize || journalBytes > JOURNAL_BYTES_MAX) {
     return `journal of ${journalBytes} bytes is out of range`;
   }
+  const { stripeUnit } = fields;
+  if (stripeUnit > 0 && (journalOffset % stripeUnit !== 0 || journalBytes % stripeUnit !== 0)) {
+    return 'journal is not whole stripe units';
+  }
+  if (journalBytes < JOURNAL_UNITS_MIN * stripeUnit) return 'journal is a few stripe units only';
   const end = journalOffset + journalBytes;
   if (end > fields.deviceBlocks * blockSize) return 'journal is off the device';
   if (journalOffset < 2 * slotStride) return 'journal overlaps the near slots';

@@ -87,6 +87,7 @@ function ringOf({ device, superblock }: CheckContext): JournalRing {
     offset: superblock.journalOffset,
     bytes: superblock.journalBytes,
     blockSize: superblock.blockSize,
+    align: superblock.stripeUnit || superblock.blockSize,
     uuid: superblock.journalUuid,
   };
 }

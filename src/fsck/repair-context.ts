@@ -16,10 +16,12 @@ import type { Node, NodePlace } from '../btree/node.js';
 import type { GroupSummary } from '../format/group-summary.js';
 import type { Superblock } from '../format/superblock.js';
 import { SCHEMAS } from '../onode/schemas.js';
-import { placesOf, writeRuns } from '../txn/checkpoint.js';
+import { placesOf } from '../txn/checkpoint.js';
 import { storeTagOf } from '../txn/engine.js';
 import { Healer } from '../txn/healer.js';
 import { DeviceNodeReader } from '../txn/node-reader.js';
+import { writeRuns } from '../txn/run-writer.js';
+import { StripeMeter } from '../txn/stripe-meter.js';
 import type { CheckContext } from './context.js';
 import type { DeviceMap } from './device-map.js';
 import { NumberSet } from './number-set.js';
@@ -154,7 +156,7 @@ export class RepairContext {
     const { device, forest } = this;
     for (const node of nodes) forest.seal(node);
     const runs = placesOf(nodes).sort((a, b) => a.address - b.address);
-    yield* writeRuns(device, runs, this.map.blockSize);
+    yield* writeRuns(device, runs, new StripeMeter(this.map.blockSize, 0));
     forest.clean(nodes);
   }
 }

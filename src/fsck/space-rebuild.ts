@@ -18,10 +18,12 @@ import { BLOCK_HEADER } from '../format/block.js';
 import { setU32, setU64BigEndian } from '../format/bytes.js';
 import { checksum } from '../format/checksum.js';
 import type { Superblock } from '../format/superblock.js';
-import { SUPERBLOCK_EMBED_MAX, writeRuns } from '../txn/checkpoint.js';
+import { SUPERBLOCK_EMBED_MAX } from '../txn/checkpoint.js';
 import { GROUPS_SPEC, putSummary, sealBitmap } from '../txn/group-store.js';
 import { REFERENCE } from '../txn/reference-table.js';
+import { writeRuns } from '../txn/run-writer.js';
 import { STORE_SPECS } from '../txn/store-state.js';
+import { StripeMeter } from '../txn/stripe-meter.js';
 import type { BlockCounts } from './block-counts.js';
 import type { CheckContext } from './context.js';
 import { type StoreVisitors, walkAll } from './fsck.js';
@@ -238,7 +240,7 @@ class GroupsBuilder {
     yield* writeRuns(
       device,
       runs.map((run) => ({ address: run, bytes: page })),
-      map.blockSize,
+      new StripeMeter(map.blockSize, 0),
     );
     yield { kind: 'pause' };
   }

@@ -6,6 +6,7 @@
  *   that stays.
  */
 
+import type { StripeCounts } from '../alloc/stripe-survey.js';
 import type { BlockDevice, StripeGeometry } from '../blockdev/block-device.js';
 import { type Io, runAsync, runSync } from '../blockdev/io.js';
 import { openDevice, openDeviceSync } from '../blockdev/open-device.js';
@@ -81,6 +82,20 @@ export interface Statfs {
   /** What transactions may use: free now, or what a file may still grow by if its host has it. */
   readonly available: number;
   readonly objects: number;
+  /** Where the store has stripe geometry. */
+  readonly stripes?: StripeUse;
+}
+
+/** The whole stripes of a device, and how writes meet them. */
+export interface StripeUse extends StripeCounts {
+  /** Bytes of a stripe. */
+  readonly width: number;
+  /** Since the store was opened, outside its fixed places: stripes that one write covered. */
+  readonly fullWrites: number;
+  /** Stripes of which a write covered a part only: no whole one was free. */
+  readonly partialWrites: number;
+  /** Bytes that were moved so that stripes become free. */
+  readonly moved: number;
 }
 
 /** A reservation in a listing. */
@@ -429,7 +444,15 @@ export class Store {
       pending: allocator.limboBlocks * blockSize + this.#view.sync(() => state.droppedBytes()),
       available: (space.available + total - allocator.totalBlocks) * blockSize,
       objects: counters.objects,
+      ...(state.stripes.width > 0 && { stripes: this.#stripeUse() }),
     };
+  }
+
+  #stripeUse(): StripeUse {
+    const { state, cleaner } = this.#engine;
+    const { width, fullWrites, partialWrites } = state.stripes;
+    const moved = cleaner.movedBlocks * state.blockSize;
+    return { ...state.allocator.stripes.count(), width, fullWrites, partialWrites, moved };
   }
 
   info(): StoreInfo {

@@ -211,7 +211,9 @@ class Application {
     if (index !== this.#aheadUsed++) {
       throw new CorruptError('Cannot apply transaction: data is used out of turn');
     }
-    return { placed: ahead.extents, length: ahead.length };
+    const { extents, tail, length } = ahead;
+    if (tail.length === 0) return { placed: extents, length };
+    return { placed: [...extents, ...this.#state.placeData(tail, -1)], length };
   }
 
   #create(index: number): void {

@@ -20,7 +20,7 @@ import type { BlockRun } from '../alloc/block-run.js';
 import type { Half } from '../alloc/group-geometry.js';
 import { assert } from '../assert.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
-import type { Io, IoStep } from '../blockdev/io.js';
+import type { Io } from '../blockdev/io.js';
 import type { Node, NodePlace } from '../btree/node.js';
 import type { Tree } from '../btree/tree.js';
 import { hasCode, StoreError } from '../errors.js';
@@ -31,14 +31,11 @@ import { ROLE } from '../format/role.js';
 import { ROOT_ROLES, ROOTS_BYTES_MAX, type RootRole } from '../format/superblock.js';
 import { putSummary, sealBitmap } from './group-store.js';
 import type { PendingRun } from './pending-data.js';
+import { writeRuns, zerosFor } from './run-writer.js';
 import type { Counters, StoreState } from './store-state.js';
 
 /** Largest root record in a superblock, in bytes: each of the trees may use as much. */
 export const SUPERBLOCK_EMBED_MAX = Math.floor(ROOTS_BYTES_MAX / ROOT_ROLES.length) - 64;
-
-/** Bytes of one checkpoint write, of which two are under way at a time: a thread stays free for
- * the journal. */
-const PIECE_BYTES = 1024 * 1024;
 
 /** Nodes that are sealed before the event loop has its turn: about a millisecond. */
 const NODES_A_TURN = 128;
@@ -48,6 +45,8 @@ export interface FrozenState {
   readonly nodes: readonly Node[]; // children before parents
   readonly bitmaps: readonly PendingRun[];
   readonly data: readonly PendingRun[];
+  /** Blocks of its stripes that hold nothing: nobody's until the next checkpoint is durable. */
+  readonly padding: readonly BlockRun[];
   readonly roots: Record<RootRole, Uint8Array>; // resolved when the nodes are sealed
   readonly counters: Counters;
   /** Journal position behind everything that is contained. */
@@ -67,6 +66,8 @@ export interface FreezeOptions {
   readonly storeTag: number;
   readonly position: JournalPosition;
   readonly transaction: number;
+  /** It may use stripes that are wholly free, and leave padding in them. */
+  readonly mayOpenStripes: boolean;
 }
 
 /** Something that a freeze has to look at can't be read (`cause`): the state is as it was before. */
@@ -77,10 +78,10 @@ export class UnreadableState extends Error {}
  * @throws UnreadableState
  */
 export function freezeState(options: FreezeOptions): FrozenState {
-  const { state, storeTag } = options;
+  const { state, storeTag, mayOpenStripes } = options;
   const { forest, allocator, trees } = state;
   const epoch = forest.generation;
-  const { roots, places } = prepared(state);
+  const { roots, places, surplus } = prepared(state, mayOpenStripes);
   const bitmaps = sealBitmaps(state, epoch, storeTag);
   roots.groups = trees.groups.encodeRoot(SUPERBLOCK_EMBED_MAX);
   forest.release();
@@ -89,12 +90,15 @@ export function freezeState(options: FreezeOptions): FrozenState {
   for (const node of nodes) {
     if (node.address < 0) forest.assign(node, places.take(node.length));
   }
+  const hasStripes = allocator.geometry.stripeBlocks > 1;
+  const padding = hasStripes ? [...surplus, ...allocator.closeStripes()] : [];
   const limbo = allocator.freeze();
   state.releasedBlocks = 0;
   return {
     nodes,
     bitmaps,
     data: state.pending.freeze(),
+    padding,
     roots,
     counters: { ...state.counters },
     position: options.position,
@@ -108,18 +112,20 @@ export function freezeState(options: FreezeOptions): FrozenState {
 interface Prepared {
   readonly roots: Record<RootRole, Uint8Array>;
   readonly places: CopyPlaces;
+  /** Blocks that were chosen and are not needed. */
+  readonly surplus: readonly BlockRun[];
 }
 
 /**
  * All of a freeze that may have to read: what is behind it finds in memory whatever it needs. The
  * savepoint that it opens stays open.
  */
-function prepared(state: StoreState): Prepared {
+function prepared(state: StoreState, mayOpenStripes: boolean): Prepared {
   const { forest, allocator, releasedBlocks } = state;
   const mark = allocator.mark();
   forest.begin();
   try {
-    return placeAll(state);
+    return placeAll(state, mayOpenStripes);
   } catch (error) {
     forest.rollback();
     allocator.rewind(mark);
@@ -131,10 +137,10 @@ function prepared(state: StoreState): Prepared {
 }
 
 /** Gives a place to everything that the checkpoint writes. */
-function placeAll(state: StoreState): Prepared {
+function placeAll(state: StoreState, mayOpenStripes: boolean): Prepared {
   const { forest, allocator, trees } = state;
   state.settleCollections();
-  const places = new CopyPlaces(allocator, state.metadataCopies);
+  const places = new CopyPlaces(allocator, state.metadataCopies, mayOpenStripes);
   forest.assignShared((length) => places.one(length));
   const roots = {} as Record<RootRole, Uint8Array>;
   for (const role of ROOT_ROLES) {
@@ -148,9 +154,10 @@ function placeAll(state: StoreState): Prepared {
     }
     roots.groups = trees.groups.encodeRoot(SUPERBLOCK_EMBED_MAX);
     places.cover([...forest.unplaced()]);
-  } while (allocator.moveBitmaps() > 0);
-  for (const run of places.surplus([...forest.unplaced()])) allocator.free(run);
-  return { roots, places };
+  } while (allocator.moveBitmaps(mayOpenStripes) > 0);
+  const surplus = places.surplus([...forest.unplaced()]);
+  for (const run of surplus) allocator.free(run);
+  return { roots, places, surplus };
 }
 
 function treeOf(state: StoreState, role: RootRole): Tree | undefined {
@@ -174,14 +181,19 @@ function sealBitmaps(state: StoreState, epoch: number, storeTag: number): Pendin
   return bitmaps;
 }
 
-/** Places for nodes, one in each half of the device where they are kept twice. */
+/**
+ * Places for nodes, one in each half of the device where they are kept twice. With stripes the first
+ * ones are packed into these; the second ones are far away from them, wherever there is room.
+ */
 class CopyPlaces {
   readonly #first: NodePlaces;
   readonly #second: NodePlaces | undefined;
 
-  constructor(allocator: Allocator, copies: number) {
-    this.#first = new NodePlaces(allocator, copies === 2 ? 'low' : undefined);
-    this.#second = copies === 2 ? new NodePlaces(allocator, 'high') : undefined;
+  constructor(allocator: Allocator, copies: number, mayOpenStripes: boolean) {
+    const pack = (blocks: number, unit: number): readonly BlockRun[] =>
+      allocator.pack(blocks, unit, mayOpenStripes);
+    this.#first = new NodePlaces(allocator, copies === 2 ? 'low' : undefined, pack);
+    this.#second = copies === 2 ? new NodePlaces(allocator, 'high', () => []) : undefined;
   }
 
   /** A place for a node that gets it at once. */
@@ -207,13 +219,22 @@ class CopyPlaces {
 class NodePlaces {
   readonly #allocator: Allocator;
   readonly #half: Half | undefined;
+  readonly #pack: (blocks: number, unit: number) => readonly BlockRun[];
   readonly #byLength = new Map<number, number[]>();
   readonly #scraps: BlockRun[] = [];
 
-  /** In one half of the device, if they can be, where a `half` is given. */
-  constructor(allocator: Allocator, half: Half | undefined) {
+  /**
+   * What `pack` gives where it gives anything, else in one half of the device, if they can be, where
+   * a `half` is given.
+   */
+  constructor(
+    allocator: Allocator,
+    half: Half | undefined,
+    pack: (blocks: number, unit: number) => readonly BlockRun[],
+  ) {
     this.#allocator = allocator;
     this.#half = half;
+    this.#pack = pack;
   }
 
   /** The address of a place for one node. */
@@ -222,6 +243,8 @@ class NodePlaces {
   }
 
   #allocate(blocks: number, contiguous: boolean, unit: number): readonly BlockRun[] {
+    const packed = this.#pack(blocks, contiguous ? blocks : unit);
+    if (packed.length > 0) return packed;
     const options = { purpose: 'pool', contiguous } as const;
     const half = this.#half;
     const wish = half === undefined ? options : { ...options, half, unit };
@@ -305,9 +328,10 @@ export function* writeFrozen(
     const root = frozen.roots[role];
     if (root.length > 0) forest.resolveReferences(root, 0, root.length, ROLE[role]);
   }
-  const runs = [...frozen.data, ...frozen.bitmaps, ...placesOf(frozen.nodes)];
+  const padding = zerosFor(frozen.padding, blockSize);
+  const runs = [...frozen.data, ...frozen.bitmaps, ...placesOf(frozen.nodes), ...padding];
   runs.sort((a, b) => a.address - b.address);
-  for (const step of writeRuns(device, runs, blockSize)) {
+  for (const step of writeRuns(device, runs, state.stripes)) {
     check();
     yield step;
   }
@@ -319,52 +343,4 @@ export function placesOf(nodes: readonly Node[]): PendingRun[] {
   const runs = nodes.map(({ address, page }) => ({ address, bytes: page }));
   for (const { copy, page } of nodes) if (copy !== 0) runs.push({ address: copy, bytes: page });
   return runs;
-}
-
-/** Durable writes of runs in order of address, joined into pieces, two at a time. */
-export function* writeRuns(
-  device: BlockDevice,
-  runs: readonly PendingRun[],
-  blockSize: number,
-): Generator<IoStep, void, void> {
-  let steps: IoStep[] = [];
-  for (const piece of piecesOf(runs, blockSize)) {
-    const offset = piece.address * blockSize;
-    steps.push({ kind: 'write', device, offset, sources: piece.sources, durable: true });
-    if (steps.length < 2) continue;
-    yield { kind: 'together', steps };
-    steps = [];
-  }
-  if (steps.length > 0) yield { kind: 'together', steps };
-}
-
-/** Adds a source, to the one before it where it lies right behind that in memory too. */
-function append(sources: Uint8Array[], bytes: Uint8Array): void {
-  const last = sources.at(-1);
-  if (last?.buffer === bytes.buffer && last.byteOffset + last.length === bytes.byteOffset) {
-    const joined = new Uint8Array(last.buffer, last.byteOffset, last.length + bytes.length);
-    sources[sources.length - 1] = joined;
-  } else sources.push(bytes);
-}
-
-interface Piece {
-  readonly address: number;
-  readonly sources: Uint8Array[];
-}
-
-function* piecesOf(runs: readonly PendingRun[], blockSize: number): Generator<Piece> {
-  let piece: Piece | undefined;
-  let bytes = 0;
-  for (const run of runs) {
-    const follows = piece !== undefined && piece.address + bytes / blockSize === run.address;
-    if (piece !== undefined && follows && bytes + run.bytes.length <= PIECE_BYTES) {
-      append(piece.sources, run.bytes);
-      bytes += run.bytes.length;
-      continue;
-    }
-    if (piece !== undefined) yield piece;
-    piece = { address: run.address, sources: [run.bytes] };
-    bytes = run.bytes.length;
-  }
-  if (piece !== undefined) yield piece;
 }

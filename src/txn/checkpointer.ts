@@ -27,7 +27,8 @@ import { writeSuperblock } from './superblock-slots.js';
 
 /**
  * Bytes of journal after which a checkpoint begins, however large the ring is: some fifty
- * thousand small transactions, which opening after a crash replays within a second.
+ * thousand small transactions, which opening after a crash replays within a second. Where records
+ * take whole stripe units, as many more bytes as a unit has blocks.
  */
 const REPLAY_BYTES_MAX = 6 * 1024 * 1024;
 
@@ -170,10 +171,11 @@ export class Checkpointer {
 
   /** @throws UnreadableState */
   #freeze(): FrozenState {
-    const { state, storeTag, committer, journal, transaction } = this.#options;
+    const { state, storeTag, committer, journal, transaction, space } = this.#options;
     committer.close();
     const at = { position: journal.position(), transaction: transaction() };
-    return state.forest.sync(() => freezeState({ state, storeTag, ...at }));
+    const mayOpenStripes = space.mayOpenStripe;
+    return state.forest.sync(() => freezeState({ state, storeTag, mayOpenStripes, ...at }));
   }
 
   /** Writes the superblock of what was frozen and lets go of what only the one before needed. */
@@ -245,7 +247,8 @@ export class Checkpointer {
   }
 
   get #replayBytesMax(): number {
-    return Math.min(REPLAY_BYTES_MAX, this.#options.journal.ring.bytes / 4);
+    const { bytes, blockSize, align = blockSize } = this.#options.journal.ring;
+    return Math.min(REPLAY_BYTES_MAX * (align / blockSize), bytes / 4);
   }
 
   get #isDue(): boolean {

@@ -50,11 +50,17 @@ interface QueuedRecord {
   /** Holds the body until the record is durable and nothing of it is being written. */
   readonly writer: ByteWriter | undefined;
   underWay: boolean;
-  readonly body: { readonly offset: number; readonly bytes: Uint8Array } | undefined;
+  readonly body: { readonly offset: number; readonly sources: readonly Uint8Array[] } | undefined;
   /** Data was written ahead for it: it takes a flush of the device. */
   readonly flush: boolean;
   readonly waiters: readonly Waiter[];
   readonly last: number; // transaction sequence
+}
+
+interface SpilledBody {
+  readonly offset: number; // bytes
+  readonly sources: readonly Uint8Array[];
+  readonly run: BodyRun;
 }
 
 export interface CommitterOptions {
@@ -112,7 +118,8 @@ export class Committer {
   hasRoom(bytes: number): boolean {
     const inline = bytes > this.#journal.inlineBytesMax ? 0 : bytes;
     // It may go into a record of its own: then both need their header and padding.
-    return this.#journal.fits(this.#body.at + inline + RECORD.size + 2 * this.#options.blockSize);
+    const { align = this.#options.blockSize } = this.#journal.ring;
+    return this.#journal.fits(this.#body.at + inline + RECORD.size + 2 * align);
   }
 
   /** True when a record with `bytes` of body needs a run of blocks of its own. */
@@ -262,8 +269,8 @@ export class Committer {
   *#writes(queued: QueuedRecord, durable: boolean): Generator<IoStep> {
     const { device } = this.#options;
     if (queued.body !== undefined) {
-      const { offset, bytes } = queued.body;
-      yield { kind: 'write', device, offset, sources: [bytes], durable: false };
+      const { offset, sources } = queued.body;
+      yield { kind: 'write', device, offset, sources, durable: false };
     }
     for (const { offset, sources } of queued.record.writes) {
       yield { kind: 'write', device, offset, sources, durable };
@@ -290,8 +297,11 @@ export class Committer {
     }
   }
 
-  /** A body that is too large for the ring, sealed for the run that its transaction brought. */
-  #spill(body: Uint8Array, run: BlockRun): { offset: number; bytes: Uint8Array; run: BodyRun } {
+  /**
+   * A body that is too large for the ring, sealed for the run that its transaction brought, and
+   * zeros where that is longer.
+   */
+  #spill(body: Uint8Array, run: BlockRun): SpilledBody {
     const { blockSize, storeTag, epoch } = this.#options;
     const sealed = sealBody([body], {
       address: run.start,
@@ -300,7 +310,9 @@ export class Committer {
       firstTransaction: this.#first,
       store: storeTag,
     });
-    return { offset: run.start * blockSize, bytes: sealed.page, run: sealed.run };
+    const rest = run.length * blockSize - sealed.page.length;
+    const sources = rest > 0 ? [sealed.page, new Uint8Array(rest)] : [sealed.page];
+    return { offset: run.start * blockSize, sources, run: sealed.run };
   }
 
   #scheduleMark(): void {

@@ -3,6 +3,8 @@
  *
  * - Data ahead is written, not flushed, to blocks that are claimed: no record names them yet, and
  *   nobody else gets them.
+ * - With stripes, only whole ones are written ahead. The rest of the data, which would fill a
+ *   stripe in part, goes into the record, as long as that stays small; else its stripe is padded.
  * - A refused transaction's claims go back when nothing can be writing to them any more.
  * - What a redeeming transaction has claimed counts as taken from its reservations already.
  */
@@ -11,8 +13,10 @@ import type { AllocateOptions } from '../alloc/chooser.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
 import type { Io, IoStep } from '../blockdev/io.js';
 import type { Overtaken } from '../blockdev/overtaken.js';
+import type { PlacedExtent } from '../onode/context.js';
 import { fillRuns } from './placement.js';
 import { heldBlocks } from './reservation.js';
+import { piecesOf, zerosFor } from './run-writer.js';
 import { isEntitled } from './sealed-transaction.js';
 import type { SpaceKeeper } from './space-keeper.js';
 import type { SpacePolicy } from './space-policy.js';
@@ -20,12 +24,17 @@ import type { StoreState } from './store-state.js';
 import { type Entry, noSpace } from './submission.js';
 import type { PlacedRun } from './transaction-record.js';
 
+/** Bytes that are written ahead at once. */
+const AHEAD_PIECE_BYTES = 8 * 1024 * 1024;
+
 export interface DataPlacesOptions {
   readonly device: BlockDevice;
   readonly state: StoreState;
   readonly space: SpacePolicy;
   readonly keeper: SpaceKeeper;
   readonly overtaken: Overtaken;
+  /** Bytes of a transaction that a record has room for. */
+  readonly recordBytesMax: number;
   /** Tries to make room for so many blocks; false when there is none to be had. */
   readonly relieve: (blocks: number, entitled: boolean) => Io<boolean>;
   /** A transaction before this one that is not settled: what it replaces is not freed yet. */
@@ -51,22 +60,45 @@ export class DataPlaces {
 
   /** Gives the transaction's large data its places and writes it, without a flush. */
   *writeAhead(entry: Entry): Io<void> {
-    const { state, device, check } = this.#options;
-    const { blockSize, nodeSize } = state;
+    let room = this.#options.recordBytesMax - entry.sealed.length;
     for (const data of entry.sealed.ahead) {
-      const runs = yield* this.#claim(Math.ceil(data.length / blockSize), entry);
-      entry.claims.push(...runs);
-      if (entry.sealed.redeems) this.#redeeming.add(entry);
-      this.countPrepaid(undefined);
-      const filled = fillRuns(data, runs, blockSize, nodeSize, false);
-      for (const { extent, bytes } of filled) {
-        const offset = extent.address * blockSize;
-        check();
-        yield { kind: 'write', device, offset, sources: [bytes], durable: false };
-      }
-      entry.ahead.push({ length: data.length, extents: filled.map(({ extent }) => extent) });
+      const tail = this.#tailOf(data, room);
+      room -= tail.length;
+      const body = data.subarray(0, data.length - tail.length);
+      const extents = body.length > 0 ? yield* this.#place(body, entry) : [];
+      entry.ahead.push({ length: data.length, extents, tail });
     }
     entry.ready = true;
+  }
+
+  /** What is behind the last whole stripe of `data`, if that is not more than `room`. */
+  #tailOf(data: Uint8Array, room: number): Uint8Array {
+    const { width } = this.#options.state.stripes;
+    const length = width > 0 ? data.length % width : 0;
+    return data.subarray(data.length - (length <= room ? length : 0));
+  }
+
+  /** Claims blocks for `data` and writes it there. */
+  *#place(data: Uint8Array, entry: Entry): Io<readonly PlacedExtent[]> {
+    const { state, device, check } = this.#options;
+    const { blockSize, nodeSize, stripes } = state;
+    const blocks = Math.ceil(data.length / blockSize);
+    const runs = yield* this.#claim(blocks, entry);
+    const padding = behind(blocks, runs);
+    entry.claims.push(...runs);
+    entry.padding.push(...padding);
+    if (entry.sealed.redeems) this.#redeeming.add(entry);
+    this.countPrepaid(undefined);
+    const filled = fillRuns(data, runs, blockSize, nodeSize, false);
+    const pending = filled.map(({ extent, bytes }) => ({ address: extent.address, bytes }));
+    pending.push(...zerosFor(padding, blockSize));
+    for (const { address, sources, bytes } of piecesOf(pending, stripes, AHEAD_PIECE_BYTES)) {
+      const offset = address * blockSize;
+      check();
+      stripes.note(offset, bytes);
+      yield { kind: 'write', device, offset, sources, durable: false };
+    }
+    return filled.map(({ extent }) => extent);
   }
 
   /** Blocks for data that is not written ahead; none when there is no room. */
@@ -75,9 +107,24 @@ export class DataPlaces {
     return this.#options.keeper.takeForData(blocks, options, isEntitled(entry.sealed), redeemed);
   }
 
+  /** One run of `blocks` blocks, and what they lack to whole stripes if there is room for that. */
+  takeInOne(blocks: number): PlacedRun | undefined {
+    const { space, state } = this.#options;
+    const { allocator } = state;
+    const stripe = allocator.geometry.stripeBlocks;
+    const padded = Math.ceil(blocks / stripe) * stripe;
+    const options = { purpose: 'data', contiguous: true } as const;
+    const [whole] =
+      stripe > 1 && space.available >= padded
+        ? allocator.allocate(padded, { ...options, stripesOnly: true })
+        : [];
+    return whole ?? allocator.allocate(blocks, options)[0];
+  }
+
   /** Gives up the places that the transaction's data has got, written or not. */
   giveBack(entry: Entry): void {
     this.#refused.push(...entry.claims.splice(0));
+    entry.padding = [];
     this.#redeeming.delete(entry);
     if (this.#options.overtaken.isEmpty) this.releaseRefused();
     this.countPrepaid(undefined);
@@ -129,9 +176,17 @@ export class DataPlaces {
     return undefined;
   }
 
+  /** Blocks for data; with stripes as many more as make them whole, where there is room. */
   #tryClaim(blocks: number, entry: Entry): readonly PlacedRun[] {
+    const { space, state } = this.#options;
     const entitled = Math.max(0, this.#redeemedBlocks(entry) - entry.claimedBlocks);
-    if (!this.#options.space.canClaim(blocks, entitled)) return [];
+    const stripe = state.allocator.geometry.stripeBlocks;
+    const padded = Math.ceil(blocks / stripe) * stripe;
+    if (padded > blocks && space.canClaim(padded, entitled)) {
+      const runs = this.take(padded, { purpose: 'data', claim: true, stripesOnly: true }, entry);
+      if (runs.length > 0) return runs;
+    }
+    if (!space.canClaim(blocks, entitled)) return NO_RUNS;
     return this.take(blocks, { purpose: 'data', claim: true }, entry);
   }
 
@@ -154,4 +209,16 @@ function untilSettled(entry: Entry): IoStep {
     if (!entry.settled) throw noSpace(entry.sealed);
   };
   return { kind: 'until', start: () => entry.applied.catch(() => undefined), force };
+}
+
+/** What of `runs` is behind their first `blocks` blocks. */
+function behind(blocks: number, runs: readonly PlacedRun[]): PlacedRun[] {
+  const rest: PlacedRun[] = [];
+  let left = blocks;
+  for (const { start, length } of runs) {
+    const used = Math.min(left, length);
+    if (used < length) rest.push({ start: start + used, length: length - used });
+    left -= used;
+  }
+  return rest;
 }

@@ -140,6 +140,25 @@ function finish({ entry, at, bytes, inPlace }: Part, target: Uint8Array, blockSi
   if (!inPlace) target.set(bytes.subarray(entry.skip, entry.skip + entry.length), at);
 }
 
+/**
+ * All blocks of an extent, verified; the caller's.
+ * @throws CorruptError naming the device offset of a chunk that does not match
+ */
+export function* readBlocks(
+  state: StoreState,
+  device: BlockDevice,
+  entry: ExtentEntry,
+): Io<Uint8Array> {
+  const bytes = new Uint8Array(entry.blocks * state.blockSize);
+  const offset = entry.address * state.blockSize;
+  checkOnDevice(device, offset, bytes.length, 'data');
+  if (!fillFromPending(state, entry, bytes)) {
+    yield { kind: 'read', device, offset, target: bytes };
+  }
+  verify(entry, bytes, state.blockSize);
+  return bytes;
+}
+
 /** @throws CorruptError unless the entries cover [from, to) without gap: none is ever left */
 function checkTiling(entries: readonly PlacedEntry[], from: number, to: number): void {
   let next = from;

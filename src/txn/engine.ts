@@ -26,10 +26,12 @@ import { bodyRunBlocks } from '../format/journal-record.js';
 import type { Superblock } from '../format/superblock.js';
 import { applyTransaction } from './apply.js';
 import { Checkpointer } from './checkpointer.js';
-import { Committer } from './committer.js';
+import { Cleaner } from './cleaner.js';
+import { Committer, GROUP_BYTES_MAX } from './committer.js';
 import { DataPlaces } from './data-places.js';
 import { DropWorker } from './drop-worker.js';
 import type { Environment } from './environment.js';
+import { Housekeeping } from './housekeeping.js';
 import type { Journal } from './journal.js';
 import { Overdue, untilLanded } from './overdue.js';
 import { type Reader, Readers } from './readers.js';
@@ -63,6 +65,7 @@ export class Engine {
   readonly state: StoreState;
   readonly readers: Readers;
   readonly space: SpacePolicy;
+  readonly cleaner: Cleaner;
   readonly readOnly: boolean;
   readonly #journal: Journal;
   readonly #committer: Committer;
@@ -70,6 +73,7 @@ export class Engine {
   readonly #places: DataPlaces;
   readonly #checkpointer: Checkpointer;
   readonly #drops: DropWorker;
+  readonly #housekeeping: Housekeeping;
   readonly #relief: Relief;
   readonly #dirtyBytesMax: number;
   /** Writes that may still land: no place is given to others before they have. */
@@ -78,7 +82,6 @@ export class Engine {
   readonly #queue = new TransactionQueue();
   #current: Drive<void> | undefined;
   #pumping = false;
-  #housekeeping: Drive<void> | undefined;
   #poison: StoreError | undefined;
   /** The last checkpoint is near: what came now would stand behind it in the journal. */
   #closing = false;
@@ -102,6 +105,7 @@ export class Engine {
       space: this.space,
       keeper: this.#keeper,
       overtaken: this.#overtaken,
+      recordBytesMax: Math.min(GROUP_BYTES_MAX, journal.inlineBytesMax),
       relieve: (blocks, entitled) => this.#relieve(blocks, entitled),
       predecessor: (entry) => this.#queue.predecessor(entry),
       check: () => this.check(),
@@ -146,6 +150,24 @@ export class Engine {
       space: this.space,
       isOpen: () => this.#poison === undefined && !this.#closing && !this.#closed,
       checkpoint: () => this.checkpointIo(),
+    });
+    this.cleaner = new Cleaner({
+      device,
+      state,
+      space: this.space,
+      keeper: this.#keeper,
+      dirtyBytesMax: options.dirtyBytesMax,
+      isOpen: () => this.#poison === undefined && this.#housekeeping.mayClean,
+      checkpoint: () => this.checkpointIo(),
+      beginRead: () => this.beginRead(),
+      endRead: (reader) => this.readers.end(reader),
+    });
+    this.#housekeeping = new Housekeeping({
+      drops: this.#drops,
+      cleaner: this.cleaner,
+      readers: this.readers,
+      overtaken: this.#overtaken,
+      checkpointCount: () => this.#checkpointer.count,
     });
     this.#relief = new Relief({
       state,
@@ -200,7 +222,7 @@ export class Engine {
 
   /** Works the drop list off: what nothing refers to any more is free then. */
   *dropIo(): Io<void> {
-    const running = this.#housekeeping;
+    const { running } = this.#housekeeping;
     if (running !== undefined) yield waitFor(running);
     yield* this.#drops.dropAll();
   }
@@ -428,7 +450,7 @@ export class Engine {
   #attempt(entry: Entry): void {
     if (entry.settled) return;
     const { state } = this;
-    const { sealed, claims, ahead } = entry;
+    const { sealed, claims, padding, ahead } = entry;
     const { nextObject: firstObject, nextCollection: firstCollection } = state.counters;
     const placements: (readonly PlacedRun[])[] = [];
     const placer: Placer = {
@@ -446,6 +468,7 @@ export class Engine {
     state.begin(placer);
     try {
       for (const run of claims) state.allocator.adopt(run);
+      for (const run of padding) state.allocator.free(run);
       record.varint(sealed.length);
       const from = record.at;
       sealed.writeTo(record);
@@ -465,7 +488,7 @@ export class Engine {
     entry.accept(++this.#transaction);
     this.#places.settle(entry);
     const { sequence } = entry;
-    const flush = ahead.length > 0;
+    const flush = claims.length > 0;
     // Data written ahead is the caller's again when it has committed: nothing may read it then.
     this.#committer.add(
       { sequence, flush, bodyRun },
@@ -494,11 +517,10 @@ export class Engine {
   /** Blocks for the body of a record of `bytes`, if it needs any; they are free again in time. */
   #placeBody(bytes: number): BlockRun | undefined {
     if (!this.#committer.isLarge(bytes)) return undefined;
-    const { allocator, blockSize } = this.state;
-    const length = bodyRunBlocks(bytes, blockSize);
-    const [run] = allocator.allocate(length, { purpose: 'data', contiguous: true });
+    const length = bodyRunBlocks(bytes, this.state.blockSize);
+    const run = this.#places.takeInOne(length);
     if (run === undefined) throw new Shortage(length);
-    allocator.free(run);
+    this.state.allocator.free(run);
     return run;
   }
 
@@ -539,7 +561,8 @@ export class Engine {
   /** Upper bound of what the extents of data written ahead take in a record. */
   #aheadBytes(entry: Entry): number {
     let bytes = 0;
-    for (const { extents } of entry.ahead) {
+    for (const { extents, tail } of entry.ahead) {
+      bytes += tail.length + Math.ceil(tail.length / 8) + RECORD_OVERHEAD_MAX;
       for (const { checksums } of extents) bytes += checksums.length + 40;
     }
     return bytes;
@@ -566,14 +589,7 @@ export class Engine {
     state.forest.trim();
     if (space.dirtyBlocks > space.dirtyBlocksMax / 2) this.#keeper.grow(space.dirtyBlocks);
     this.#checkpointer.startIfDue();
-    if (this.#housekeeping === undefined && !this.#drops.isEmpty) {
-      const drive = new Drive(this.#drops.dropAll(), this.#overtaken);
-      this.#housekeeping = drive;
-      const ended = (): void => {
-        this.#housekeeping = undefined;
-      };
-      drive.promise.then(ended, ended);
-    }
+    this.#housekeeping.startIfDue();
   }
 
   // Readers
@@ -600,6 +616,7 @@ export class Engine {
 
   /** Makes everything durable, then writes a last checkpoint that leaves no journal behind. */
   *closeIo(): Io<void> {
+    this.#housekeeping.stop();
     yield {
       kind: 'until',
       start: () => this.#queue.settle(() => this.#poison !== undefined),

@@ -44,6 +44,8 @@ export interface JournalRing {
   /** Bytes of the ring, a multiple of `blockSize`. */
   readonly bytes: number;
   readonly blockSize: number;
+  /** Bytes that records start at multiples of: a stripe unit, of which the ring is a multiple. */
+  readonly align?: number;
   /** The journal's, 16 bytes. */
   readonly uuid: Uint8Array;
   /** The device of body runs, where it is not that of the ring. */
@@ -103,7 +105,17 @@ const CLOSED_WINDOW_BYTES = 64 * 1024;
 /** Bytes of the ring that a record covers. */
 export function recordSpan(record: RecordHeader, ring: JournalRing): number {
   if (record.type === RECORD_TYPE.pad) return ring.bytes - record.offset;
-  return blocksFor(RECORD.size + inlineLength(record), ring.blockSize) * ring.blockSize;
+  return spanOf(inlineLength(record), ring);
+}
+
+/** Bytes of the ring that a record with so many bytes of body in it covers. */
+export function spanOf(inline: number, { blockSize, align = blockSize }: JournalRing): number {
+  return Math.ceil((RECORD.size + inline) / align) * align;
+}
+
+/** Bytes of the ring that are written for a record; what is behind them is old. */
+function writtenBytes(record: RecordHeader, { blockSize }: JournalRing): number {
+  return blocksFor(RECORD.size + inlineLength(record), blockSize) * blockSize;
 }
 
 /**
@@ -191,7 +203,7 @@ export function* readBody(ring: JournalRing, record: RecordHeader): Io<Uint8Arra
 function* readBodyPage(ring: JournalRing, record: RecordHeader): Io<Uint8Array> {
   const { bodyRun } = record;
   if (bodyRun === undefined) {
-    const page = new Uint8Array(recordSpan(record, ring));
+    const page = new Uint8Array(writtenBytes(record, ring));
     yield { kind: 'read', device: ring.device, offset: ring.offset + record.offset, target: page };
     return page;
   }
@@ -310,7 +322,7 @@ function* readBodyFault(
     return bodyPageFault(yield* readBodyPage(ring, record), record);
   }
   if (record.bodyLength === 0) return undefined;
-  return bodyPageFault(yield* reader.view(record.offset, recordSpan(record, ring)), record);
+  return bodyPageFault(yield* reader.view(record.offset, writtenBytes(record, ring)), record);
 }
 
 interface Sweep {

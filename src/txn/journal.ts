@@ -11,12 +11,14 @@
  *
  * - Records start at block boundaries and are padded with zeros to whole blocks: a block that
  *   was written is never written again with other bytes until its record is released.
+ * - With stripes, records start at stripe units: no write ends in the unit where another began.
  * - A record never wraps. Where the rest of the ring is too short, a pad fills it.
  * - What is being appended never reaches what is still needed: `fits` is asked before.
  */
 
 import { assert } from '../assert.js';
 import type { Io } from '../blockdev/io.js';
+import { blocksFor } from '../format/block.js';
 import { checksum } from '../format/checksum.js';
 import { hashList, lengthOf } from '../format/hash-list.js';
 import {
@@ -39,9 +41,13 @@ import {
   type ScannedRecord,
   type ScanOptions,
   scanJournal,
+  spanOf,
 } from './journal-scan.js';
 
-/** Blocks of the ring that only a `recovered` record may use: recovery never finds it full. */
+/**
+ * Blocks of the ring that only a `recovered` record may use, and one record's place at least:
+ * recovery never finds it full.
+ */
 const RESERVED_BLOCKS = 4;
 
 /** A body in the ring takes at most this part of it. */
@@ -100,7 +106,7 @@ export class Journal {
 
   constructor(ring: JournalRing) {
     assert(ring.offset % ring.blockSize === 0, 'a ring starts at a block');
-    assert(ring.bytes % ring.blockSize === 0, 'a ring is whole blocks');
+    assert(ring.bytes % (ring.align ?? ring.blockSize) === 0, 'a ring is whole places of records');
     assert(ring.bytes > INLINE_DIVISOR * ring.blockSize, 'a ring holds several records');
     this.ring = ring;
     const share = Math.floor(ring.bytes / INLINE_DIVISOR) - RECORD.size;
@@ -208,8 +214,9 @@ export class Journal {
 
   /** True when a record with `bodyLength` bytes of body in the ring can be appended now. */
   fits(bodyLength: number, type: RecordType = RECORD_TYPE.transactions): boolean {
-    const kept = type === RECORD_TYPE.recovered ? 0 : RESERVED_BLOCKS * this.ring.blockSize;
-    const span = this.#spanOf(bodyLength);
+    const reserved = Math.max(RESERVED_BLOCKS * this.ring.blockSize, spanOf(0, this.ring));
+    const kept = type === RECORD_TYPE.recovered ? 0 : reserved;
+    const span = spanOf(bodyLength, this.ring);
     const rest = this.ring.bytes - this.#head;
     const needed = span > rest ? rest + span : span;
     return needed <= this.ring.bytes - this.#usedBytes - kept;
@@ -239,7 +246,7 @@ export class Journal {
     assert(input.bodyRun === undefined || input.body.length === 0, 'a body is in one place');
     assert(this.fits(inline, input.type), 'a record is appended only where it fits');
     const writes: JournalWrite[] = [];
-    const span = this.#spanOf(inline);
+    const span = spanOf(inline, this.ring);
     if (span > this.ring.bytes - this.#head) writes.push(this.#pad(input.epoch));
     const padBytes = writes.length * this.ring.blockSize;
     const sequence = this.#sequence;
@@ -275,7 +282,8 @@ export class Journal {
     };
     encodeRecordHeader(header, 0, this.ring.uuid, fields);
     const offset = this.ring.offset + this.#head;
-    const padding = this.#spanOf(inline) - RECORD.size - inline;
+    const { blockSize } = this.ring;
+    const padding = blocksFor(RECORD.size + inline, blockSize) * blockSize - RECORD.size - inline;
     this.#advance(header, span);
     const sources = [header, ...input.body];
     if (padding > 0) sources.push(ZEROS.subarray(0, padding));
@@ -305,11 +313,6 @@ export class Journal {
     this.#head = position.head;
     this.#sequence = position.sequence;
     this.#previous.set(position.previous);
-  }
-
-  #spanOf(inline: number): number {
-    const { blockSize } = this.ring;
-    return Math.ceil((RECORD.size + inline) / blockSize) * blockSize;
   }
 
   /** Bytes from `position` to the head; the ring is full when they coincide but for sequence. */

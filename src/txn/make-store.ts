@@ -16,6 +16,7 @@ import { StoreError } from '../errors.js';
 import { LABEL_BYTES_MAX, type Superblock } from '../format/superblock.js';
 import {
   JOURNAL_BLOCKS_MIN,
+  JOURNAL_UNITS_MIN,
   SLOT_STEP,
   SLOT_STRIDE_MAX,
   slotBytes,
@@ -34,8 +35,14 @@ export const NODE_SIZE_DEFAULT = 8192;
 /** Bytes of the journal's ring where nothing else is asked, in a store that is large enough. */
 const JOURNAL_BYTES_DEFAULT = 64 * 1024 * 1024;
 
+/** Stripe units of the ring of a small store. */
+const JOURNAL_UNITS = 4 * JOURNAL_UNITS_MIN;
+
 /** The journal's part of a small store. */
 const JOURNAL_SHARE = 16;
+
+/** Bytes that are zeroed at once, in whole stripes. */
+const ZERO_BYTES = 1024 * 1024;
 
 /** Bytes that a growing store has beyond its fixed places and its pool at the start. */
 const INITIAL_BYTES = 8 * 1024 * 1024;
@@ -92,18 +99,20 @@ export function planStore(
   const fault = stripesFault(geometry, blockSize);
   if (fault !== undefined) throw new RangeError(`Cannot use stripes: ${fault}`);
   const slotStride = slotStrideFor({ blockSize, stripeWidth: geometry.width });
-  const least = JOURNAL_BLOCKS_MIN * blockSize;
+  const width = geometry.width || blockSize;
+  const units = Math.max(JOURNAL_BLOCKS_MIN * blockSize, JOURNAL_UNITS * geometry.unit);
+  const least = Math.ceil(units / width) * width;
   const share = Math.floor(sizeMax / JOURNAL_SHARE);
   const wanted = options.journalBytes ?? Math.min(JOURNAL_BYTES_DEFAULT, share);
   if (!Number.isSafeInteger(wanted) || wanted < 0) {
     throw new RangeError(`Cannot use a journal of ${wanted} bytes: expected a whole number`);
   }
-  const journalBytes = Math.floor(Math.max(least, wanted) / blockSize) * blockSize;
+  const journalBytes = Math.floor(Math.max(least, wanted) / width) * width;
   const journalOffset = 2 * slotStride;
-  const journalEnd = Math.ceil((journalOffset + journalBytes) / SLOT_STEP) * SLOT_STEP;
-  const farOffset = isFixed
-    ? Math.floor((sizeMax - 2 * slotStride) / SLOT_STEP) * SLOT_STEP
-    : journalEnd;
+  // With stripes the stride is whole stripes: what is a multiple of it begins one.
+  const step = geometry.width > 0 ? slotStride : SLOT_STEP;
+  const journalEnd = Math.ceil((journalOffset + journalBytes) / step) * step;
+  const farOffset = isFixed ? Math.floor((sizeMax - 2 * slotStride) / step) * step : journalEnd;
   const nodeBlocks = (nodeSize / blockSize) * metadataCopies;
   const total = Math.floor(sizeMax / blockSize);
   const pool = 5 * housekeepingBlocks(isFixed ? total : 0, nodeBlocks) * blockSize;
@@ -127,7 +136,7 @@ export function planStore(
     farOffset,
     groupBlocks: groupBlocksFor(blockSize, stripeBlocks),
     geometry,
-    initialSize: isFixed ? sizeMax : Math.floor(initial / blockSize) * blockSize,
+    initialSize: isFixed ? sizeMax : Math.floor(initial / width) * width,
   };
 }
 
@@ -189,7 +198,8 @@ export function* makeStore(
 ): Io<Superblock> {
   const { blockSize } = plan;
   const { environment = SYSTEM_ENVIRONMENT } = options;
-  const zeros = new Uint8Array(1024 * 1024);
+  const { width } = plan.geometry;
+  const zeros = new Uint8Array(width > 0 ? Math.ceil(ZERO_BYTES / width) * width : ZERO_BYTES);
   const end = plan.journalOffset + plan.journalBytes;
   for (let offset = 0; offset < end; offset += zeros.length) {
     const sources = [zeros.subarray(0, Math.min(zeros.length, end - offset))];

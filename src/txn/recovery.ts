@@ -45,6 +45,7 @@ import { fixedRuns } from './make-store.js';
 import { checkOnDevice, DeviceNodeReader } from './node-reader.js';
 import { decodeReservation, heldBlocks, type MetadataShape } from './reservation.js';
 import { type Counters, type Placer, STORE_SPECS, StoreState } from './store-state.js';
+import { StripeMeter } from './stripe-meter.js';
 import {
   emptyOldSlots,
   readSuperblocks,
@@ -120,6 +121,7 @@ export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
     offset: newest.journalOffset,
     bytes: newest.journalBytes,
     blockSize: newest.blockSize,
+    align: newest.stripeUnit || newest.blockSize,
     uuid: newest.journalUuid,
   });
   const scan = yield* journal.scan(newest.journalStart, { isClosed: isClosed(read) });
@@ -332,6 +334,7 @@ function* openState(
     nodeSize,
     metadataCopies: superblock.metadataCopies,
     healer,
+    stripes: new StripeMeter(blockSize, superblock.stripeWidth),
   });
   free.node = (start, length) => state.freeNode(start, length);
   return state;

@@ -41,6 +41,11 @@ export class ReferenceTable implements ReferenceCounts {
     return this.count(address) > 1;
   }
 
+  /** True when any block of the run has two or more references. */
+  isAnyShared(address: number, length: number): boolean {
+    return this.#isTouched(address, address + length);
+  }
+
   /** References to a block that is in use. */
   count(address: number): number {
     const tree = this.#tree;

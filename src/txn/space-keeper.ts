@@ -44,10 +44,11 @@ export class SpaceKeeper {
     const device = this.#device;
     const state = this.#state;
     const { blockSize } = state;
+    const { stripeBlocks } = state.allocator.geometry;
     const step = Math.max(GROW_BYTES_MIN, Math.min(GROW_BYTES_MAX, device.size / 8));
     for (let more = Math.max(step, 2 * blocks * blockSize); more >= blockSize; more /= 2) {
       const wanted = Math.min(device.size + more, device.sizeMax);
-      const size = Math.floor(wanted / blockSize) * blockSize;
+      const size = wanted - (wanted % (stripeBlocks * blockSize));
       if (size <= device.size) return false;
       try {
         device.growSync(size);
@@ -118,7 +119,10 @@ export class SpaceKeeper {
     return true;
   }
 
-  /** Blocks for data: free ones, else ones that the pool holds beyond what it must. */
+  /**
+   * Blocks for data: free ones, else ones that the pool holds beyond what it must. With stripes,
+   * data that is written ahead gets whole ones if there are any, and other data is packed.
+   */
   takeForData(
     blocks: number,
     options: AllocateOptions,
@@ -126,6 +130,8 @@ export class SpaceKeeper {
     redeemedBlocks: number,
   ): readonly PlacedRun[] {
     const { allocator } = this.#state;
+    const whole = this.#takeWhole(blocks, options);
+    if (whole.length > 0 || options.stripesOnly === true) return whole;
     const runs = allocator.allocate(blocks, options);
     if (runs.length > 0) return runs;
     const need = this.#space.poolNeed(isEntitled) - redeemedBlocks;
@@ -133,5 +139,18 @@ export class SpaceKeeper {
     if (lacking > allocator.poolBlocks - need) return [];
     allocator.drainPool(lacking);
     return allocator.allocate(blocks, options);
+  }
+
+  /** The same, as long as there are whole stripes for it. */
+  #takeWhole(blocks: number, options: AllocateOptions): readonly PlacedRun[] {
+    const { allocator } = this.#state;
+    const { stripeBlocks } = allocator.geometry;
+    if (stripeBlocks === 1) return [];
+    if (options.claim !== true) return allocator.pack(blocks, blocks, this.#space.mayOpenStripe);
+    if (blocks % stripeBlocks !== 0) return [];
+    const stripesOnly = { ...options, stripesOnly: true };
+    const runs = allocator.allocate(blocks, stripesOnly);
+    if (runs.length > 0 || !allocator.exchangeStripes(blocks)) return runs;
+    return allocator.allocate(blocks, stripesOnly);
   }
 }

@@ -77,12 +77,12 @@ export class SpacePolicy {
   }
 
   /**
-   * Free blocks, those in the pool beyond its three parts included. What the pool lacks until limbo
+   * Free blocks, those of open stripes and those in the pool beyond its three parts included. What the pool lacks until limbo
    * is released belongs to nobody else.
    */
   get free(): number {
-    const { allocator } = this.#state;
-    return allocator.freeBlocks + allocator.poolBlocks - 3 * this.housekeeping;
+    const { freeBlocks, openBlocks, poolBlocks } = this.#state.allocator;
+    return freeBlocks + openBlocks + poolBlocks - 3 * this.housekeeping;
   }
 
   /** Blocks that only deleting may use. */
@@ -140,7 +140,8 @@ export class SpacePolicy {
   canClaim(blocks: number, entitled: number): boolean {
     const isPromised = blocks <= entitled;
     const kept = isPromised ? 0 : this.floor;
-    const left = this.free - Math.max(0, this.held - entitled) - kept - this.growth - blocks;
+    const promised = Math.max(0, this.held - entitled) + kept + this.growth;
+    const left = this.free - this.#state.allocator.openBlocks - promised - blocks;
     return (isPromised || left >= 0) && this.dirtyBlocks <= Math.max(this.housekeeping, left);
   }
 
@@ -160,7 +161,14 @@ export class SpacePolicy {
   /** Blocks that come back, at most, when what was freed so far is durable, and growth is placed. */
   get returning(): number {
     const { allocator, releasedBlocks } = this.#state;
-    return allocator.limboBlocks - Math.min(releasedBlocks, this.#nodesToPlace);
+    const { limboBlocks, openBlocks } = allocator;
+    return limboBlocks + openBlocks - Math.min(releasedBlocks, this.#nodesToPlace);
+  }
+
+  /** True when a stripe's worth of padding is nobody's loss but that of half the floor, for now. */
+  get mayOpenStripe(): boolean {
+    const { stripeBlocks } = this.#state.allocator.geometry;
+    return this.free - this.held - this.growth - this.floor / 2 >= stripeBlocks;
   }
 
   get #unpromised(): number {

@@ -36,6 +36,7 @@ import { OpenObjects } from './open-objects.js';
 import { PendingData } from './pending-data.js';
 import { fillRuns } from './placement.js';
 import { REFERENCE, ReferenceTable } from './reference-table.js';
+import type { StripeMeter } from './stripe-meter.js';
 import type { PlacedRun } from './transaction-record.js';
 
 /** Trees whose roots stand in the superblock. */
@@ -99,6 +100,7 @@ export interface StoreStateOptions {
   /** Places of each node and bitmap: 1 or 2. */
   readonly metadataCopies: number;
   readonly healer: Healer;
+  readonly stripes: StripeMeter;
 }
 
 export class StoreState implements ObjectContext {
@@ -113,6 +115,7 @@ export class StoreState implements ObjectContext {
   readonly nodeSize: number;
   readonly metadataCopies: number;
   readonly healer: Healer;
+  readonly stripes: StripeMeter;
   counters: Counters;
   /** Raised by every change of the trees; what was read from them holds as long as it stays. */
   version = 0;
@@ -143,6 +146,7 @@ export class StoreState implements ObjectContext {
     this.nodeSize = options.nodeSize;
     this.metadataCopies = options.metadataCopies;
     this.healer = options.healer;
+    this.stripes = options.stripes;
     this.pending = new PendingData(options.blockSize);
     this.references = new ReferenceTable(options.trees.references, (start, length) =>
       this.allocator.free({ start, length }),

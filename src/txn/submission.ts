@@ -35,6 +35,8 @@ export class Entry implements Submission {
   readonly sealed: SealedTransaction;
   ahead: AheadData[] = [];
   claims: PlacedRun[] = [];
+  /** Blocks of the claims that only fill up stripes. */
+  padding: PlacedRun[] = [];
   /** Its data is written. */
   ready: boolean;
   writing: Drive<void> | undefined;

@@ -7,7 +7,7 @@
  *
  * Encoding: transaction as built (length-prefixed) | ahead count, then each: length, extent count,
  * extents (address u48, blocks, length, shift as varints, checksums length-prefixed, 8 bytes for
- * each chunk) |
+ * each chunk), tail length-prefixed |
  * choices: first object id, first collection id, then for each placement in order: run count,
  * runs (address u48, blocks varint).
  */
@@ -23,10 +23,12 @@ export interface PlacedRun {
   readonly length: number; // blocks
 }
 
-/** Data written ahead: where it is. */
+/** Data written ahead: where it is, and what of it is in the record instead. */
 export interface AheadData {
-  readonly length: number; // bytes
+  readonly length: number; // bytes, the tail's included
   readonly extents: readonly PlacedExtent[];
+  /** The last bytes, where they do not fill a stripe; placed as data in the record is. */
+  readonly tail: Uint8Array;
 }
 
 /** What was chosen while a transaction was applied for the first time. */
@@ -63,6 +65,7 @@ export function encodeChoices(
       writer.varint(extent.shift);
       writer.lengthPrefixed(extent.checksums);
     }
+    writer.lengthPrefixed(data.tail);
   }
   writer.varint(choices.firstObject);
   writer.varint(choices.firstCollection);
@@ -101,12 +104,12 @@ export function* decodeTransactionRecords(body: Uint8Array): Generator<Transacti
 
 function readAhead(reader: ByteReader): AheadData {
   const length = reader.varint();
-  return { length, extents: list(reader, readExtent) };
+  return { length, extents: list(reader, readExtent), tail: reader.lengthPrefixed() };
 }
 
-/** True when the extents hold as many bytes as the data has. */
-function isWhole({ length, extents }: AheadData): boolean {
-  return extents.reduce((sum, extent) => sum + extent.length, 0) === length;
+/** True when extents and tail hold as many bytes as the data has. */
+function isWhole({ length, extents, tail }: AheadData): boolean {
+  return extents.reduce((sum, extent) => sum + extent.length, tail.length) === length;
 }
 
 function readExtent(reader: ByteReader): PlacedExtent {

@@ -98,7 +98,8 @@ test('data of a journal record that is longer than its extents is E_CORRUPT', (t
   const bodyOf = (length: number): Uint8Array => {
     const writer = new ByteWriter(64);
     writer.lengthPrefixed(Uint8Array.of(1, 2, 3));
-    encodeChoices(writer, [{ length, extents: [extent] }], choices);
+    const tail = new Uint8Array(0);
+    encodeChoices(writer, [{ length, extents: [extent], tail }], choices);
     return writer.copy();
   };
   t.is([...decodeTransactionRecords(bodyOf(4000))].length, 1);

@@ -27,6 +27,7 @@ const COPY_TESTS = ['test/corruption/copies.test.ts'];
 
 const COMMITTER = 'src/txn/committer.ts';
 const CHECKPOINT = 'src/txn/checkpoint.ts';
+const RUN_WRITER = 'src/txn/run-writer.ts';
 const CHECKPOINTER = 'src/txn/checkpointer.ts';
 const ENGINE = 'src/txn/engine.ts';
 const JOURNAL = 'src/txn/journal.ts';
@@ -187,9 +188,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'a superblock before what it refers to is durable',
     edits: [
       {
-        file: CHECKPOINT,
-        from: "steps.push({ kind: 'write', device, offset, sources: piece.sources, durable: true });",
-        to: "steps.push({ kind: 'write', device, offset, sources: piece.sources, durable: false });",
+        file: RUN_WRITER,
+        from: "steps.push({ kind: 'write', device, offset, sources, durable: true });",
+        to: "steps.push({ kind: 'write', device, offset, sources, durable: false });",
       },
       {
         file: CHECKPOINTER,
@@ -221,20 +222,20 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'bitmaps are written over in place',
     CHECKPOINT,
-    '} while (allocator.moveBitmaps() > 0);',
+    '} while (allocator.moveBitmaps(mayOpenStripes) > 0);',
     '} while (allocator.totalBlocks < 0);',
   ),
   mutant(
     'a checkpoint leaves the bitmaps out',
     CHECKPOINT,
-    'const runs = [...frozen.data, ...frozen.bitmaps, ...placesOf(frozen.nodes)];',
-    'const runs = [...frozen.data, ...placesOf(frozen.nodes)];',
+    'const runs = [...frozen.data, ...frozen.bitmaps, ...placesOf(frozen.nodes), ...padding];',
+    'const runs = [...frozen.data, ...placesOf(frozen.nodes), ...padding];',
   ),
   mutant(
     'a checkpoint leaves data out',
     CHECKPOINT,
-    'const runs = [...frozen.data, ...frozen.bitmaps, ...placesOf(frozen.nodes)];',
-    'const runs = [...frozen.bitmaps, ...placesOf(frozen.nodes)];',
+    'const runs = [...frozen.data, ...frozen.bitmaps, ...placesOf(frozen.nodes), ...padding];',
+    'const runs = [...frozen.bitmaps, ...placesOf(frozen.nodes), ...padding];',
   ),
   mutant(
     'a checkpoint names one transaction less than it holds',

@@ -97,6 +97,20 @@ export const SIMULATION_SHAPES = {
     transactions: 60,
     mayBeFull: true,
   },
+  /** Whole stripes while there are any, less when it is full. */
+  striped: {
+    size: 4 * MiB,
+    mkfs: {
+      blockSize: KiB,
+      nodeSize: 2 * KiB,
+      journalBytes: 256 * KiB,
+      geometry: { unit: 4 * KiB, width: 16 * KiB },
+    },
+    open: memory(64 * KiB, 32 * KiB),
+    workload: { ...WORKLOAD, large: 0.3, bytesMax: 100 * KiB },
+    transactions: 60,
+    mayBeFull: true,
+  },
 } satisfies Readonly<Record<string, SimulationShape>>;
 
 /** Lives of a simulation where nothing else is asked. */

@@ -17,12 +17,16 @@ const SMALL: MediumBedOptions = {
   dirtyBytes: 256 * KiB,
 };
 
+/** On files the same is promised with stripes. */
+const STRIPES = { unit: 4 * KiB, width: 16 * KiB };
+
 /** A new store with a collection `c`. */
 export function smallStore(
   medium: Medium = smallMemory(),
   options: MediumBedOptions = {},
 ): MediumBed {
-  const bed = new MediumBed(medium, { ...SMALL, ...options });
+  const stripes = medium.kind === 'file' ? { geometry: STRIPES } : {};
+  const bed = new MediumBed(medium, { ...SMALL, ...stripes, ...options });
   bed.commit((transaction) => transaction.createCollection('c'));
   return bed;
 }

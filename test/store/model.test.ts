@@ -121,6 +121,36 @@ const RUNS: Readonly<Record<string, ModelRunOptions>> = {
     inFlight: 16,
     mayBeFull: true,
   },
+  'stripes of four units, constant checkpoints': {
+    bed: {
+      ...COMPARATORS,
+      geometry: { unit: 8 * 1024, width: 32 * 1024 },
+      cacheBytes: 64 * 1024,
+      dirtyBytes: 128 * 1024,
+      journalBytes: 2 ** 20,
+    },
+    workload: { ...WORKLOAD, large: 0.1, bytesMax: 150 * 1024 },
+    every: 60,
+    audits: 20,
+    inFlight: 16,
+  },
+  'a small store of stripes that is full again and again': {
+    bed: {
+      ...COMPARATORS,
+      size: 6 * 2 ** 20,
+      blockSize: 1024,
+      nodeSize: 2048,
+      geometry: { unit: 4 * 1024, width: 12 * 1024 },
+      cacheBytes: 256 * 1024,
+      dirtyBytes: 512 * 1024,
+      journalBytes: 2 ** 20,
+    },
+    workload: { ...WORKLOAD, onCollections: 0.015, large: 0.1, bytesMax: 150 * 1024 },
+    every: 60,
+    audits: 20,
+    inFlight: 16,
+    mayBeFull: true,
+  },
   'large nodes, many keys, large data': {
     bed: {
       ...COMPARATORS,

@@ -1,5 +1,6 @@
 /** `holdfast df`: where the space is. */
 
+import type { StripeUse } from '../../index.js';
 import type { Call, Command } from '../command.js';
 import { withStore } from '../open-store.js';
 import { writeFacts, writeJson } from '../output.js';
@@ -13,6 +14,8 @@ export const DF: Command = {
     'total: the limit; allocated: in use on the device; stored: sum of the sizes of all objects;',
     'reserved: held back by reservations; pending: becomes free by itself;',
     'available: free, with what a file may still grow by if its host has it.',
+    'stripes, on a RAID: free, partly used, full, and of groups that nobody has looked at;',
+    'partial writes: stripes written in part since it was opened, as no whole one was free.',
   ],
   run,
 };
@@ -21,9 +24,14 @@ async function run(call: Call): Promise<undefined> {
   const space = await withStore(call, 'read', async (store) => store.statfs());
   if (call.json) await writeJson(space);
   else {
-    const { objects, ...sizes } = space;
+    const { objects, stripes, ...sizes } = space;
     const facts = Object.entries(sizes).map(([name, bytes]) => [name, formatSize(bytes)] as const);
-    await writeFacts([...facts, ['objects', `${objects}`]]);
+    const ofStripes = stripes === undefined ? [] : [['stripes', textOf(stripes)] as const];
+    await writeFacts([...facts, ['objects', `${objects}`], ...ofStripes]);
   }
   return undefined;
+}
+
+function textOf({ free, partial, full, unknown, partialWrites }: StripeUse): string {
+  return `${free} free, ${partial} partly used, ${full} full, ${unknown} unknown, ${partialWrites} partial writes`;
 }
