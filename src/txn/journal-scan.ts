@@ -96,11 +96,11 @@ export interface ScanOptions {
   readonly isClosed?: boolean;
 }
 
-/** Bytes read at once. */
+/** Bytes read at once, at most. */
 const WINDOW_BYTES = 4 * 1024 * 1024;
 
-/** Bytes read of a journal in which at most the last writer's mark is expected. */
-const CLOSED_WINDOW_BYTES = 64 * 1024;
+/** Bytes read first: enough where at most the last writer's mark is expected. */
+const WINDOW_BYTES_MIN = 64 * 1024;
 
 /** Bytes of the ring that a record covers. */
 export function recordSpan(record: RecordHeader, ring: JournalRing): number {
@@ -129,7 +129,7 @@ export function* scanJournal(
   options: ScanOptions = {},
 ): Io<JournalScan> {
   const { isClosed = false } = options;
-  const reader = new RingReader(ring, isClosed ? CLOSED_WINDOW_BYTES : WINDOW_BYTES);
+  const reader = new RingReader(ring);
   const walk = yield* walkChain(ring, reader, start);
   const isKnownEnd = isClosed && walk.reason === undefined;
   const sweep = isKnownEnd ? NOTHING_BEHIND : yield* sweepRest(ring, walk);
@@ -338,13 +338,15 @@ const NOTHING_BEHIND: Sweep = { witnessed: 0, follower: undefined, incarnation: 
 
 /** The sound and unsound headers of this journal in the blocks behind the walk's end. */
 function* headersBehind(ring: JournalRing, walk: Walk): Io<HeaderFound[]> {
-  const reader = new RingReader(ring, WINDOW_BYTES);
+  const { device, offset } = ring;
+  const buffer = new Uint8Array(Math.min(ring.bytes, WINDOW_BYTES));
   const found: HeaderFound[] = [];
   const rest = ring.bytes - walk.bytes;
   for (let swept = 0; swept < rest; ) {
     const at = (walk.next.head + swept) % ring.bytes;
     const length = Math.min(WINDOW_BYTES, ring.bytes - at, rest - swept);
-    const window = yield* reader.view(at, length);
+    const window = buffer.subarray(0, length);
+    yield { kind: 'read', device, offset: offset + at, target: window };
     for (let from = 0; from < length; from += ring.blockSize) {
       if (!isRecord(window, from, ring.uuid)) continue;
       const fault = recordFault(window, from, ring.uuid, at + from);
@@ -418,16 +420,19 @@ function mergeRegions(regions: readonly RingRegion[]): RingRegion[] {
   return merged;
 }
 
-/** Reads the ring through a window, so that small records do not cost a read each. */
+/**
+ * Reads the ring through a window, so that small records do not cost a read each. It grows as long as
+ * one view follows the other: a short chain costs a short read.
+ */
 class RingReader {
   readonly #ring: JournalRing;
-  readonly #window: Uint8Array;
+  #window: Uint8Array;
   #from = 0;
   #to = 0;
 
-  constructor(ring: JournalRing, windowBytes: number) {
+  constructor(ring: JournalRing) {
     this.#ring = ring;
-    this.#window = new Uint8Array(Math.min(ring.bytes, windowBytes));
+    this.#window = new Uint8Array(Math.min(ring.bytes, WINDOW_BYTES_MIN));
   }
 
   /** Bytes [at, at + length) of the ring, as a view that holds until the next call. */
@@ -439,6 +444,7 @@ class RingReader {
       return whole;
     }
     if (at < this.#from || at + length > this.#to) {
+      this.#grow(at);
       this.#to = 0;
       const target = this.#window.subarray(0, this.#ring.bytes - at);
       yield* this.#read(at, target);
@@ -446,6 +452,13 @@ class RingReader {
       this.#to = at + target.length;
     }
     return this.#window.subarray(at - this.#from, at - this.#from + length);
+  }
+
+  /** Doubles the window where a view at `at` goes on from what was read last. */
+  #grow(at: number): void {
+    const isGoingOn = this.#to > 0 && at >= this.#from && at <= this.#to;
+    const size = Math.min(this.#ring.bytes, WINDOW_BYTES, 2 * this.#window.length);
+    if (isGoingOn && size > this.#window.length) this.#window = new Uint8Array(size);
   }
 
   *#read(at: number, target: Uint8Array): Io<void> {

@@ -24,7 +24,7 @@ test('collect_metadata', scenario, (t, bed) => {
   const { label, formatVersion, blockSize, uuid } = bed.store.info();
   t.deepEqual(
     { label, formatVersion, blockSize },
-    { label: '', formatVersion: 1, blockSize: 4096 },
+    { label: '', formatVersion: 2, blockSize: 4096 },
   );
   t.regex(uuid, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
 });
