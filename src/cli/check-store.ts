@@ -14,16 +14,20 @@ export interface CheckOptions {
   readonly deep: boolean;
   /** Takes a file whose owner can't be judged. */
   readonly force?: boolean;
+  /** Path of the journal's device, where it has one of its own. */
+  readonly journal?: string | undefined;
   readonly onFinding: (finding: Finding) => void;
   readonly onProgress?: (progress: FsckProgress) => void;
 }
 
 /** Checks a store that nobody has open for writing. */
 export async function checkStore(options: CheckOptions): Promise<FsckReport> {
-  const { path, deep, force = false, onFinding, onProgress } = options;
-  return await withDevice(path, { force, medium: deep }, (device, comparators) =>
+  const { path, deep, force = false, journal, onFinding, onProgress } = options;
+  const access = { force, medium: deep, journal };
+  return await withDevice(path, access, ({ device, journalDevice }, comparators) =>
     fsck(device, {
       deep,
+      journalDevice,
       comparators,
       onFinding,
       ...(onProgress !== undefined && { onProgress }),
@@ -34,6 +38,8 @@ export async function checkStore(options: CheckOptions): Promise<FsckReport> {
 export interface MendOptions extends Omit<CheckOptions, 'onFinding'> {
   /** Makes a superblock where none is left. */
   readonly rebuildSuperblock: boolean;
+  /** Makes another journal where that of its own device is not there. */
+  readonly acceptJournalLoss: boolean;
   /** Called for each finding of the check before. */
   readonly onFinding: (finding: TreatedFinding) => void;
   /** Called for each finding of the check behind a repair. */
@@ -42,11 +48,14 @@ export interface MendOptions extends Omit<CheckOptions, 'onFinding'> {
 
 /** Repairs a store that nobody has open. */
 export async function mendStore(options: MendOptions): Promise<RepairReport> {
-  const { path, deep, force = false, rebuildSuperblock } = options;
+  const { path, deep, force = false, journal, rebuildSuperblock, acceptJournalLoss } = options;
   const { onFinding, onLeft, onProgress } = options;
-  return await withDevice(path, { force, writes: true }, (device, comparators) =>
+  const access = { force, writes: true, journal };
+  return await withDevice(path, access, ({ device, journalDevice }, comparators) =>
     repair(device, {
       deep,
+      journalDevice,
+      acceptJournalLoss,
       comparators,
       rebuildSuperblock,
       onFinding,

@@ -2,7 +2,7 @@
  * Opens the store that a command works on, and closes it whatever happens.
  */
 
-import { Store } from '../index.js';
+import { type JournalLoss, Store } from '../index.js';
 import type { Call } from './command.js';
 
 /** What `work` gives on the store that the call names, opened read-only unless `write`. */
@@ -11,8 +11,16 @@ export async function withStore<T>(
   access: 'read' | 'write',
   work: (store: Store) => Promise<T>,
 ): Promise<T> {
-  const options = { readOnly: access === 'read', force: call.flag('force-lock') };
+  const journal = call.text('journal');
+  const options = {
+    readOnly: access === 'read',
+    force: call.flag('force-lock'),
+    acceptJournalLoss: call.flag('accept-journal-loss'),
+    ...(journal !== undefined && { journal }),
+  };
   const store = await Store.open(call.store, options);
+  const { lost } = store.recovery;
+  if (lost !== undefined) process.stderr.write(`${lossLine(lost, access)}\n`);
   let result: T;
   try {
     result = await work(store);
@@ -22,4 +30,9 @@ export async function withStore<T>(
   }
   await store.close();
   return result;
+}
+
+function lossLine({ reason, transaction }: JournalLoss, access: 'read' | 'write'): string {
+  const lost = `holdfast: the journal is lost (${reason}): everything behind transaction ${transaction} is missing`;
+  return access === 'read' ? lost : `${lost}; another journal was made`;
 }

@@ -3,6 +3,7 @@
  * sizes are powers or multiples, everything fixed lies inside the device, nothing overlaps.
  */
 
+import { separateRingOffset } from './journal-header.js';
 import {
   COUNTED_LIMIT,
   COUNTER_LIMIT,
@@ -10,10 +11,16 @@ import {
   type JournalPosition,
 } from './journal-record.js';
 
+/** Features that nobody may ignore, as bits of `incompat`. */
+export const INCOMPAT = {
+  separateJournal: 1, // the ring is on a device of its own
+} as const;
+
 /** The figures of a superblock; the units are those of SUPERBLOCK. */
 export interface SuperblockFigures {
   readonly number: number;
   readonly uuid: Uint8Array; // 16 bytes
+  readonly incompat: number; // INCOMPAT
   readonly blockSize: number;
   readonly nodeSize: number;
   readonly deviceBlocks: number;
@@ -60,6 +67,9 @@ export const DEVICE_BLOCKS_MAX = 2 ** 48;
 /** A ring smaller than this could not hold three generations. */
 export const JOURNAL_BLOCKS_MIN = 64;
 
+/** Blocks that a store keeps for a ring of its own while its journal is on another device. */
+export const HOME_RING_BLOCKS = 256;
+
 /** Bytes; a larger ring would only make opening slower. */
 export const JOURNAL_BYTES_MAX = 1024 * 1024 * 1024;
 
@@ -84,6 +94,29 @@ export function slotStrideFor(
   while (stride % SLOT_STEP !== 0 && stride <= SLOT_STRIDE_MAX) stride += bytes;
   if (stride <= SLOT_STRIDE_MAX) return stride;
   throw new RangeError(`Cannot place superblocks in stripes of ${fields.stripeWidth} bytes`);
+}
+
+/** True when the ring is on a device of its own. */
+export function hasSeparateJournal(fields: Pick<SuperblockFigures, 'incompat'>): boolean {
+  return (fields.incompat & INCOMPAT.separateJournal) !== 0;
+}
+
+/** A range of bytes of the store's device. */
+interface DeviceRange {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** The place of the ring on the store's own device, in use or kept for it. */
+export function homeRing(
+  fields: Pick<
+    SuperblockFigures,
+    'incompat' | 'blockSize' | 'slotStride' | 'journalOffset' | 'journalBytes'
+  >,
+): DeviceRange {
+  return hasSeparateJournal(fields)
+    ? { offset: 2 * fields.slotStride, bytes: HOME_RING_BLOCKS * fields.blockSize }
+    : { offset: fields.journalOffset, bytes: fields.journalBytes };
 }
 
 /** What is wrong with a superblock's figures, or undefined. */
@@ -140,18 +173,17 @@ function slotFault(fields: SuperblockFigures): string | undefined {
 }
 
 function journalFault(fields: SuperblockFigures): string | undefined {
-  const { journalOffset, journalBytes, journalStart, blockSize, slotStride, farOffset } = fields;
+  const { journalOffset, journalBytes, journalStart, blockSize } = fields;
   if (journalOffset % blockSize !== 0 || journalBytes % blockSize !== 0) {
     return 'journal is not whole blocks';
   }
   if (journalBytes < JOURNAL_BLOCKS_MIN * blockSize || journalBytes > JOURNAL_BYTES_MAX) {
     return `journal of ${journalBytes} bytes is out of range`;
   }
-  const end = journalOffset + journalBytes;
-  if (end > fields.deviceBlocks * blockSize) return 'journal is off the device';
-  if (journalOffset < 2 * slotStride) return 'journal overlaps the near slots';
-  if (journalOffset < farOffset + 2 * slotStride && end > farOffset) {
-    return 'journal overlaps the far slots';
+  const fault = homeRingFault(fields);
+  if (fault !== undefined) return fault;
+  if (hasSeparateJournal(fields) && journalOffset !== separateRingOffset(blockSize)) {
+    return 'journal is not right behind the header of its device';
   }
   if (journalStart.head % blockSize !== 0 || journalStart.head >= journalBytes) {
     return 'journal head is not a block of the ring';
@@ -160,6 +192,18 @@ function journalFault(fields: SuperblockFigures): string | undefined {
   const { sequence, incarnation } = journalStart;
   if (!isCount(sequence)) return 'journal sequence is out of range';
   if (!isCount(incarnation)) return 'incarnation is out of range';
+  return undefined;
+}
+
+function homeRingFault(fields: SuperblockFigures): string | undefined {
+  const { slotStride, farOffset } = fields;
+  const { offset, bytes } = homeRing(fields);
+  const end = offset + bytes;
+  if (end > fields.deviceBlocks * fields.blockSize) return 'journal is off the device';
+  if (offset < 2 * slotStride) return 'journal overlaps the near slots';
+  if (offset < farOffset + 2 * slotStride && end > farOffset) {
+    return 'journal overlaps the far slots';
+  }
   return undefined;
 }
 

@@ -15,7 +15,12 @@ import { ByteReader, getU32, getU64, setU16, setU32, setU64 } from './bytes.js';
 import { matchesHash, writeHash } from './checksum.js';
 import { layout } from './layout.js';
 import type { ROLE } from './role.js';
-import { roomFault, type SuperblockFigures, superblockFault } from './superblock-bounds.js';
+import {
+  INCOMPAT,
+  roomFault,
+  type SuperblockFigures,
+  superblockFault,
+} from './superblock-bounds.js';
 
 export const SUPERBLOCK = layout({
   checksum: 'u64', // xxh64 of bytes [8, 4096)
@@ -39,7 +44,7 @@ export const SUPERBLOCK = layout({
   farOffset: 'u64', // bytes, far slot of parity 0
   metadataCopies: 'u8', // 1 or 2
   journalUuid: 'bytes16', // random at mkfs and shown nowhere: object data can't forge a record
-  journalOffset: 'u64', // bytes, multiple of blockSize
+  journalOffset: 'u64', // bytes on the journal's device, multiple of blockSize
   journalBytes: 'u64', // bytes of the ring, multiple of blockSize
   journalHead: 'u64', // bytes within the ring: where replay starts
   journalSequence: 'u64', // first sequence to replay
@@ -62,7 +67,11 @@ export const SUPERBLOCK_SIZE = 4096;
 export const SUPERBLOCK_VERSION = 1;
 
 /** Feature bits that this version knows. */
-export const FEATURES_KNOWN = { compat: 0, roCompat: 0, incompat: 0 } as const;
+export const FEATURES_KNOWN = {
+  compat: 0,
+  roCompat: 0,
+  incompat: INCOMPAT.separateJournal,
+} as const;
 
 /** Longest label, in bytes of utf-8. */
 export const LABEL_BYTES_MAX = 64;
@@ -90,7 +99,6 @@ export interface Superblock extends SuperblockFigures {
   readonly label: string;
   readonly compat: number;
   readonly roCompat: number;
-  readonly incompat: number;
   readonly cleanClose: boolean;
   /** Root records by role, at most ROOTS_BYTES_MAX together. */
   readonly roots: Readonly<Record<RootRole, Uint8Array>>;
@@ -199,6 +207,11 @@ export function decodeSuperblock(bytes: Uint8Array, offset: number): Superblock 
   const fault = superblockFault(fields) ?? roomFault(fields);
   if (fault !== undefined) fail(offset, fault);
   return fields;
+}
+
+/** What tells a superblock from every other one of its number: 8 bytes, the same for all slots. */
+export function sealOf(fields: Superblock): Uint8Array {
+  return encodeSuperblock(fields, 0).slice(SUPERBLOCK.checksum, SUPERBLOCK.checksum + 8);
 }
 
 /** The number in a slot whose checksum holds, whatever its version; undefined otherwise. */

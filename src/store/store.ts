@@ -21,6 +21,12 @@ import { type OpenedEngine, openEngine, type RecoveryReport } from '../txn/recov
 import { decodeReservation, heldBlocks } from '../txn/reservation.js';
 import type { Submission } from '../txn/submission.js';
 import { type Bytes, type ReservationUnits, Transaction, toBytes } from '../txn/transaction.js';
+import {
+  checkJournalEmpty,
+  createJournal,
+  type OpenedJournal,
+  openJournal,
+} from './journal-device.js';
 import { pageLimit } from './page.js';
 import { findSignature } from './signature.js';
 import { StoredCollection } from './stored-collection.js';
@@ -49,6 +55,16 @@ export interface OpenOptions {
   readonly comparators?: readonly Comparator[];
   /** Takes a file whose owner can't be judged. */
   readonly force?: boolean;
+  /** Path of the journal's device, where it has one of its own; it may have moved. */
+  readonly journal?: string;
+  /** That device, where it is open already. It then belongs to the store. */
+  readonly journalDevice?: BlockDevice;
+  /**
+   * Opens the store also when its journal is not there, at the newest checkpoint; `recovery.lost`
+   * says what that costs. Unless read-only, another journal is made: on the journal device that is
+   * given, if it is empty or held an earlier one, else on the store's own.
+   */
+  readonly acceptJournalLoss?: boolean;
   /** Where the time and timers come from; the system's by default. */
   readonly environment?: Environment;
 }
@@ -93,6 +109,8 @@ export interface StoreInfo {
   readonly stripeWidth: number;
   readonly journalBytes: number;
   readonly journalUsedBytes: number;
+  /** Path of the journal's device, where it has one of its own. */
+  readonly journalPath: string | undefined;
   readonly epoch: number;
   readonly transaction: number;
   readonly durableTransaction: number;
@@ -144,6 +162,16 @@ function* mkfsAt(device: BlockDevice, options: MkfsOptions): Io<void> {
   yield* mkfsIo(device, device.size === device.sizeMax, options);
 }
 
+/** Makes a store on its device and, if there is one, on that of its journal. */
+function* mkfsWith(
+  device: BlockDevice,
+  { device: journalDevice }: OpenedJournal,
+  options: MkfsOptions,
+): Io<void> {
+  yield* checkJournalEmpty(journalDevice, options.force === true);
+  yield* mkfsAt(device, journalDevice === undefined ? options : { ...options, journalDevice });
+}
+
 /** Size and limit of the file that a store begins with. */
 function createOptions(options: MkfsOptions): {
   size: number;
@@ -165,25 +193,41 @@ function createOptions(options: MkfsOptions): {
  * @throws StoreError E_EXISTS when the path holds something and `force` is not set; E_TOO_SMALL
  */
 export async function mkfs(path: string, options: MkfsOptions = {}): Promise<void> {
-  const device = await openDevice(path, { create: createOptions(options) });
+  const create = createOptions(options);
+  const journal = createJournal(options.journal, create.sizeMax, options);
   try {
-    await runAsync(mkfsAt(device, options));
-  } finally {
-    device.closeSync();
+    const device = await openDevice(path, { create });
+    try {
+      await runAsync(mkfsWith(device, journal, options));
+    } finally {
+      device.closeSync();
+    }
+  } catch (error) {
+    journal.abandon();
+    throw error;
   }
+  journal.device?.closeSync();
 }
 
 /** As `mkfs`, without returning to the event loop. */
 export function mkfsSync(path: string, options: MkfsOptions = {}): void {
-  const device = openDeviceSync(path, { create: createOptions(options) });
+  const create = createOptions(options);
+  const journal = createJournal(options.journal, create.sizeMax, options);
   try {
-    runSync(mkfsAt(device, options));
-  } finally {
-    device.closeSync();
+    const device = openDeviceSync(path, { create });
+    try {
+      runSync(mkfsWith(device, journal, options));
+    } finally {
+      device.closeSync();
+    }
+  } catch (error) {
+    journal.abandon();
+    throw error;
   }
+  journal.device?.closeSync();
 }
 
-/** Makes an empty store on a device that is open already and stays the caller's. */
+/** Makes an empty store on devices that are open already and stay the caller's. */
 export function mkfsOn(device: BlockDevice, options: MkfsOptions = {}): void {
   runSync(mkfsIo(device, device.size === device.sizeMax, options));
 }
@@ -194,10 +238,12 @@ export class Store {
   readonly #view: View;
   /** What opening found. */
   readonly recovery: RecoveryReport;
+  readonly #journalDevice: BlockDevice | undefined;
   #closed = false;
 
-  private constructor(device: BlockDevice, opened: OpenedEngine) {
+  private constructor(device: BlockDevice, opened: OpenedEngine, options: OpenOptions) {
     this.#device = device;
+    this.#journalDevice = options.journalDevice;
     this.#engine = opened.engine;
     this.recovery = opened.report;
     this.#view = new PresentView(opened.engine);
@@ -207,26 +253,30 @@ export class Store {
    * Opens the store at `path`.
    *
    * @throws StoreError E_NOT_FOUND, E_NOT_A_STORE, E_BUSY, E_VERSION, E_CORRUPT, E_PERMISSION,
-   *   E_DAMAGED_JOURNAL, E_COMPARATOR
+   *   E_DAMAGED_JOURNAL, E_NO_JOURNAL, E_COMPARATOR
    */
   static async open(path: string, options: OpenOptions = {}): Promise<Store> {
     const { readOnly = false, force = false } = options;
     const device = await openDevice(path, { readOnly, force });
-    return await Store.openOn(device, options);
+    return await Store.openOn(device, withJournal(device, options));
   }
 
   /** As `open`, without returning to the event loop. */
   static openSync(path: string, options: OpenOptions = {}): Store {
     const { readOnly = false, force = false } = options;
-    return Store.openOnSync(openDeviceSync(path, { readOnly, force }), options);
+    const device = openDeviceSync(path, { readOnly, force });
+    return Store.openOnSync(device, withJournal(device, options));
   }
 
-  /** Opens the store on `device`, which then belongs to it; it is closed when this throws. */
+  /**
+   * Opens the store on `device`, which then belongs to it, as does `journalDevice`; they are closed
+   * when this throws.
+   */
   static async openOn(device: BlockDevice, options: OpenOptions = {}): Promise<Store> {
     try {
-      return new Store(device, await runAsync(openEngine(engineOptions(device, options))));
+      return new Store(device, await runAsync(openEngine(engineOptions(device, options))), options);
     } catch (error) {
-      device.closeSync();
+      closeAll(device, options);
       throw error;
     }
   }
@@ -234,9 +284,9 @@ export class Store {
   /** As `openOn`, without returning to the event loop. */
   static openOnSync(device: BlockDevice, options: OpenOptions = {}): Store {
     try {
-      return new Store(device, runSync(openEngine(engineOptions(device, options))));
+      return new Store(device, runSync(openEngine(engineOptions(device, options))), options);
     } catch (error) {
-      device.closeSync();
+      closeAll(device, options);
       throw error;
     }
   }
@@ -347,6 +397,7 @@ export class Store {
       stripeWidth: superblock.stripeWidth,
       journalBytes: superblock.journalBytes,
       journalUsedBytes: this.#engine.journalUsedBytes,
+      journalPath: this.#engine.journalDevice?.path,
       epoch: superblock.epoch,
       transaction: this.#engine.transaction,
       durableTransaction: this.#engine.durableTransaction,
@@ -384,6 +435,7 @@ export class Store {
     } finally {
       this.#engine.markClosed();
       this.#device.closeSync();
+      this.#journalDevice?.closeSync();
     }
   }
 
@@ -395,6 +447,7 @@ export class Store {
     } finally {
       this.#engine.markClosed();
       this.#device.closeSync();
+      this.#journalDevice?.closeSync();
     }
   }
 
@@ -411,15 +464,36 @@ export class Store {
   }
 }
 
+/** The options with the journal's device opened; `device` is closed when that can't be. */
+function withJournal(device: BlockDevice, options: OpenOptions): OpenOptions {
+  const { readOnly = false, force = false, journal: path, ...rest } = options;
+  try {
+    const { device: journalDevice } = openJournal(path, { readOnly, force });
+    return { ...rest, readOnly, force, ...(journalDevice !== undefined && { journalDevice }) };
+  } catch (error) {
+    device.closeSync();
+    throw error;
+  }
+}
+
+function closeAll(device: BlockDevice, { journalDevice }: OpenOptions): void {
+  device.closeSync();
+  journalDevice?.closeSync();
+}
+
 function engineOptions(device: BlockDevice, options: OpenOptions) {
   const { readOnly = device.readOnly, cacheBytes = CACHE_BYTES_DEFAULT } = options;
   if (!(cacheBytes >= 0)) throw new RangeError(`Cannot use cache of ${cacheBytes} bytes`);
   const comparators = new ComparatorRegistry();
   for (const comparator of options.comparators ?? []) comparators.register(comparator);
   const dirtyBytesMax = options.dirtyBytes ?? Math.max(4 * 1024 * 1024, cacheBytes / 2);
-  const { environment } = options;
-  const given = environment === undefined ? {} : { environment };
-  return { device, ...given, readOnly, comparators, cacheBytes, dirtyBytesMax };
+  const { environment, journalDevice, acceptJournalLoss = false } = options;
+  const given = {
+    ...(environment !== undefined && { environment }),
+    ...(journalDevice !== undefined && { journalDevice }),
+  };
+  const common = { device, readOnly, comparators, cacheBytes, dirtyBytesMax };
+  return { ...common, acceptJournalLoss, ...given };
 }
 
 function listNames(view: View, options: NamePage): Uint8Array[] {

@@ -22,7 +22,7 @@ import type { Readers } from './readers.js';
 import type { SpaceKeeper } from './space-keeper.js';
 import type { SpacePolicy } from './space-policy.js';
 import type { StoreState } from './store-state.js';
-import { writeSuperblock } from './superblock-slots.js';
+import type { SuperblockWriter } from './superblock-writer.js';
 
 /**
  * Bytes of journal after which a checkpoint begins, however large the ring is: some fifty
@@ -36,6 +36,7 @@ export interface CheckpointerOptions {
   readonly state: StoreState;
   readonly journal: Journal;
   readonly committer: Committer;
+  readonly superblocks: SuperblockWriter;
   readonly readers: Readers;
   readonly space: SpacePolicy;
   readonly keeper: SpaceKeeper;
@@ -168,7 +169,7 @@ export class Checkpointer {
 
   /** Writes the superblock of what was frozen and lets go of what only the one before needed. */
   *#switchTo(frozen: FrozenState, cleanClose: boolean): Io<void> {
-    const { state, device } = this.#options;
+    const { state, superblocks } = this.#options;
     const { counters } = frozen;
     const next: Superblock = {
       ...this.#superblock,
@@ -188,7 +189,7 @@ export class Checkpointer {
     };
     // Synchronously in both forms: a write of a superblock that is overtaken could land in its
     // slot when that holds a newer one.
-    const write = (): void => runSync(writeSuperblock(device, next));
+    const write = (): void => runSync(superblocks.write(next));
     yield { kind: 'until', start: async () => write(), force: write };
     this.#releasableJournal = this.#superblock.journalStart;
     this.#superblock = next;

@@ -3,7 +3,8 @@
  * next record takes them all.
  *
  * - Records are written one at a time, in sequence order; each is one durable write, or, when
- *   data was written ahead for it, its write and then one flush.
+ *   data was written ahead for it, its write and then one flush: of both devices, side by side,
+ *   where the journal has one of its own.
  * - `force` makes everything durable synchronously: it writes again, to the same places, what is
  *   under way, and whoever was waiting for that finds it done.
  * - Some time after the last record, with nothing following it, a mark follows that says that it
@@ -190,7 +191,6 @@ export class Committer {
   /** Makes everything durable now. */
   force(): void {
     this.close();
-    const { device } = this.#options;
     const records = this.#queue.slice();
     const last = records.at(-1);
     if (last === undefined) return;
@@ -198,7 +198,7 @@ export class Committer {
     try {
       const single = records.length === 1 && !last.flush;
       for (const queued of records) for (const step of this.#writes(queued, single)) stepSync(step);
-      if (!single) device.flushSync();
+      if (!single) stepSync(this.#flushes());
     } catch (error) {
       this.#options.failed(error);
       throw error;
@@ -256,7 +256,7 @@ export class Committer {
       await stepAsync(step);
       if (this.#queue[0] !== queued) return; // it was overtaken, and its place may be another's
     }
-    if (queued.flush) await this.#options.device.flush();
+    if (queued.flush) await stepAsync(this.#flushes());
   }
 
   *#writes(queued: QueuedRecord, durable: boolean): Generator<IoStep> {
@@ -265,9 +265,19 @@ export class Committer {
       const { offset, bytes } = queued.body;
       yield { kind: 'write', device, offset, sources: [bytes], durable: false };
     }
+    const { device: ringDevice } = this.#journal.ring;
     for (const { offset, sources } of queued.record.writes) {
-      yield { kind: 'write', device, offset, sources, durable };
+      yield { kind: 'write', device: ringDevice, offset, sources, durable };
     }
+  }
+
+  /** What makes data written ahead and the record of it durable: a flush of each device. */
+  #flushes(): IoStep {
+    const { device } = this.#options;
+    const { device: ringDevice } = this.#journal.ring;
+    const flush: IoStep = { kind: 'flush', device };
+    if (ringDevice === device) return flush;
+    return { kind: 'together', steps: [flush, { kind: 'flush', device: ringDevice }] };
   }
 
   #done(queued: QueuedRecord): void {

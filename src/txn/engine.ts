@@ -39,6 +39,7 @@ import { SpaceKeeper } from './space-keeper.js';
 import { SpacePolicy } from './space-policy.js';
 import type { Placer, StoreState } from './store-state.js';
 import { Entry, noRuns, noSpace, Shortage, type Submission } from './submission.js';
+import type { SuperblockWriter } from './superblock-writer.js';
 import { TransactionQueue } from './transaction-queue.js';
 import { encodeChoices, type PlacedRun, RECORD_OVERHEAD_MAX } from './transaction-record.js';
 
@@ -48,6 +49,7 @@ export interface EngineOptions {
   readonly state: StoreState;
   readonly journal: Journal;
   readonly superblock: Superblock;
+  readonly superblocks: SuperblockWriter;
   /** Bytes of dirty nodes and pending data at which a checkpoint begins. */
   readonly dirtyBytesMax: number;
   readonly readOnly: boolean;
@@ -125,6 +127,7 @@ export class Engine {
         state,
         journal,
         committer: this.#committer,
+        superblocks: options.superblocks,
         readers: this.readers,
         space: this.space,
         keeper: this.#keeper,
@@ -187,6 +190,12 @@ export class Engine {
 
   get checkpointCount(): number {
     return this.#checkpointer.count;
+  }
+
+  /** The journal's own device; undefined where it is on the store's. */
+  get journalDevice(): BlockDevice | undefined {
+    const { device } = this.#journal.ring;
+    return device === this.device ? undefined : device;
   }
 
   get journalUsedBytes(): number {

@@ -13,8 +13,12 @@ import type { BlockDevice, StripeGeometry } from '../blockdev/block-device.js';
 import type { Io } from '../blockdev/io.js';
 import { emptyRoot } from '../btree/root-record.js';
 import { StoreError } from '../errors.js';
+import { separateRingOffset } from '../format/journal-header.js';
 import type { Superblock } from '../format/superblock.js';
 import {
+  HOME_RING_BLOCKS,
+  homeRing,
+  INCOMPAT,
   JOURNAL_BLOCKS_MIN,
   SLOT_STEP,
   slotBytes,
@@ -23,9 +27,11 @@ import {
 } from '../format/superblock-bounds.js';
 import { type Environment, SYSTEM_ENVIRONMENT } from './environment.js';
 import { GROUPS_SPEC } from './group-store.js';
+import { ringOf } from './journal-scan.js';
+import { clearRing, newHeader, separateRingBytes } from './make-journal.js';
 import { housekeepingBlocks } from './space-policy.js';
 import { DROP_FIRST, STORE_SPECS } from './store-state.js';
-import { writeSuperblock } from './superblock-slots.js';
+import { SuperblockWriter } from './superblock-writer.js';
 
 export const BLOCK_SIZE_DEFAULT = 4096;
 export const NODE_SIZE_DEFAULT = 8192;
@@ -51,6 +57,10 @@ export interface MakeStoreOptions {
   readonly preallocate?: boolean;
   /** RAID geometry, in bytes; what the device says of itself by default. */
   readonly geometry?: StripeGeometry;
+  /** Path of the journal's device, where it is to have one of its own. */
+  readonly journal?: string;
+  /** That device, where it is open already; all of it is used. It stays the caller's. */
+  readonly journalDevice?: BlockDevice;
   /** Where the time and the store's names come from; the system's by default. */
   readonly environment?: Environment;
 }
@@ -60,13 +70,21 @@ export interface StorePlan {
   readonly blockSize: number;
   readonly nodeSize: number;
   readonly slotStride: number;
-  readonly journalOffset: number;
-  readonly journalBytes: number;
+  /** The ring on the store's device, in use or kept for it. */
+  readonly homeRing: { readonly offset: number; readonly bytes: number };
   readonly farOffset: number;
   readonly groupBlocks: number;
   readonly geometry: StripeGeometry;
   /** Bytes that must be there before the store can be made. */
   readonly initialSize: number;
+}
+
+/** Bytes of the ring of a new store of up to `sizeMax` bytes. */
+export function journalBytesFor(sizeMax: number, options: MakeStoreOptions): number {
+  const { blockSize = BLOCK_SIZE_DEFAULT } = options;
+  const share = Math.floor(sizeMax / JOURNAL_SHARE);
+  const wanted = options.journalBytes ?? Math.min(JOURNAL_BYTES_DEFAULT, share);
+  return Math.floor(Math.max(JOURNAL_BLOCKS_MIN, wanted / blockSize)) * blockSize;
 }
 
 /** @throws StoreError E_TOO_SMALL; RangeError for options that make no sense */
@@ -80,12 +98,10 @@ export function planStore(
   const nodeSize = options.nodeSize ?? Math.max(NODE_SIZE_DEFAULT, blockSize);
   checkSizes(blockSize, nodeSize);
   const slotStride = slotStrideFor({ blockSize, stripeWidth: geometry.width });
-  const least = JOURNAL_BLOCKS_MIN * blockSize;
-  const share = Math.floor(sizeMax / JOURNAL_SHARE);
-  const wanted = options.journalBytes ?? Math.min(JOURNAL_BYTES_DEFAULT, share);
-  const journalBytes = Math.floor(Math.max(least, wanted) / blockSize) * blockSize;
-  const journalOffset = 2 * slotStride;
-  const journalEnd = Math.ceil((journalOffset + journalBytes) / SLOT_STEP) * SLOT_STEP;
+  const isSeparate = options.journal !== undefined || options.journalDevice !== undefined;
+  const bytes = isSeparate ? HOME_RING_BLOCKS * blockSize : journalBytesFor(sizeMax, options);
+  const ring = { offset: 2 * slotStride, bytes };
+  const journalEnd = Math.ceil((ring.offset + bytes) / SLOT_STEP) * SLOT_STEP;
   const farOffset = isFixed
     ? Math.floor((sizeMax - 2 * slotStride) / SLOT_STEP) * SLOT_STEP
     : journalEnd;
@@ -106,8 +122,7 @@ export function planStore(
     blockSize,
     nodeSize,
     slotStride,
-    journalOffset,
-    journalBytes,
+    homeRing: ring,
     farOffset,
     groupBlocks: groupBlocksFor(blockSize, stripeBlocks),
     geometry,
@@ -127,19 +142,42 @@ function checkSizes(blockSize: number, nodeSize: number): void {
   }
 }
 
-/** Blocks at fixed places: superblock slots and journal. */
+/** Blocks at fixed places: superblock slots, and the journal's place on the store's device. */
 export function fixedRuns(
   superblock: Pick<
     Superblock,
-    'blockSize' | 'stripeWidth' | 'slotStride' | 'farOffset' | 'journalOffset' | 'journalBytes'
+    | 'incompat'
+    | 'blockSize'
+    | 'stripeWidth'
+    | 'slotStride'
+    | 'farOffset'
+    | 'journalOffset'
+    | 'journalBytes'
   >,
 ): BlockRun[] {
-  const { blockSize, slotStride, farOffset, journalOffset, journalBytes } = superblock;
+  const { blockSize, slotStride, farOffset } = superblock;
   const length = slotBytes(superblock) / blockSize;
   const slots = [0, slotStride, farOffset, farOffset + slotStride];
   const runs = slots.map((offset) => ({ start: offset / blockSize, length }));
-  runs.push({ start: journalOffset / blockSize, length: journalBytes / blockSize });
+  const ring = homeRing(superblock);
+  runs.push({ start: ring.offset / blockSize, length: ring.bytes / blockSize });
   return runs.sort((a, b) => a.start - b.start);
+}
+
+/** Where the ring of a new store is. */
+function journalFigures(
+  plan: StorePlan,
+  journalDevice: BlockDevice | undefined,
+): Pick<Superblock, 'incompat' | 'journalOffset' | 'journalBytes'> {
+  const { blockSize, homeRing: home } = plan;
+  if (journalDevice === undefined) {
+    return { incompat: 0, journalOffset: home.offset, journalBytes: home.bytes };
+  }
+  return {
+    incompat: INCOMPAT.separateJournal,
+    journalOffset: separateRingOffset(blockSize),
+    journalBytes: separateRingBytes(journalDevice, blockSize),
+  };
 }
 
 /** Makes an empty store on `device`, which has at least the plan's initial size. */
@@ -149,9 +187,9 @@ export function* makeStore(
   options: MakeStoreOptions,
 ): Io<Superblock> {
   const { blockSize } = plan;
-  const { environment = SYSTEM_ENVIRONMENT } = options;
+  const { environment = SYSTEM_ENVIRONMENT, journalDevice } = options;
   const zeros = new Uint8Array(1024 * 1024);
-  const end = plan.journalOffset + plan.journalBytes;
+  const end = plan.homeRing.offset + plan.homeRing.bytes;
   for (let offset = 0; offset < end; offset += zeros.length) {
     const sources = [zeros.subarray(0, Math.min(zeros.length, end - offset))];
     yield { kind: 'write', device, offset, sources, durable: false };
@@ -164,7 +202,7 @@ export function* makeStore(
     label: options.label ?? '',
     compat: 0,
     roCompat: 0,
-    incompat: 0,
+    ...journalFigures(plan, journalDevice),
     blockSize,
     nodeSize: plan.nodeSize,
     deviceBlocks: Math.floor(device.size / blockSize),
@@ -176,8 +214,6 @@ export function* makeStore(
     farOffset: plan.farOffset,
     metadataCopies: 1,
     journalUuid: environment.random(16),
-    journalOffset: plan.journalOffset,
-    journalBytes: plan.journalBytes,
     journalStart: { head: 0, sequence: 1, previous: new Uint8Array(8), incarnation: 1 },
     epoch: 1,
     transaction: 0,
@@ -201,8 +237,20 @@ export function* makeStore(
   };
   const fault = superblockFault(superblock);
   if (fault !== undefined) throw new RangeError(`Cannot make store: ${fault}`);
-  yield* writeSuperblock(device, superblock);
-  yield* writeSuperblock(device, { ...superblock, number: 2 });
+  const superblocks = yield* superblockWriter(device, superblock, journalDevice);
+  yield* superblocks.write(superblock);
+  yield* superblocks.write({ ...superblock, number: 2 });
   yield { kind: 'flush', device };
   return { ...superblock, number: 2 };
+}
+
+/** Makes the ring on the journal's own device, if there is one. */
+function* superblockWriter(
+  device: BlockDevice,
+  superblock: Superblock,
+  journalDevice: BlockDevice | undefined,
+): Io<SuperblockWriter> {
+  if (journalDevice === undefined) return new SuperblockWriter(device);
+  yield* clearRing(ringOf(device, superblock, journalDevice));
+  return new SuperblockWriter(device, { device: journalDevice, header: newHeader(superblock) });
 }

@@ -33,6 +33,7 @@ import { Engine, storeTagOf } from './engine.js';
 import { type Environment, SYSTEM_ENVIRONMENT } from './environment.js';
 import { BitmapReader, GROUPS_SPEC, readSummaries } from './group-store.js';
 import { Journal } from './journal.js';
+import { type JournalLoss, placeJournal } from './journal-place.js';
 import {
   damagedScan,
   type JournalEnd,
@@ -43,7 +44,8 @@ import { fixedRuns } from './make-store.js';
 import { checkOnDevice, DeviceNodeReader } from './node-reader.js';
 import { decodeReservation, heldBlocks } from './reservation.js';
 import { type Counters, type Placer, STORE_SPECS, StoreState } from './store-state.js';
-import { readSuperblocks, type SlotFault, writeSuperblock } from './superblock-slots.js';
+import { readSuperblocks, type SlotFault } from './superblock-slots.js';
+import type { SuperblockWriter } from './superblock-writer.js';
 import {
   decodeTransactionRecords,
   runsNamedBy,
@@ -52,6 +54,13 @@ import {
 
 export interface OpenEngineOptions {
   readonly device: BlockDevice;
+  /** The journal's, where it has one of its own. */
+  readonly journalDevice?: BlockDevice;
+  /**
+   * Opens the store also when its journal is not there: everything behind the newest superblock is
+   * lost, and an open for writing makes another journal.
+   */
+  readonly acceptJournalLoss?: boolean;
   /** The system's by default. */
   readonly environment?: Environment;
   readonly readOnly: boolean;
@@ -79,6 +88,8 @@ export interface RecoveryReport {
   readonly damage?: JournalEnd;
   /** Transactions that a repair could not apply. */
   readonly skipped: number;
+  /** A journal that was not there, and whose loss was accepted. */
+  readonly lost?: JournalLoss;
   /** Superblock slots that were not as they should be. */
   readonly faults: readonly SlotFault[];
 }
@@ -93,22 +104,19 @@ const LOADED_GROUPS_MAX = 1024;
 
 /** Opens the store on `device`, which stays the caller's to close when this throws. */
 export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
-  const { device, readOnly, repair = false } = options;
-  const { newest, faults } = yield* readSuperblocks(device);
-  if (!readOnly && !isWritable(newest)) {
+  const { device, readOnly, repair = false, environment = SYSTEM_ENVIRONMENT } = options;
+  const { journalDevice, acceptJournalLoss: acceptLoss = false } = options;
+  const { newest: found, faults } = yield* readSuperblocks(device);
+  if (!readOnly && !isWritable(found)) {
     throw new StoreError(
       'E_VERSION',
       `Cannot open ${device.path} for writing: a newer version has features there; open it read-only`,
     );
   }
-  device.limitTo(newest.deviceBlocksMax * newest.blockSize);
-  const journal = new Journal({
-    device,
-    offset: newest.journalOffset,
-    bytes: newest.journalBytes,
-    blockSize: newest.blockSize,
-    uuid: newest.journalUuid,
-  });
+  device.limitTo(found.deviceBlocksMax * found.blockSize);
+  const where = { device, journalDevice, acceptLoss, readOnly, environment };
+  const { superblock: newest, ring, superblocks, lost } = yield* placeJournal(where, found);
+  const journal = new Journal(ring);
   const scan = yield* journal.scan(newest.journalStart);
   if (scan.damage !== undefined && !readOnly && !repair) {
     throw new StoreError(
@@ -118,27 +126,30 @@ export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
   }
   const epoch = scan.records.reduce((top, record) => Math.max(top, record.epoch), newest.epoch);
   let state = yield* openState(options, newest, epoch + 1);
-  const found = yield* claimAll(state, device, journal, scan, repair);
+  const claimed = yield* claimAll(state, device, journal, scan, repair);
   let replayed = 0;
   let skipped = 0;
   let pending = 0;
   try {
-    skipped = yield* replayAll(state, journal, found, repair);
-    replayed = transactionsIn(found);
+    skipped = yield* replayAll(state, journal, claimed, repair);
+    replayed = transactionsIn(claimed);
   } catch (error) {
     if (!readOnly || !hasCode(error, 'E_COMPARATOR')) throw error;
-    pending = transactionsIn(found);
+    pending = transactionsIn(claimed);
     state = yield* openState(options, newest, epoch + 1);
   }
   const transaction = newest.transaction + replayed;
-  const superblock = readOnly ? newest : yield* beginWriting(device, journal, newest, found, state);
-  const { environment = SYSTEM_ENVIRONMENT, dirtyBytesMax } = options;
+  const superblock = readOnly
+    ? newest
+    : yield* beginWriting(superblocks, journal, newest, claimed, state);
+  const { dirtyBytesMax } = options;
   const engine = new Engine({
     device,
     environment,
     state,
     journal,
     superblock,
+    superblocks,
     dirtyBytesMax,
     readOnly,
     transaction,
@@ -149,8 +160,9 @@ export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
     skipped,
     pending,
     faults,
-    ...(found.cut !== undefined && { cut: found.cut }),
-    ...(found.damage !== undefined && { damage: found.damage }),
+    ...(claimed.cut !== undefined && { cut: claimed.cut }),
+    ...(claimed.damage !== undefined && { damage: claimed.damage }),
+    ...(lost !== undefined && { lost }),
   };
   return { engine, report };
 }
@@ -401,16 +413,17 @@ function replayStep(state: StoreState, record: TransactionRecord): IoStep {
 
 /** The first writes of a writable open; gives the superblock that counts from now on. */
 function* beginWriting(
-  device: BlockDevice,
+  superblocks: SuperblockWriter,
   journal: Journal,
   newest: Superblock,
   scan: JournalScan,
   state: StoreState,
 ): Io<Superblock> {
   const superblock = { ...newest, number: newest.number + 1, cleanClose: false };
-  yield* writeSuperblock(device, superblock);
+  yield* superblocks.write(superblock);
   journal.resume(scan, scan.highestIncarnation + 1);
   if (!journal.fits(64, RECORD_TYPE.recovered)) return superblock;
+  const { device } = journal.ring;
   const record = journal.appendRecovered(state.generation);
   for (const { offset, sources } of record.writes) {
     yield { kind: 'write', device, offset, sources, durable: true };

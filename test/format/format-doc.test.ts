@@ -8,6 +8,7 @@ import { type Field, fieldsOf } from '../../src/format/layout.js';
 import { POINTER_FLAG } from '../../src/format/pointer.js';
 import { ROLE } from '../../src/format/role.js';
 import { ROOT_ROLES, SUPERBLOCK_VERSION } from '../../src/format/superblock.js';
+import { INCOMPAT } from '../../src/format/superblock-bounds.js';
 import { COLLECTION_KIND } from '../../src/onode/cnode.js';
 import { ENTRY_KIND } from '../../src/onode/extent-entry.js';
 import { ONODE_FLAG } from '../../src/onode/onode.js';
@@ -32,6 +33,7 @@ const CODES: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   VALUE_KIND,
   RECORD_TYPE,
   DATA_KIND,
+  INCOMPAT,
 };
 
 /** Tables of a document: rows of cells below the line that begins with `head`. */

@@ -23,6 +23,10 @@ export interface Mutant {
 const CRASHES = 'test/sim/crashes.test.ts';
 const SIMULATION = 'test/sim/simulation.test.ts';
 const CRASH_TESTS = [CRASHES, SIMULATION];
+const SEPARATE_TESTS = [
+  'test/store/separate-journal.test.ts',
+  'test/crash/separate-journal-crash.test.ts',
+];
 
 const COMMITTER = 'src/txn/committer.ts';
 const CHECKPOINT = 'src/txn/checkpoint.ts';
@@ -55,13 +59,13 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'no flush behind data written ahead',
     COMMITTER,
-    'if (queued.flush) await this.#options.device.flush();',
+    'if (queued.flush) await stepAsync(this.#flushes());',
     '',
   ),
   mutant(
     'commitSync does not flush what it wrote again',
     COMMITTER,
-    'if (!single) device.flushSync();',
+    'if (!single) stepSync(this.#flushes());',
     '',
   ),
   mutant(
@@ -89,6 +93,28 @@ export const MUTANTS: readonly Mutant[] = [
     'this.#releasableJournal = this.#superblock.journalStart;',
     'this.#releasableJournal = next.journalStart;',
     ['test/sim/lost-superblock.test.ts'],
+  ),
+  // A journal on a device of its own
+  mutant(
+    'only the store is flushed where data was written ahead',
+    COMMITTER,
+    "return { kind: 'together', steps: [flush, { kind: 'flush', device: ringDevice }] };",
+    'return flush;',
+    SEPARATE_TESTS,
+  ),
+  mutant(
+    'only the journal is flushed where data was written ahead',
+    COMMITTER,
+    "return { kind: 'together', steps: [flush, { kind: 'flush', device: ringDevice }] };",
+    "return { kind: 'flush', device: ringDevice };",
+    SEPARATE_TESTS,
+  ),
+  mutant(
+    'superblocks are not announced to the journal',
+    'src/txn/superblock-writer.ts',
+    'yield* writeHeaders(device, fields.blockSize, next);',
+    '',
+    SEPARATE_TESTS,
   ),
   // Reading the journal
   mutant(
@@ -156,7 +182,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'recovery writes no superblock',
     RECOVERY,
-    '  yield* writeSuperblock(device, superblock);\n  journal.resume',
+    '  yield* superblocks.write(superblock);\n  journal.resume',
     '  journal.resume',
   ),
   // Superblocks

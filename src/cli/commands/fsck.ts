@@ -63,6 +63,7 @@ async function runCheck(call: Call): Promise<number> {
     path: call.store,
     deep,
     force: call.flag('force-lock'),
+    journal: call.text('journal'),
     onFinding: (finding) => {
       uncheckable ||= UNCHECKABLE.has(finding.code);
       if (call.json) found.push(finding);
@@ -96,6 +97,8 @@ async function runRepair(call: Call): Promise<number> {
     path: call.store,
     deep: call.flag('deep'),
     force: call.flag('force-lock'),
+    journal: call.text('journal'),
+    acceptJournalLoss: call.flag('accept-journal-loss'),
     rebuildSuperblock: call.flag('rebuild-superblock'),
     onFinding: (finding) => {
       uncheckable ||= UNCHECKABLE.has(finding.code);

@@ -33,6 +33,7 @@ async function run(call: Call): Promise<undefined> {
     ['node size', formatSize(info.nodeSize)],
     ['stripes', stripes],
     ['journal', `${formatSize(info.journalBytes)}, ${formatSize(info.journalUsedBytes)} used`],
+    ['journal device', info.journalPath ?? 'that of the store'],
     ['epoch', `${info.epoch}`],
     ['transactions', `${info.transaction}, ${replayed} of them only in the journal`],
     ['journal end', cut === undefined ? 'whole' : `cut: ${cut.reason}`],

@@ -143,6 +143,7 @@ async function spaceOf(call: Call): Promise<SpaceFigures> {
     path: call.store,
     deep: false,
     force,
+    journal: call.text('journal'),
     onFinding: () => undefined,
   });
   return { stored, allocated, metadata: report.nodes * nodeSize, objects };
