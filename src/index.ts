@@ -57,6 +57,7 @@ export type {
   StoredObject,
 } from './store/stored-object.js';
 export type { Environment } from './txn/environment.js';
+export type { EraseOptions, EraseReport } from './txn/eraser.js';
 export type { JournalLoss } from './txn/journal-place.js';
 export type { Submission } from './txn/submission.js';
 export {

@@ -31,6 +31,7 @@ import { type BitmapPointer, GroupTable } from './group-table.js';
 import { Limbo } from './limbo.js';
 import { Placement } from './placement.js';
 import { RunSet } from './run-set.js';
+import { Unerased } from './unerased.js';
 import { verifyParts } from './verify.js';
 
 export type BlockState = 'free' | 'claimed' | 'referenced' | 'limbo' | 'pool';
@@ -51,6 +52,8 @@ export interface AllocatorOptions {
   readonly generation: number;
   /** Loaded groups that `trim` leaves; about two blocks of memory each. */
   readonly loadedGroupsMax: number;
+  /** Remembers blocks that hold what was removed; they don't by default. */
+  readonly erases?: boolean;
 }
 
 export class Allocator {
@@ -62,6 +65,10 @@ export class Allocator {
   readonly #fixed = new RunSet();
   readonly #states: BlockStates;
   readonly #loadedGroupsMax: number;
+  readonly #erases: boolean;
+  readonly #unerased = new Unerased();
+  /** Groups that the checkpoint being frozen says are not erased. */
+  #marked: ReadonlySet<number>;
   #settled: number;
 
   /**
@@ -85,6 +92,8 @@ export class Allocator {
     const placement = new Placement(this.#table, this.#cache);
     this.#chooser = new Chooser(this.#table, placement, this.#states.pool);
     this.#loadedGroupsMax = options.loadedGroupsMax;
+    this.#erases = options.erases ?? false;
+    this.#marked = this.#table.unerased;
   }
 
   // Numbers, in blocks where nothing else is said.
@@ -194,14 +203,16 @@ export class Allocator {
   /** Gives claimed blocks back at once: no record ever named them. Reads nothing. */
   unclaim(run: BlockRun): void {
     this.#states.each(run, this.#states.unclaim);
+    if (this.#erases) this.#unerased.add(run);
   }
 
   /**
-   * Puts referenced blocks into the limbo of this generation. Reads nothing.
+   * Puts referenced blocks into the limbo of this generation. Reads nothing. Without `hasContent`
+   * they hold nothing that a program has put in.
    * @throws CorruptError when they can't be in use: what named them contradicts the bitmaps. Part
    *   of the run may be in limbo then; the caller rewinds.
    */
-  free(run: BlockRun): void {
+  free(run: BlockRun, hasContent = true): void {
     const isOnDevice = run.start + run.length <= this.totalBlocks;
     if (!isOnDevice || this.#fixed.intersects(run.start, run.length)) {
       throw new CorruptError(
@@ -209,7 +220,7 @@ export class Allocator {
         run.start * this.geometry.blockSize,
       );
     }
-    this.#states.each(run, this.#states.free);
+    this.#states.each(run, hasContent ? this.#states.free : this.#states.freeBare);
   }
 
   // Savepoints.
@@ -262,7 +273,7 @@ export class Allocator {
   moveBitmap(group: number): number {
     const old = this.#table.addressOf(group);
     const address = this.#placeBitmap(this.#cache.get(group));
-    if (old !== 0) this.free({ start: old, length: 1 });
+    if (old !== 0) this.free({ start: old, length: 1 }, false);
     this.#states.move(group, address);
     return address;
   }
@@ -292,6 +303,7 @@ export class Allocator {
       free: referenced.free,
       longest: referenced.longestFree(),
       ...this.#table.pointerOf(group),
+      unerased: this.#marked.has(group),
     };
   }
 
@@ -308,6 +320,8 @@ export class Allocator {
   freeze(): number {
     for (const group of this.dirtyGroups) this.#cache.get(group);
     const ended = this.generation;
+    this.#unerased.cover(ended, this.#reused());
+    this.#table.unerased = this.#marked;
     this.#states.freeze();
     return ended;
   }
@@ -316,6 +330,7 @@ export class Allocator {
   settle(generation: number): void {
     assert(generation < this.generation, 'a settled generation has ended');
     this.#settled = Math.max(this.#settled, generation);
+    this.#unerased.settle(generation);
   }
 
   /**
@@ -332,6 +347,7 @@ export class Allocator {
       for (let i = 0; i < list.count; i++) {
         const run = { start: list.startAt(i), length: list.lengthAt(i) };
         this.#states.each(run, this.#states.release);
+        if (this.#erases && list.hasContent(i)) this.#unerased.add(run);
       }
     }
   }
@@ -339,6 +355,104 @@ export class Allocator {
   /** Drops bitmaps that aren't needed beyond the budget; how many. */
   trim(): number {
     return this.#cache.trim(this.#loadedGroupsMax, this.#settled);
+  }
+
+  // Erasing.
+
+  /** Blocks that hold what was removed, or may do so: free ones, and ones in limbo. */
+  get unerasedBlocks(): number {
+    if (!this.#erases) return 0;
+    let blocks = this.#unerased.blocks;
+    for (const list of this.#limbo.lists()) blocks += list.contentBlocks;
+    return blocks;
+  }
+
+  /** True while something is in limbo that was freed in a generation up to this one. */
+  hasContentUpTo(generation: number): boolean {
+    for (const list of this.#limbo.lists()) {
+      if (list.generation <= generation && list.contentBlocks > 0) return true;
+    }
+    return false;
+  }
+
+  /** Groups that the newest frozen checkpoint says are not erased. */
+  get unerasedGroups(): ReadonlySet<number> {
+    return this.#table.unerased;
+  }
+
+  /**
+   * Decides which groups the checkpoint that is being frozen says are not erased.
+   * @returns those of which the one before said something else: their summaries change
+   */
+  markUnerased(): number[] {
+    const marked = new Set<number>();
+    if (this.#erases) {
+      for (const list of this.#limbo.lists()) for (const g of list.contentGroups()) marked.add(g);
+      const mark = (group: number): unknown => marked.add(group);
+      for (const run of this.#unerased.all()) this.#states.each(run, mark);
+    }
+    const before = this.#table.unerased;
+    this.#marked = marked;
+    return [...new Set([...before, ...marked])].filter((g) => before.has(g) !== marked.has(g));
+  }
+
+  /** Takes everything that is free in `group` for not erased. @throws what the source throws */
+  suspect(group: number): void {
+    for (const run of [...this.runsOf(group, 'free')]) this.#unerased.add(run);
+  }
+
+  /**
+   * The next run at or behind `block`, of up to `most` blocks, that can be zeroed now: free, or in
+   * the pool. @throws what the source throws
+   */
+  nextErasable(block: number, most: number): BlockRun | undefined {
+    let at = block;
+    for (;;) {
+      const run = this.#unerased.next(at, most);
+      if (run === undefined) return undefined;
+      const idle = this.#idlePart(run);
+      if (idle !== undefined) return idle;
+      at = endOf(run);
+    }
+  }
+
+  /** The run was zeroed. */
+  noteErased(run: BlockRun): void {
+    this.#unerased.remove(run);
+  }
+
+  /** The first part of a run that is free or in the pool. */
+  #idlePart(run: BlockRun): BlockRun | undefined {
+    const index = this.geometry.groupOf(run.start);
+    const group = this.#cache.get(index);
+    const end = Math.min(endOf(run), group.start + group.size);
+    const isIdle = (block: number): boolean =>
+      group.busy.isFree(block - group.start, 1) || this.#states.pool.contains(block, 1);
+    let start = run.start;
+    while (start < end && !isIdle(start)) start++;
+    let stop = start;
+    while (stop < end && isIdle(stop)) stop++;
+    if (stop > start) return { start, length: stop - start };
+    return end < endOf(run) ? this.#idlePart({ start: end, length: endOf(run) - end }) : undefined;
+  }
+
+  /** Blocks that are not erased and in use again: the checkpoint being frozen covers them. */
+  #reused(): BlockRun[] {
+    const reused: BlockRun[] = [];
+    for (const run of this.#unerased.all()) {
+      this.#states.each(run, (index, offset, length) => {
+        const group = this.#cache.peek(index);
+        if (group === undefined) return; // nothing of it has been used again
+        const { referenced, start } = group;
+        const end = offset + length;
+        for (let at = referenced.nextUsed(offset, end); at < end; ) {
+          const stop = Math.min(end, referenced.nextFree(at));
+          reused.push({ start: start + at, length: stop - at });
+          at = referenced.nextUsed(stop, end);
+        }
+      });
+    }
+    return reused;
   }
 
   // The pool.

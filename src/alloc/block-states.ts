@@ -139,10 +139,12 @@ export class BlockStates {
 
   /** Referenced -> limbo; of a group that isn't loaded, seen when it is. */
   readonly free: PieceAction = (index, offset, length) => {
-    const group = this.#cache.peek(index);
-    if (group !== undefined) this.#unrefer(group, offset, length);
-    this.#limbo.push(index, this.#geometry.startOf(index) + offset, length);
-    this.#record(CHANGE.freed, index, offset, length);
+    this.#free(index, offset, length, true);
+  };
+
+  /** The same for a piece that holds nothing of a program's. */
+  readonly freeBare: PieceAction = (index, offset, length) => {
+    this.#free(index, offset, length, false);
   };
 
   /** Limbo, already off its list -> free. */
@@ -185,6 +187,13 @@ export class BlockStates {
     this.dirty.clear();
     this.moved.clear();
     this.#log.clear();
+  }
+
+  #free(index: number, offset: number, length: number, hasContent: boolean): void {
+    const group = this.#cache.peek(index);
+    if (group !== undefined) this.#unrefer(group, offset, length);
+    this.#limbo.push(index, this.#geometry.startOf(index) + offset, length, hasContent);
+    this.#record(CHANGE.freed, index, offset, length);
   }
 
   #record(change: Change, index: number, offset: number, length: number): void {

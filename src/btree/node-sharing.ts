@@ -31,13 +31,13 @@ export class NodeSharing {
   readonly #context: SharingContext;
   readonly #table: NodeTable;
   readonly #undo: UndoLog;
-  readonly #onFree: (address: number, length: number) => void;
+  readonly #onFree: (address: number, length: number, role: number) => void;
 
   constructor(
     context: SharingContext,
     table: NodeTable,
     undo: UndoLog,
-    onFree: (address: number, length: number) => void,
+    onFree: (address: number, length: number, role: number) => void,
   ) {
     this.#context = context;
     this.#table = table;
@@ -95,7 +95,7 @@ export class NodeSharing {
       this.#undo.released(node);
       node.released = true;
     }
-    if (NEVER_SHARED.has(node.role)) this.#onFree(node.address, node.length);
+    if (NEVER_SHARED.has(node.role)) this.#onFree(node.address, node.length, node.role);
     else {
       const last = this.#context.counts.release(node.address, node.length);
       assert(last, 'the last reference to a node frees it');
@@ -109,7 +109,7 @@ export class NodeSharing {
     }
     const address = pointerAddress(bytes, at);
     const length = pointerLength(bytes, at);
-    if (NEVER_SHARED.has(role)) this.#onFree(address, length);
+    if (NEVER_SHARED.has(role)) this.#onFree(address, length, role);
     else this.#context.counts.release(address, length);
     return true;
   }

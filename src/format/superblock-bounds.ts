@@ -16,6 +16,11 @@ export const INCOMPAT = {
   separateJournal: 1, // the ring is on a device of its own
 } as const;
 
+/** Features that only a reader may ignore, as bits of `roCompat`. */
+export const RO_COMPAT = {
+  eraseFreed: 1, // what is freed is overwritten
+} as const;
+
 /** The figures of a superblock; the units are those of SUPERBLOCK. */
 export interface SuperblockFigures {
   readonly number: number;

@@ -17,6 +17,7 @@ import { layout } from './layout.js';
 import type { ROLE } from './role.js';
 import {
   INCOMPAT,
+  RO_COMPAT,
   roomFault,
   type SuperblockFigures,
   superblockFault,
@@ -69,7 +70,7 @@ export const SUPERBLOCK_VERSION = 1;
 /** Feature bits that this version knows. */
 export const FEATURES_KNOWN = {
   compat: 0,
-  roCompat: 0,
+  roCompat: RO_COMPAT.eraseFreed,
   incompat: INCOMPAT.separateJournal,
 } as const;
 
@@ -107,6 +108,11 @@ export interface Superblock extends SuperblockFigures {
 /** False when the store has features that only a reader may ignore. */
 export function isWritable(superblock: Superblock): boolean {
   return (superblock.roCompat & ~FEATURES_KNOWN.roCompat) === 0;
+}
+
+/** True when what is freed in the store is overwritten. */
+export function erasesFreed({ roCompat }: Pick<Superblock, 'roCompat'>): boolean {
+  return (roCompat & RO_COMPAT.eraseFreed) !== 0;
 }
 
 const U32_FIELDS = [

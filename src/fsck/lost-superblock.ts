@@ -146,7 +146,7 @@ function noteBitmap(store: Witnesses, page: Uint8Array, address: number, birth: 
   if (known !== undefined && known.birth >= birth) return;
   const low = getU32(page, BLOCK_HEADER.checksum);
   const high = getU32(page, BLOCK_HEADER.checksum + 4);
-  store.bitmaps.set(group, { free: 0, longest: 0, address, birth, low, high });
+  store.bitmaps.set(group, { free: 0, longest: 0, address, birth, low, high, unerased: false });
 }
 
 /** The last place for the far slots that no bitmap marks, or that was theirs. */

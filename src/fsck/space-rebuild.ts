@@ -26,7 +26,15 @@ import { type StoreVisitors, walkAll } from './fsck.js';
 import { NumberSet } from './number-set.js';
 import type { RepairContext } from './repair-context.js';
 
-const NO_SUMMARY = { free: 0, longest: 0, address: 0, birth: 0, low: 0, high: 0 } as const;
+const NO_SUMMARY = {
+  free: 0,
+  longest: 0,
+  address: 0,
+  birth: 0,
+  low: 0,
+  high: 0,
+  unerased: false,
+} as const;
 
 /**
  * `draft` with new trees of reference counts and group summaries, and with what its collections
@@ -216,7 +224,7 @@ class GroupsBuilder {
     const { low, high } = checksum;
     const bitmap = GroupBitmap.fromBytes(bits, size);
     const [free, longest] = [bitmap.free, bitmap.longestFree()];
-    this.#put(group, { free, longest, address, birth: generation, low, high });
+    this.#put(group, { free, longest, address, birth: generation, low, high, unerased: true });
     yield { kind: 'write', device, offset: map.offsetOf(address), sources: [page], durable: true };
     yield { kind: 'pause' };
   }

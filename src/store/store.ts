@@ -16,6 +16,7 @@ import { textOf } from '../format/bytes.js';
 import { type ScrubOptions, type ScrubReport, scrub } from '../scrub/scrub.js';
 import type { Engine } from '../txn/engine.js';
 import type { Environment } from '../txn/environment.js';
+import type { EraseOptions, EraseReport } from '../txn/eraser.js';
 import { type MakeStoreOptions, makeStore, planStore } from '../txn/make-store.js';
 import { type OpenedEngine, openEngine, type RecoveryReport } from '../txn/recovery.js';
 import { decodeReservation, heldBlocks } from '../txn/reservation.js';
@@ -84,6 +85,11 @@ export interface Statfs {
    * the sizes of what is listed count, shared or not.
    */
   readonly pending: number;
+  /**
+   * Free or pending, and not overwritten yet, in a store that erases. What may be reused counts in
+   * `available` too.
+   */
+  readonly unerased: number;
   /** What transactions may use: free now, or what a file may still grow by if its host has it. */
   readonly available: number;
   readonly objects: number;
@@ -111,6 +117,8 @@ export interface StoreInfo {
   readonly journalUsedBytes: number;
   /** Path of the journal's device, where it has one of its own. */
   readonly journalPath: string | undefined;
+  /** What is freed is overwritten. */
+  readonly erasesFreed: boolean;
   readonly epoch: number;
   readonly transaction: number;
   readonly durableTransaction: number;
@@ -378,6 +386,7 @@ export class Store {
       stored: counters.storedBytes,
       reserved: counters.heldBlocks * blockSize,
       pending: allocator.limboBlocks * blockSize + this.#view.sync(() => state.droppedBytes()),
+      unerased: allocator.unerasedBlocks * blockSize,
       available: (space.available + total - allocator.totalBlocks) * blockSize,
       objects: counters.objects,
     };
@@ -397,6 +406,7 @@ export class Store {
       stripeWidth: superblock.stripeWidth,
       journalBytes: superblock.journalBytes,
       journalUsedBytes: this.#engine.journalUsedBytes,
+      erasesFreed: this.#engine.state.erases,
       journalPath: this.#engine.journalDevice?.path,
       epoch: superblock.epoch,
       transaction: this.#engine.transaction,
@@ -418,6 +428,17 @@ export class Store {
    */
   scrub(options: ScrubOptions = {}): Promise<ScrubReport> {
     return scrub(this.#engine, options);
+  }
+
+  /**
+   * Overwrites everything that was removed before the call, in a store that was made with
+   * `eraseFreed`; docs/erase.md. Waits for snapshots and reads that still see any of it.
+   *
+   * @throws StoreError E_INVALID for a store made without it; E_READ_ONLY, E_CLOSED, E_IO
+   * @throws RangeError for a rate that makes no sense
+   */
+  erase(options: EraseOptions = {}): Promise<EraseReport> {
+    return this.#engine.eraser.erase(options);
   }
 
   // Ending

@@ -85,14 +85,16 @@ export function freezeState(options: FreezeOptions): FrozenState {
       roots[role] = tree?.encodeRoot(SUPERBLOCK_EMBED_MAX) ?? new Uint8Array(0);
   }
   const places = new NodePlaces(allocate);
+  const remarked = allocator.markUnerased();
   do {
+    for (const group of remarked) putSummary(trees.groups, group, allocator.summaryOf(group));
     for (const group of allocator.dirtyGroups) {
       putSummary(trees.groups, group, allocator.summaryOf(group));
     }
     roots.groups = trees.groups.encodeRoot(SUPERBLOCK_EMBED_MAX);
     places.cover(forest.unplaced());
   } while (allocator.moveBitmaps() > 0);
-  for (const run of places.surplus(forest.unplaced())) allocator.free(run);
+  for (const run of places.surplus(forest.unplaced())) allocator.free(run, false);
   const bitmaps = sealBitmaps(state, epoch, storeTag);
   roots.groups = trees.groups.encodeRoot(SUPERBLOCK_EMBED_MAX);
   forest.release();

@@ -30,6 +30,7 @@ import { Committer } from './committer.js';
 import { DataPlaces } from './data-places.js';
 import { DropWorker } from './drop-worker.js';
 import type { Environment } from './environment.js';
+import { Eraser } from './eraser.js';
 import type { Journal } from './journal.js';
 import { Overdue, untilLanded } from './overdue.js';
 import { type Reader, Readers } from './readers.js';
@@ -66,6 +67,7 @@ export class Engine {
   readonly readers: Readers;
   readonly space: SpacePolicy;
   readonly readOnly: boolean;
+  readonly eraser: Eraser;
   readonly #journal: Journal;
   readonly #committer: Committer;
   readonly #keeper: SpaceKeeper;
@@ -156,6 +158,14 @@ export class Engine {
       overtaken: this.#overtaken,
       checkpoint: () => this.checkpointIo(),
     });
+    this.eraser = new Eraser({
+      engine: this,
+      environment,
+      journal,
+      drops: this.#drops,
+      isOpen: () => this.#poison === undefined && !this.#closed,
+    });
+    this.eraser.start();
   }
 
   /** The newest superblock that is durable. */

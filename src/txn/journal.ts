@@ -179,6 +179,25 @@ export class Journal {
     this.#stale = [];
   }
 
+  /**
+   * Zeroes everything that is not needed any more, in pieces; each is chosen and written in one
+   * step, so that no record goes there meanwhile. Flushed when it has ended.
+   */
+  *clearUnused(): Io<void> {
+    const { device, offset, bytes } = this.ring;
+    for (let at = 0; at < bytes; at += CLEAR_BYTES) {
+      const piece = { offset: at, length: Math.min(CLEAR_BYTES, bytes - at) };
+      const clear = (): void => {
+        for (const part of this.#unusedParts([piece])) {
+          device.writeSync(offset + part.offset, zeros(part.length));
+        }
+      };
+      yield { kind: 'until', start: async () => clear(), force: clear };
+      yield { kind: 'pause' };
+    }
+    yield { kind: 'flush', device };
+  }
+
   /** Where the next record goes: what a checkpoint frozen now stores as its start. */
   position(): JournalPosition {
     return {

@@ -20,6 +20,7 @@ import {
   homeRing,
   INCOMPAT,
   JOURNAL_BLOCKS_MIN,
+  RO_COMPAT,
   SLOT_STEP,
   slotBytes,
   slotStrideFor,
@@ -57,6 +58,8 @@ export interface MakeStoreOptions {
   readonly preallocate?: boolean;
   /** RAID geometry, in bytes; what the device says of itself by default. */
   readonly geometry?: StripeGeometry;
+  /** Overwrites what is freed; docs/erase.md. */
+  readonly eraseFreed?: boolean;
   /** Path of the journal's device, where it is to have one of its own. */
   readonly journal?: string;
   /** That device, where it is open already; all of it is used. It stays the caller's. */
@@ -201,7 +204,7 @@ export function* makeStore(
     uuid: environment.random(16),
     label: options.label ?? '',
     compat: 0,
-    roCompat: 0,
+    roCompat: options.eraseFreed === true ? RO_COMPAT.eraseFreed : 0,
     ...journalFigures(plan, journalDevice),
     blockSize,
     nodeSize: plan.nodeSize,

@@ -24,13 +24,14 @@ import type { TreeSpec } from '../btree/tree-spec.js';
 import { CorruptError, hasCode, StoreError } from '../errors.js';
 import { matchesHash } from '../format/checksum.js';
 import { RECORD_TYPE } from '../format/journal-record.js';
-import { isWritable, type Superblock } from '../format/superblock.js';
+import { erasesFreed, isWritable, type Superblock } from '../format/superblock.js';
 import { DEVICE_BLOCKS_MAX } from '../format/superblock-bounds.js';
 import type { PlacedExtent } from '../onode/context.js';
 import { SCHEMAS } from '../onode/schemas.js';
 import { applyTransaction } from './apply.js';
 import { Engine, storeTagOf } from './engine.js';
 import { type Environment, SYSTEM_ENVIRONMENT } from './environment.js';
+import { suspect } from './eraser.js';
 import { BitmapReader, GROUPS_SPEC, readSummaries } from './group-store.js';
 import { Journal } from './journal.js';
 import { type JournalLoss, placeJournal } from './journal-place.js';
@@ -138,6 +139,8 @@ export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
     pending = transactionsIn(claimed);
     state = yield* openState(options, newest, epoch + 1);
   }
+  if (!readOnly)
+    for (const group of state.allocator.unerasedGroups) suspect(state.allocator, group);
   const transaction = newest.transaction + replayed;
   const superblock = readOnly
     ? newest
@@ -212,16 +215,19 @@ function* openState(
 ): Io<StoreState> {
   const { device, comparators } = options;
   const { blockSize, nodeSize, roots } = superblock;
-  const free = { node: (_start: number, _length: number): void => undefined };
+  const free = { node: (_start: number, _length: number, _role: number): void => undefined };
+  const erases = erasesFreed(superblock);
+  const reader = new DeviceNodeReader(device, blockSize);
   const forest = new Forest({
-    reader: new DeviceNodeReader(device, blockSize),
+    reader,
+    erases,
     blockSize,
     nodeSize,
     storeTag: storeTagOf(superblock.uuid),
     cacheBytes: options.cacheBytes,
     schemas: SCHEMAS,
     counts: { isShared: () => false, retain: () => undefined, release: () => false },
-    onFree: (start, length) => free.node(start, length),
+    onFree: (start, length, role) => free.node(start, length, role),
     generation,
   });
   const open = (spec: TreeSpec, root: Uint8Array): Tree =>
@@ -248,6 +254,7 @@ function* openState(
     source: new BitmapReader(device, blockSize),
     generation: 0,
     loadedGroupsMax: LOADED_GROUPS_MAX,
+    erases,
   });
   // A crash may have come between a growth and the checkpoint that knows of it.
   const blocks = Math.floor(Math.min(device.size, device.sizeMax) / blockSize);
@@ -268,8 +275,10 @@ function* openState(
     counters,
     blockSize,
     nodeSize,
+    erases,
+    readBlocks: (address, target) => reader.readSync(address, target),
   });
-  free.node = (start, length) => state.freeNode(start, length);
+  free.node = (start, length, role) => state.freeNode(start, length, role);
   return state;
 }
 

@@ -82,6 +82,9 @@ export interface Placer {
  */
 export const DROP_FIRST = 2 ** 40;
 
+/** Trees that hold figures only: nothing of what programs put in stands in their nodes. */
+const BARE_ROLES: ReadonlySet<number> = new Set([ROLE.references, ROLE.groups, ROLE.drops]);
+
 /** Open collections kept beside their records. */
 const OPEN_COLLECTIONS_MAX = 1024;
 
@@ -93,6 +96,10 @@ export interface StoreStateOptions {
   readonly counters: Counters;
   readonly blockSize: number;
   readonly nodeSize: number;
+  /** The store overwrites what is freed. */
+  readonly erases: boolean;
+  /** Reads a run of blocks at once. */
+  readonly readBlocks: (address: number, target: Uint8Array) => void;
 }
 
 export class StoreState implements ObjectContext {
@@ -104,6 +111,8 @@ export class StoreState implements ObjectContext {
   readonly pending: PendingData;
   readonly blockSize: number;
   readonly nodeSize: number;
+  readonly erases: boolean;
+  readonly #readBlocks: StoreStateOptions['readBlocks'];
   counters: Counters;
   /** Raised by every change of the trees; what was read from them holds as long as it stays. */
   version = 0;
@@ -131,6 +140,8 @@ export class StoreState implements ObjectContext {
     this.counters = options.counters;
     this.blockSize = options.blockSize;
     this.nodeSize = options.nodeSize;
+    this.erases = options.erases;
+    this.#readBlocks = options.readBlocks;
     this.pending = new PendingData(options.blockSize);
     this.references = new ReferenceTable(options.trees.references, (start, length) =>
       this.allocator.free({ start, length }),
@@ -147,8 +158,8 @@ export class StoreState implements ObjectContext {
   }
 
   /** Frees the blocks of a node that is never shared. */
-  freeNode(start: number, length: number): void {
-    this.allocator.free({ start, length });
+  freeNode(start: number, length: number, role: number): void {
+    this.allocator.free({ start, length }, !BARE_ROLES.has(role));
     this.releasedBlocks += length;
   }
 
@@ -215,6 +226,19 @@ export class StoreState implements ObjectContext {
     const filled = fillRuns(data, runs, this.blockSize, this.nodeSize, true);
     for (const { extent, bytes } of filled) this.pending.put(extent.address, bytes);
     return filled.map(({ extent }) => extent);
+  }
+
+  readData(address: number, blocks: number): Uint8Array {
+    const bytes = new Uint8Array(blocks * this.blockSize);
+    if (this.pending.get(address) === undefined) {
+      this.#readBlocks(address, bytes);
+      return bytes;
+    }
+    for (let i = 0; i < blocks; i++) {
+      const block = this.pending.get(address + i);
+      if (block !== undefined) bytes.set(block, i * this.blockSize);
+    }
+    return bytes;
   }
 
   retainData(address: number, blocks: number): void {

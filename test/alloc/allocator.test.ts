@@ -224,7 +224,15 @@ test('a bitmap with a free fixed place, or bits behind its end, is corrupt', (t)
 });
 
 test('summaries that can not be are corrupt', (t) => {
-  const good: GroupSummary = { free: 10, longest: 5, address: 40, birth: 1, low: 0, high: 0 };
+  const good: GroupSummary = {
+    free: 10,
+    longest: 5,
+    address: 40,
+    birth: 1,
+    low: 0,
+    high: 0,
+    unerased: false,
+  };
   const bad: [number, Partial<GroupSummary>][] = [
     [0, { free: 129, longest: 5 }],
     [0, { longest: 11 }],

@@ -20,7 +20,15 @@ function* halfFull(groups: number): Generator<readonly [number, GroupSummary]> {
     const address = group * 32_384;
     yield [
       group,
-      { free: 16_192, longest: 1000 + (group % 5000), address, birth: 9, low: 1, high: 2 },
+      {
+        free: 16_192,
+        longest: 1000 + (group % 5000),
+        address,
+        birth: 9,
+        low: 1,
+        high: 2,
+        unerased: false,
+      },
     ];
   }
 }

@@ -237,7 +237,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'what a generation frees is handed out again in it',
     'src/alloc/allocator.ts',
-    'this.#states.each(run, this.#states.free);',
+    'this.#states.each(run, hasContent ? this.#states.free : this.#states.freeBare);',
     'this.#states.each(run, this.#states.unadopt);\n    this.#states.each(run, this.#states.unclaim);',
   ),
   mutant(

@@ -12,6 +12,7 @@ export const DF: Command = {
   details: [
     'total: the limit; allocated: in use on the device; stored: sum of the sizes of all objects;',
     'reserved: held back by reservations; pending: becomes free by itself;',
+    'unerased: free or pending, and not overwritten yet, in a store that erases;',
     'available: free, with what a file may still grow by if its host has it.',
   ],
   run,

@@ -22,6 +22,7 @@ export const MKFS: Command = {
     'block-size': { value: 'SIZE', help: 'unit of allocation (4KiB)' },
     'node-size': { value: 'SIZE', help: 'size of tree nodes (8KiB)' },
     'journal-size': { value: 'SIZE', help: 'size of the journal (64MiB, less in a small store)' },
+    'erase-freed': { help: 'overwrite what is removed; see holdfast erase' },
     journal: {
       value: 'PATH',
       help: 'keep the journal on this device, or in this file, of its own',
@@ -46,6 +47,7 @@ async function run(call: Call): Promise<undefined> {
   await mkfs(call.store, {
     force: call.flag('force'),
     preallocate: call.flag('preallocate'),
+    eraseFreed: call.flag('erase-freed'),
     ...(label !== undefined && { label }),
     ...(size !== undefined && { size }),
     ...(blockSize !== undefined && { blockSize }),
