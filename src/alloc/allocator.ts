@@ -375,6 +375,15 @@ export class Allocator {
     return false;
   }
 
+  /** Groups in which something is claimed. */
+  claimedGroups(): number[] {
+    const groups: number[] = [];
+    for (const { claimed, index } of this.#cache.values()) {
+      if (claimed !== undefined) groups.push(index);
+    }
+    return groups;
+  }
+
   /** Groups that the newest frozen checkpoint says are not erased. */
   get unerasedGroups(): ReadonlySet<number> {
     return this.#table.unerased;

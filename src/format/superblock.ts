@@ -115,6 +115,11 @@ export function erasesFreed({ roCompat }: Pick<Superblock, 'roCompat'>): boolean
   return (roCompat & RO_COMPAT.eraseFreed) !== 0;
 }
 
+/** First four bytes of the uuid, as stamped on every block. */
+export function storeTagOf(uuid: Uint8Array): number {
+  return new DataView(uuid.buffer, uuid.byteOffset, uuid.length).getUint32(0, true);
+}
+
 const U32_FIELDS = [
   'compat',
   'roCompat',

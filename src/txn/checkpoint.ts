@@ -119,6 +119,14 @@ export function freezeState(options: FreezeOptions): FrozenState {
   };
 }
 
+/** Where what programs have put in is going to be written. */
+export function placesOf({ nodes, data }: FrozenState, blockSize: number): BlockRun[] {
+  return [
+    ...nodes.map(({ address: start, length }) => ({ start, length })),
+    ...data.map(({ address: start, bytes }) => ({ start, length: bytes.length / blockSize })),
+  ];
+}
+
 function treeOf(state: StoreState, role: RootRole): Tree | undefined {
   return role === 'prepared' || role === 'runs' ? undefined : state.trees[role];
 }

@@ -13,7 +13,8 @@ import type { Overtaken } from '../blockdev/overtaken.js';
 import { StoreError } from '../errors.js';
 import type { JournalPosition } from '../format/journal-record.js';
 import type { Superblock } from '../format/superblock.js';
-import { type FrozenState, freezeState, writeFrozen } from './checkpoint.js';
+import type { Announcer } from './announcer.js';
+import { type FrozenState, freezeState, placesOf, writeFrozen } from './checkpoint.js';
 import type { Committer } from './committer.js';
 import type { Environment } from './environment.js';
 import type { Journal } from './journal.js';
@@ -36,6 +37,7 @@ export interface CheckpointerOptions {
   readonly state: StoreState;
   readonly journal: Journal;
   readonly committer: Committer;
+  readonly announcer: Announcer;
   readonly superblocks: SuperblockWriter;
   readonly readers: Readers;
   readonly space: SpacePolicy;
@@ -151,6 +153,7 @@ export class Checkpointer {
       const { check } = this.#options;
       // The first step of a drive waits for its turn: the device may have failed when that comes.
       yield { kind: 'until', start: async () => check(), force: check };
+      yield* this.#options.announcer.begin(placesOf(frozen, state.blockSize));
       yield* writeFrozen(state, device, frozen, check);
       this.#options.overtaken.after(() => state.forest.clean(frozen.nodes));
       yield {

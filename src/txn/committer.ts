@@ -18,7 +18,13 @@ import type { IoStep } from '../blockdev/io.js';
 import { stepAsync, stepSync } from '../blockdev/io.js';
 import type { Overtaken } from '../blockdev/overtaken.js';
 import { ByteWriter } from '../format/bytes.js';
-import { type BodyRun, RECORD, RECORD_TYPE, sealBody } from '../format/journal-record.js';
+import {
+  type BodyRun,
+  encodeGroups,
+  RECORD,
+  RECORD_TYPE,
+  sealBody,
+} from '../format/journal-record.js';
 import type { Environment } from './environment.js';
 import type { AppendedRecord, Journal } from './journal.js';
 
@@ -54,6 +60,8 @@ interface QueuedRecord {
   readonly body: { readonly offset: number; readonly bytes: Uint8Array } | undefined;
   /** Data was written ahead for it: it takes a flush of the device. */
   readonly flush: boolean;
+  /** It is durable before anything behind it is written. */
+  readonly isAhead: boolean;
   readonly waiters: readonly Waiter[];
   readonly last: number; // transaction sequence
 }
@@ -65,6 +73,8 @@ export interface CommitterOptions {
   readonly blockSize: number;
   readonly storeTag: number;
   readonly epoch: () => number;
+  /** Groups of the run that have to be announced before it is written to. */
+  readonly unannounced: (run: BlockRun) => readonly number[];
   /** Where a write that `force` overtakes is noted. */
   readonly overtaken: Overtaken;
   /** A write or flush failed: nothing is acknowledged from now on. */
@@ -107,6 +117,11 @@ export class Committer {
   /** True while something is not durable. */
   get isBusy(): boolean {
     return this.#count > 0 || this.#queue.length > 0;
+  }
+
+  /** True while a record that names groups is not durable. */
+  get isAnnouncing(): boolean {
+    return this.#queue.some((queued) => queued.isAhead);
   }
 
   /** True when a transaction of `bytes` has room in the ring behind what has gathered. */
@@ -162,6 +177,8 @@ export class Committer {
     const bytes = writer.done();
     const waiters = this.#waiters;
     const last = this.#first + this.#count - 1;
+    const groups = this.#bodyRun === undefined ? [] : this.#options.unannounced(this.#bodyRun);
+    if (groups.length > 0) this.#appendGroups(groups);
     const body = this.#bodyRun === undefined ? undefined : this.#spill(bytes, this.#bodyRun);
     this.#bodyRun = undefined;
     const record = this.#journal.append({
@@ -178,6 +195,7 @@ export class Committer {
       underWay: false,
       body,
       flush: this.#flush || body !== undefined,
+      isAhead: false,
       waiters,
       last,
     });
@@ -186,6 +204,39 @@ export class Committer {
     this.#flush = false;
     this.#count = 0;
     this.#cancelMark();
+  }
+
+  /**
+   * Puts a record into the queue that names allocation groups; false when it has no room. It is
+   * durable when nothing is busy any more, and before any later record is begun.
+   */
+  announce(groups: readonly number[]): boolean {
+    this.close();
+    return this.#appendGroups(groups);
+  }
+
+  #appendGroups(groups: readonly number[]): boolean {
+    const body = encodeGroups(groups);
+    if (!this.#journal.fits(body.length, RECORD_TYPE.groups)) return false;
+    const record = this.#journal.append({
+      type: RECORD_TYPE.groups,
+      body: [body],
+      epoch: this.#options.epoch(),
+      firstTransaction: 0,
+      transactionCount: 0,
+    });
+    this.#queue.push({
+      record,
+      writer: undefined,
+      underWay: false,
+      body: undefined,
+      flush: false,
+      isAhead: true,
+      waiters: [],
+      last: 0,
+    });
+    this.#cancelMark();
+    return true;
   }
 
   /** Makes everything durable now. */
@@ -197,7 +248,10 @@ export class Committer {
     if (this.#underWay !== undefined) this.#options.overtaken.add(this.#underWay);
     try {
       const single = records.length === 1 && !last.flush;
-      for (const queued of records) for (const step of this.#writes(queued, single)) stepSync(step);
+      for (const queued of records) {
+        for (const step of this.#writes(queued, single)) stepSync(step);
+        if (queued.isAhead) stepSync(this.#flushes());
+      }
       if (!single) stepSync(this.#flushes());
     } catch (error) {
       this.#options.failed(error);
@@ -339,6 +393,7 @@ export class Committer {
       underWay: false,
       body: undefined,
       flush: false,
+      isAhead: false,
       waiters: [],
       last: 0,
     });

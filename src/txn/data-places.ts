@@ -27,6 +27,8 @@ export interface DataPlacesOptions {
   readonly overtaken: Overtaken;
   /** Tries to make room for so many blocks; false when there is none to be had. */
   readonly relieve: (blocks: number, entitled: boolean) => Io<boolean>;
+  /** Makes known what is going to be written to. */
+  readonly announce: (runs: readonly PlacedRun[]) => Io<void>;
   /** @throws StoreError when nothing may be written any more */
   readonly check: () => void;
 }
@@ -51,6 +53,7 @@ export class DataPlaces {
       entry.claims.push(...runs);
       if (entry.sealed.redeems) this.#redeeming.add(entry);
       this.countPrepaid(undefined);
+      yield* this.#options.announce(runs);
       const filled = fillRuns(data, runs, blockSize, nodeSize, false);
       for (const { extent, bytes } of filled) {
         const offset = extent.address * blockSize;

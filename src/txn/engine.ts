@@ -23,7 +23,8 @@ import { type Io, type IoStep, runSync } from '../blockdev/io.js';
 import { Overtaken } from '../blockdev/overtaken.js';
 import { hasCode, StoreError } from '../errors.js';
 import { bodyRunBlocks } from '../format/journal-record.js';
-import type { Superblock } from '../format/superblock.js';
+import { type Superblock, storeTagOf } from '../format/superblock.js';
+import { Announcer } from './announcer.js';
 import { applyTransaction } from './apply.js';
 import { Checkpointer } from './checkpointer.js';
 import { Committer } from './committer.js';
@@ -70,6 +71,7 @@ export class Engine {
   readonly eraser: Eraser;
   readonly #journal: Journal;
   readonly #committer: Committer;
+  readonly #announcer: Announcer;
   readonly #keeper: SpaceKeeper;
   readonly #places: DataPlaces;
   readonly #checkpointer: Checkpointer;
@@ -105,6 +107,7 @@ export class Engine {
       keeper: this.#keeper,
       overtaken: this.#overtaken,
       relieve: (blocks, entitled) => this.#relieve(blocks, entitled),
+      announce: (runs) => this.#announcer.announce(runs),
       check: () => this.check(),
     });
     this.readers = new Readers(() => this.#checkpointer.releaseLimbo());
@@ -117,11 +120,13 @@ export class Engine {
         blockSize: state.blockSize,
         storeTag,
         epoch: () => state.generation,
+        unannounced: (run) => this.#announcer.take([run]),
         overtaken: this.#overtaken,
         failed: (error) => this.poison(error),
       },
       options.transaction,
     );
+    this.#announcer = new Announcer(state, this.#committer, () => this.checkpointIo());
     this.#checkpointer = new Checkpointer(
       {
         device,
@@ -129,6 +134,7 @@ export class Engine {
         state,
         journal,
         committer: this.#committer,
+        announcer: this.#announcer,
         superblocks: options.superblocks,
         readers: this.readers,
         space: this.space,
@@ -592,9 +598,4 @@ export class Engine {
     this.#queue.refuseAll(closed);
     this.#closed = true;
   }
-}
-
-/** First four bytes of the uuid, as stamped on every block. */
-export function storeTagOf(uuid: Uint8Array): number {
-  return new DataView(uuid.buffer, uuid.byteOffset, uuid.length).getUint32(0, true);
 }

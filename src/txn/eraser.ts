@@ -56,6 +56,7 @@ export interface ErasingEngine {
   readonly device: BlockDevice;
   readonly state: StoreState;
   readonly readOnly: boolean;
+  readonly readers: { readonly count: number };
   checkpointIo(): Io<void>;
   /** @throws StoreError when nothing may be written any more */
   check(): void;
@@ -115,8 +116,8 @@ export class Eraser {
         await pause(environment, rate === undefined ? 0 : (1000 * blocks * blockSize) / rate);
         engine.check();
       }
-      if (allocator.hasContentUpTo(last)) await pause(environment, READERS_MS);
-      else done++;
+      if (!allocator.hasContentUpTo(last)) done++;
+      else await pause(environment, engine.readers.count > 0 ? READERS_MS : 0);
     }
     await runAsync(engine.checkpointIo());
     if (isEnded()) return { erasedBytes, isComplete: false };
@@ -177,6 +178,7 @@ export class Eraser {
 
 /** Takes what is free in a group for not erased, if its bitmap can be read. */
 export function suspect(allocator: StoreState['allocator'], group: number): void {
+  if (group >= allocator.geometry.groupCount) return;
   try {
     allocator.suspect(group);
   } catch (error) {

@@ -44,6 +44,9 @@ import {
 /** Blocks of the ring that only a `recovered` record may use: recovery never finds it full. */
 const RESERVED_BLOCKS = 4;
 
+/** Blocks beside these that only records of groups may use: a checkpoint needs one to make room. */
+const ANNOUNCING_BLOCKS = 4;
+
 /** A body in the ring takes at most this part of it. */
 const INLINE_DIVISOR = 8;
 
@@ -86,6 +89,8 @@ export class Journal {
   readonly ring: JournalRing;
   /** Largest body that goes into the ring; larger ones need a run. */
   readonly inlineBytesMax: number;
+  /** Records of groups are going to be written. */
+  announces = false;
 
   #head = 0;
   #sequence = 1;
@@ -227,11 +232,18 @@ export class Journal {
 
   /** True when a record with `bodyLength` bytes of body in the ring can be appended now. */
   fits(bodyLength: number, type: RecordType = RECORD_TYPE.transactions): boolean {
-    const kept = type === RECORD_TYPE.recovered ? 0 : RESERVED_BLOCKS * this.ring.blockSize;
+    const kept = this.#keptFrom(type) * this.ring.blockSize;
     const span = this.#spanOf(bodyLength);
     const rest = this.ring.bytes - this.#head;
     const needed = span > rest ? rest + span : span;
     return needed <= this.ring.bytes - this.#usedBytes - kept;
+  }
+
+  /** Blocks of the ring that a record of this type leaves alone. */
+  #keptFrom(type: RecordType): number {
+    if (type === RECORD_TYPE.recovered) return 0;
+    if (type === RECORD_TYPE.groups || !this.announces) return RESERVED_BLOCKS;
+    return RESERVED_BLOCKS + ANNOUNCING_BLOCKS;
   }
 
   /** Gives up all records before `position`: the start of the older superblock. */

@@ -23,13 +23,13 @@ import { Tree } from '../btree/tree.js';
 import type { TreeSpec } from '../btree/tree-spec.js';
 import { CorruptError, hasCode, StoreError } from '../errors.js';
 import { matchesHash } from '../format/checksum.js';
-import { RECORD_TYPE } from '../format/journal-record.js';
-import { erasesFreed, isWritable, type Superblock } from '../format/superblock.js';
+import { decodeGroups, RECORD_TYPE } from '../format/journal-record.js';
+import { erasesFreed, isWritable, type Superblock, storeTagOf } from '../format/superblock.js';
 import { DEVICE_BLOCKS_MAX } from '../format/superblock-bounds.js';
 import type { PlacedExtent } from '../onode/context.js';
 import { SCHEMAS } from '../onode/schemas.js';
 import { applyTransaction } from './apply.js';
-import { Engine, storeTagOf } from './engine.js';
+import { Engine } from './engine.js';
 import { type Environment, SYSTEM_ENVIRONMENT } from './environment.js';
 import { suspect } from './eraser.js';
 import { BitmapReader, GROUPS_SPEC, readSummaries } from './group-store.js';
@@ -118,6 +118,7 @@ export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
   const where = { device, journalDevice, acceptLoss, readOnly, environment };
   const { superblock: newest, ring, superblocks, lost } = yield* placeJournal(where, found);
   const journal = new Journal(ring);
+  journal.announces = erasesFreed(newest);
   const scan = yield* journal.scan(newest.journalStart);
   if (scan.damage !== undefined && !readOnly && !repair) {
     throw new StoreError(
@@ -139,8 +140,12 @@ export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
     pending = transactionsIn(claimed);
     state = yield* openState(options, newest, epoch + 1);
   }
-  if (!readOnly)
-    for (const group of state.allocator.unerasedGroups) suspect(state.allocator, group);
+  if (!readOnly && state.erases) {
+    const written = yield* announcedGroups(journal, claimed);
+    for (const group of new Set([...state.allocator.unerasedGroups, ...written])) {
+      suspect(state.allocator, group);
+    }
+  }
   const transaction = newest.transaction + replayed;
   const superblock = readOnly
     ? newest
@@ -201,6 +206,16 @@ function* replayAll(
 
 /** Failures that say nothing about the transaction. */
 const UNSKIPPABLE: ReadonlySet<string> = new Set(['E_COMPARATOR', 'E_IO', 'E_NO_SPACE']);
+
+/** Groups that may have been written to since the newest checkpoint. */
+function* announcedGroups(journal: Journal, scan: JournalScan): Io<number[]> {
+  const groups: number[] = [];
+  for (const record of scan.records) {
+    if (record.type !== RECORD_TYPE.groups) continue;
+    for (const group of decodeGroups(yield* journal.readBody(record))) groups.push(group);
+  }
+  return groups;
+}
 
 /** Transactions in the records of a scan. */
 function transactionsIn(scan: JournalScan): number {

@@ -3,7 +3,9 @@
  */
 
 import test, { type ExecutionContext } from 'ava';
-import type { Store, Transaction } from '../../src/index.js';
+import { Store, type Transaction } from '../../src/index.js';
+import { fsckFault } from '../support/crash-fsck.js';
+import type { SimulatedDevice } from '../support/simulated-device.js';
 import { type BedOptions, type StoreBed, storeBed } from '../support/store-fixture.js';
 
 const ERASES: BedOptions = { eraseFreed: true, size: 24 * 1024 * 1024 };
@@ -23,7 +25,7 @@ function around(length: number, at: number, ...names: string[]): Buffer {
 }
 
 /** Which of the markers stand on the device. */
-function found(bed: StoreBed, names: readonly string[]): string[] {
+function found(bed: { readonly device: SimulatedDevice }, names: readonly string[]): string[] {
   const bytes = Buffer.from(bed.device.bytes());
   return names.filter((name) => bytes.includes(marker(name)));
 }
@@ -129,35 +131,48 @@ test('names, attributes, keys and values', async (t) => {
 
 test('removed names and keys do not stay in branches', async (t) => {
   const bed = begin(t, { nodeSize: 4096 });
-  const count = 600;
+  const count = 200;
   const name = (i: number): string => `n${String(i).padStart(4, '0')}`;
   const key = (i: number): string => `k${String(i).padStart(4, '0')}`;
+  // Neighbours that differ in their last byte only: what parts them is one of them, whole.
+  const three = (one: string): Buffer[] =>
+    ['0', '1', '2'].map((last) => Buffer.concat([marker(one), Buffer.from(last)]));
   bed.commit((tx) => tx.touch('c', 'map'));
-  for (let from = 0; from < count; from += 50) {
+  for (let from = 0; from < count; from += 20) {
     step(bed, (tx) => {
-      for (let i = from; i < from + 50; i++) {
-        tx.write('c', marker(name(i)), 0, Buffer.from('x'));
-        tx.mapSet('c', 'map', [[marker(key(i)), Buffer.from('y')]]);
+      for (let i = from; i < from + 20; i++) {
+        for (const one of three(name(i))) tx.write('c', one, 0, Buffer.from('x'));
+        tx.mapSet(
+          'c',
+          'map',
+          three(key(i)).map((one) => [one, Buffer.from('y')] as const),
+        );
       }
     });
   }
   const gone: string[] = [];
   const stays: string[] = [];
-  for (let from = 0; from < count; from += 50) {
+  for (let from = 0; from < count; from += 20) {
     bed.commit((tx) => {
-      for (let i = from; i < from + 50; i++) {
-        const isGone = i % 3 !== 0 && i % 50 < 45;
+      for (let i = from; i < from + 20; i++) {
+        const isGone = i % 3 !== 0 && i % 20 < 17;
         (isGone ? gone : stays).push(name(i), key(i));
         if (!isGone) continue;
-        tx.remove('c', marker(name(i)));
-        tx.mapRemove('c', 'map', [marker(key(i))]);
+        for (const one of three(name(i))) tx.remove('c', one);
+        tx.mapRemove('c', 'map', three(key(i)));
       }
     });
   }
   await erased(t, bed, { gone, stays });
-  bed.commit((tx) => tx.mapRemoveRange('c', 'map', marker(key(100)), marker(key(333))));
-  const ranged = stays.filter((one) => one >= key(100) && one < key(333));
-  await erased(t, bed, { gone: ranged, stays: stays.filter((one) => !ranged.includes(one)) });
+  bed.commit((tx) => tx.mapRemoveRange('c', 'map', marker(key(30)), marker(key(111))));
+  const single = (i: number): boolean => i >= 120 && i % 3 === 0 && i % 20 < 17;
+  for (let i = 120; i < count; i++) {
+    if (single(i))
+      bed.commit((tx) => tx.mapRemoveRange('c', 'map', marker(key(i)), `${marker(key(i))}3`));
+  }
+  const isRanged = (one: string): boolean =>
+    one.startsWith('k') && ((one >= key(30) && one < key(111)) || single(Number(one.slice(1))));
+  await erased(t, bed, { gone: stays.filter(isRanged), stays: stays.filter((o) => !isRanged(o)) });
 });
 
 test('what clones share stays until the last of them is gone', async (t) => {
@@ -222,6 +237,35 @@ test('what is left to erase is known after a kill and after a close', async (t) 
     bed.reopen();
     t.is(bed.store.statfs().unerased, 0);
   }
+});
+
+test('what a crash has interrupted is erased too: a write ahead, a checkpoint, erasing', async (t) => {
+  const shape = { blockSize: 1024, nodeSize: 1024, journalBytes: 64 * 1024, size: 4 * 1024 * 1024 };
+  const bed = begin(t, { ...shape, history: true });
+  step(bed, (tx) => tx.write('c', 'old', 0, around(20_000, 5000, 'old')));
+  await bed.store.erase();
+  const from = bed.device.point;
+  bed.commit((tx) => tx.write('c', 'ahead', 0, around(60_000, 20_000, 'ahead')));
+  bed.commit((tx) => tx.write('c', 'node', 0, around(100, 20, 'node')));
+  bed.store.checkpointSync();
+  bed.commit((tx) => tx.remove('c', 'old'));
+  await bed.store.erase();
+  const names = ['old', 'ahead', 'node'];
+  let seen = 0;
+  for (const point of bed.device.crashPoints(from + 1)) {
+    const device = bed.device.crashAt(point);
+    const store = Store.openOnSync(device);
+    const lives = names.filter((one) => store.collection('c').object(one).existsSync());
+    if (found({ device }, names).length > lives.length) seen++;
+    await store.erase();
+    t.deepEqual(found({ device }, names), lives, `point ${point}`);
+    for (const one of lives) store.commitSync(store.transaction().remove('c', one));
+    await store.erase();
+    t.deepEqual(found({ device }, names), [], `point ${point}, all removed`);
+    store.closeSync();
+    t.is(fsckFault(device.image()), undefined);
+  }
+  t.true(seen > 3, 'crashes left what nobody knows');
 });
 
 test('a full store gets its space back, erased or not', async (t) => {
