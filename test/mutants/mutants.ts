@@ -23,6 +23,7 @@ export interface Mutant {
 const CRASHES = 'test/sim/crashes.test.ts';
 const SIMULATION = 'test/sim/simulation.test.ts';
 const CRASH_TESTS = [CRASHES, SIMULATION];
+const ERASE_TESTS = ['test/store/erase.test.ts', 'test/store/erase-random.test.ts'];
 const SEPARATE_TESTS = [
   'test/store/separate-journal.test.ts',
   'test/crash/separate-journal-crash.test.ts',
@@ -115,6 +116,28 @@ export const MUTANTS: readonly Mutant[] = [
     'yield* writeHeaders(device, fields.blockSize, next);',
     '',
     SEPARATE_TESTS,
+  ),
+  // Erasing
+  mutant(
+    'what a crash has interrupted is not erased',
+    RECOVERY,
+    '...state.allocator.unerasedGroups, ...written',
+    '...state.allocator.unerasedGroups',
+    ERASE_TESTS,
+  ),
+  mutant(
+    'an open forgets what was to be erased',
+    RECOVERY,
+    '...state.allocator.unerasedGroups, ...written',
+    '...written',
+    ERASE_TESTS,
+  ),
+  mutant(
+    'removed keys stay in branches',
+    'src/btree/tree.ts',
+    'if (this.forest.erases) editor.renewSeparator(key);',
+    '',
+    ERASE_TESTS,
   ),
   // Reading the journal
   mutant(
