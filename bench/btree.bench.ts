@@ -95,6 +95,7 @@ function makeForest(): Forest {
     reader: {
       readSync: (address, page) => page.set(pages.get(address) ?? page),
       read: async (address, page) => page.set(pages.get(address) ?? page),
+      heal: () => undefined,
     },
     blockSize: 4096,
     nodeSize: 8192,
@@ -133,7 +134,7 @@ function checkpoint(forest: Forest): number {
   const nodes = forest.freeze();
   let address = 1;
   for (const node of nodes) {
-    forest.assign(node, address);
+    forest.assign(node, { address, copy: 0 });
     address += node.length;
   }
   for (const node of nodes) forest.seal(node);

@@ -7,8 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, constants, openSync, readSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { AlignedMemory } from '../src/blockdev/aligned-memory.js';
-import { checkStore } from '../src/cli/check-store.js';
-import { mkfsSync, Store } from '../src/index.js';
+import { checkStore, mkfsSync, Store } from '../src/index.js';
 import { alternate, type Figure, show } from './measure.js';
 
 const MIB = 1024 ** 2;
@@ -61,7 +60,7 @@ async function deepCheck(path: string): Promise<number> {
   const onFinding = ({ message }: { readonly message: string }): never => {
     throw new Error(message);
   };
-  const { bytesVerified } = await checkStore({ path, deep: true, onFinding });
+  const { bytesVerified } = await checkStore(path, { deep: true, onFinding });
   return (1000 * bytesVerified) / (performance.now() - begin);
 }
 
@@ -98,9 +97,9 @@ export async function scrubSuite(directory: string, size: SuiteSize): Promise<vo
 /** Checks a store in a process of its own: seconds, and megabytes of memory at most. */
 export function checkApart(path: string): { readonly seconds: number; readonly megabytes: number } {
   const script = `
-    import { checkStore } from ${JSON.stringify(new URL('../src/cli/check-store.js', import.meta.url).href)};
+    import { checkStore } from ${JSON.stringify(new URL('../src/index.js', import.meta.url).href)};
     const begin = performance.now();
-    const { findings } = await checkStore({ path: ${JSON.stringify(path)}, deep: false, onFinding: () => undefined });
+    const { findings } = await checkStore(${JSON.stringify(path)});
     if (findings.error > 0) throw new Error('Cannot trust figures: the store is damaged');
     const megabytes = process.resourceUsage().maxRSS / 1000;
     console.log(JSON.stringify({ seconds: (performance.now() - begin) / 1000, megabytes }));`;

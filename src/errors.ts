@@ -24,7 +24,7 @@ export type ErrorCode =
   | 'E_READ_ONLY' // a write to a store or device opened read-only
   | 'E_GUARD' // a guard of the transaction did not hold
   | 'E_INVALID' // an operation that makes no sense on what is there
-  | 'E_STALE' // a handle of an object that was deleted
+  | 'E_STALE' // opened read-only, and written by somebody else since
   | 'E_SNAPSHOT_EXPIRED' // the snapshot held blocks that the pool needed
   | 'E_PERMISSION' // the operating system forbids it
   | 'E_DAMAGED_JOURNAL' // a record that was durable is damaged; a writable open is refused

@@ -4,7 +4,10 @@ export type { BlockDevice, StripeGeometry } from './blockdev/block-device.js';
 export { MemoryDevice } from './blockdev/memory-device.js';
 export type { Comparator } from './btree/comparator.js';
 export { CorruptError, type ErrorCode, hasCode, StoreError } from './errors.js';
-export type { Finding, FindingCode, Severity } from './fsck/finding.js';
+export type { FsckProgress } from './fsck/context.js';
+export type { Finding, FindingCode, Remedy, Severity } from './fsck/finding.js';
+export type { FsckReport } from './fsck/fsck.js';
+export type { RepairReport, TreatedFinding } from './fsck/repair.js';
 export {
   compareGhobjects,
   formatGhobject,
@@ -26,15 +29,20 @@ export {
   type PgListOptions,
   type PgPage,
 } from './osd/pg-collection.js';
+export { type ResizeOptions, type ResizeReport, resizeStore } from './resize/resize.js';
 export type { ScrubOptions, ScrubProgress, ScrubReport } from './scrub/scrub.js';
 export type { Clock } from './scrub/throttle.js';
+export {
+  type CheckStoreOptions,
+  checkStore,
+  type RepairStoreOptions,
+  repairStore,
+} from './store/check-store.js';
+export type { DamageListener } from './store/damage-log.js';
 export { hashPosition } from './store/hash-position.js';
+export { type MkfsOptions, mkfs, mkfsOn, mkfsSync } from './store/mkfs.js';
 export {
   type ListedReservation,
-  type MkfsOptions,
-  mkfs,
-  mkfsOn,
-  mkfsSync,
   type NamePage,
   type OpenOptions,
   type Snapshot,
@@ -59,6 +67,7 @@ export type {
 export type { Environment } from './txn/environment.js';
 export type { EraseOptions, EraseReport } from './txn/eraser.js';
 export type { JournalLoss } from './txn/journal-place.js';
+export { PackedTransaction } from './txn/packed-transaction.js';
 export type { Submission } from './txn/submission.js';
 export {
   type Bytes,

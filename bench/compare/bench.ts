@@ -105,7 +105,6 @@ export class Bench {
 
   /** Time and processor time of `work`, which gives the number of its operations. */
   async measure(work: () => Later<number>): Promise<Measured> {
-    globalThis.gc?.();
     const cpu = process.cpuUsage();
     const begin = performance.now();
     const operations = await work();

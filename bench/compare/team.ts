@@ -103,7 +103,7 @@ class Member {
 
   async #start(): Promise<void> {
     if (this.#failed !== undefined) return;
-    this.#agent = fork(AGENT, { execArgv: ['--expose-gc'] });
+    this.#agent = fork(AGENT);
     if (this.#agent.pid !== undefined) this.#limit?.add(this.#agent.pid);
     const { workload, scale } = this.#options;
     const options: SystemOptions = {

@@ -24,15 +24,16 @@ import type { GroupSummary } from '../format/group-summary.js';
 import { type BlockRun, endOf } from './block-run.js';
 import { BlockStates } from './block-states.js';
 import { type AllocateOptions, Chooser, joined } from './chooser.js';
-import type { Group } from './group.js';
 import { GroupCache, type GroupSource } from './group-cache.js';
-import { GroupGeometry } from './group-geometry.js';
+import { GroupGeometry, type Half } from './group-geometry.js';
 import { type BitmapPointer, GroupTable } from './group-table.js';
 import { Limbo } from './limbo.js';
 import { Placement } from './placement.js';
 import { RunSet } from './run-set.js';
 import { Unerased } from './unerased.js';
 import { verifyParts } from './verify.js';
+
+const HALVES = ['low', 'high'] as const;
 
 export type BlockState = 'free' | 'claimed' | 'referenced' | 'limbo' | 'pool';
 
@@ -50,6 +51,8 @@ export interface AllocatorOptions {
   readonly source: GroupSource;
   /** Number of the generation that begins. */
   readonly generation: number;
+  /** Places of each bitmap and of each node in the pool, far from each other: 1 unless given. */
+  readonly metadataCopies?: number;
   /** Loaded groups that `trim` leaves; about two blocks of memory each. */
   readonly loadedGroupsMax: number;
   /** Remembers blocks that hold what was removed; they don't by default. */
@@ -69,6 +72,7 @@ export class Allocator {
   readonly #unerased = new Unerased();
   /** Groups that the checkpoint being frozen says are not erased. */
   #marked: ReadonlySet<number>;
+  readonly #isDoubled: boolean;
   #settled: number;
 
   /**
@@ -94,6 +98,7 @@ export class Allocator {
     this.#loadedGroupsMax = options.loadedGroupsMax;
     this.#erases = options.erases ?? false;
     this.#marked = this.#table.unerased;
+    this.#isDoubled = options.metadataCopies === 2;
   }
 
   // Numbers, in blocks where nothing else is said.
@@ -249,7 +254,8 @@ export class Allocator {
 
   /**
    * Gives every dirty group's bitmap a new address, in the group itself if it has a free block,
-   * else from the pool, once per generation; also of groups that become dirty by that.
+   * else from the pool, once per generation; also of groups that become dirty by that. Its second
+   * copy goes to the group that is half a device away: this makes at most that one dirty too.
    * @returns how many were moved: after 0 it is done, until more is allocated or freed
    * @throws E_NO_SPACE; what the source throws; in both cases with nothing changed
    */
@@ -271,10 +277,13 @@ export class Allocator {
 
   /** `moveBitmaps` for one group, once per generation: allocates the new block, frees the old. */
   moveBitmap(group: number): number {
-    const old = this.#table.addressOf(group);
-    const address = this.#placeBitmap(this.#cache.get(group));
-    if (old !== 0) this.free({ start: old, length: 1 }, false);
-    this.#states.move(group, address);
+    const old = this.#table.pointerOf(group);
+    const address = this.#placeBitmap(group, this.geometry.startOf(group));
+    const copy = this.#isDoubled ? this.#placeBitmap(group, this.geometry.farFrom(group)) : 0;
+    for (const start of [old.address, old.copy]) {
+      if (start !== 0) this.free({ start, length: 1 }, false);
+    }
+    this.#states.move(group, address, copy);
     return address;
   }
 
@@ -320,7 +329,10 @@ export class Allocator {
   freeze(): number {
     for (const group of this.dirtyGroups) this.#cache.get(group);
     const ended = this.generation;
-    this.#unerased.cover(ended, this.#reused());
+    this.#unerased.cover(
+      ended,
+      this.#unerased.all().flatMap((run) => this.#states.usedParts(run)),
+    );
     this.#table.unerased = this.#marked;
     this.#states.freeze();
     return ended;
@@ -419,7 +431,7 @@ export class Allocator {
     for (;;) {
       const run = this.#unerased.next(at, most);
       if (run === undefined) return undefined;
-      const idle = this.#idlePart(run);
+      const idle = this.#states.idlePart(run);
       if (idle !== undefined) return idle;
       at = endOf(run);
     }
@@ -430,57 +442,36 @@ export class Allocator {
     this.#unerased.remove(run);
   }
 
-  /** The first part of a run that is free or in the pool. */
-  #idlePart(run: BlockRun): BlockRun | undefined {
-    const index = this.geometry.groupOf(run.start);
-    const group = this.#cache.get(index);
-    const end = Math.min(endOf(run), group.start + group.size);
-    const isIdle = (block: number): boolean =>
-      group.busy.isFree(block - group.start, 1) || this.#states.pool.contains(block, 1);
-    let start = run.start;
-    while (start < end && !isIdle(start)) start++;
-    let stop = start;
-    while (stop < end && isIdle(stop)) stop++;
-    if (stop > start) return { start, length: stop - start };
-    return end < endOf(run) ? this.#idlePart({ start: end, length: endOf(run) - end }) : undefined;
-  }
-
-  /** Blocks that are not erased and in use again: the checkpoint being frozen covers them. */
-  #reused(): BlockRun[] {
-    const reused: BlockRun[] = [];
-    for (const run of this.#unerased.all()) {
-      this.#states.each(run, (index, offset, length) => {
-        const group = this.#cache.peek(index);
-        if (group === undefined) return; // nothing of it has been used again
-        const { referenced, start } = group;
-        const end = offset + length;
-        for (let at = referenced.nextUsed(offset, end); at < end; ) {
-          const stop = Math.min(end, referenced.nextFree(at));
-          reused.push({ start: start + at, length: stop - at });
-          at = referenced.nextUsed(stop, end);
-        }
-      });
-    }
-    return reused;
-  }
-
   // The pool.
 
   /**
    * Moves free blocks into the pool until it holds `target`, or nothing is free: whole stripes
    * first (by which it may get a part of a stripe more), then long runs. With a `unit`, only runs
-   * of whole units: where they must serve for nodes of so many blocks.
+   * of whole units: where they must serve for nodes of so many blocks. Where metadata is kept twice,
+   * as much in one half of the device as in the other, if it is there.
    * @returns what the pool then holds
-   * @throws what the source throws, with nothing changed
+   * @throws what the source throws; the pool then holds what it has got so far
    */
   fillPool(target: number, unit = 1): number {
     const step = Math.max(this.geometry.stripeBlocks, unit);
-    const missing = Math.ceil(Math.max(0, target - this.poolBlocks) / step) * step;
-    if (missing === 0) return this.poolBlocks;
-    for (const run of this.#chooser.chooseForPool(missing, unit)) {
+    const missing = (): number => Math.ceil(Math.max(0, target - this.poolBlocks) / step) * step;
+    if (missing() === 0) return this.poolBlocks;
+    if (this.#isDoubled) {
+      for (const half of HALVES) {
+        const there = this.#states.pool.blocksWithin(this.geometry.rangeOf(half));
+        const wanted = Math.ceil(Math.max(0, target / 2 - there) / step) * step;
+        this.#addToPool(Math.min(wanted, missing()), unit, half);
+      }
+    }
+    this.#addToPool(missing(), unit);
+    return this.poolBlocks;
+  }
+
+  #addToPool(blocks: number, unit: number, half?: Half): void {
+    if (blocks === 0) return;
+    for (const run of this.#chooser.chooseForPool(blocks, unit, half)) {
       this.#states.each(run, this.#states.poolTaken);
     }
-    return this.poolBlocks;
   }
 
   /** How many runs of `length` blocks the pool holds, cut from its runs. */
@@ -557,25 +548,29 @@ export class Allocator {
     });
   }
 
-  /** A new block for the bitmap of `group`, referenced. */
-  #placeBitmap(group: Group): number {
+  /** A new block for the bitmap of `owner`, referenced: near `near`, if it can be. */
+  #placeBitmap(owner: number, near: number): number {
+    const group = this.#cache.get(this.geometry.groupOf(near));
     const { start, index, size } = group;
-    const own = group.busy.nextFree(0);
+    const behind = group.busy.nextFree(near - start);
+    const own = behind < size ? behind : group.busy.nextFree(0);
     if (own < size) {
       this.#table.take(group, own, 1);
       this.#states.useTaken(index, own, 1);
       return start + own;
     }
-    const pooled =
-      this.#states.pool.within(start, size).next().value ?? this.#states.pool.bestFit(1, 1);
+    const { pool } = this.#states;
+    const half = this.geometry.rangeOf(this.geometry.otherHalf(this.geometry.startOf(owner)));
+    const far = index === owner ? undefined : pool.bestFitWithin(1, 1, half);
+    const pooled = pool.within(start, size).next().value ?? far ?? pool.bestFit(1, 1);
     if (pooled !== undefined) {
-      this.#states.pool.remove(pooled.start, 1);
+      pool.remove(pooled.start, 1);
       this.#states.each({ start: pooled.start, length: 1 }, this.#states.useDrawn);
       return pooled.start;
     }
-    const run = this.allocate(1, { purpose: 'metadata', hint: start })[0];
+    const run = this.allocate(1, { purpose: 'metadata', hint: near })[0];
     if (run === undefined) {
-      throw new StoreError('E_NO_SPACE', `Cannot place bitmap of allocation group ${index}`);
+      throw new StoreError('E_NO_SPACE', `Cannot place bitmap of allocation group ${owner}`);
     }
     return run.start;
   }

@@ -154,11 +154,13 @@ export class BlockStates {
     else this.#table.give(group, offset, length);
   };
 
-  /** The bitmap of `group` is going to be written at `address`. */
-  move(group: number, address: number): void {
+  /** The bitmap of `group` is going to be written at `address`, and once more at `copy` if not 0. */
+  move(group: number, address: number, copy: number): void {
     assert(!this.moved.has(group), 'a bitmap moves once in a generation');
+    this.#log.push(CHANGE.copied, this.#table.copyOf(group), group);
     this.#log.push(CHANGE.moved, this.#table.addressOf(group), group);
     this.#table.setAddress(group, address);
+    this.#table.setCopy(group, copy);
     this.moved.add(group);
   }
 
@@ -187,6 +189,38 @@ export class BlockStates {
     this.dirty.clear();
     this.moved.clear();
     this.#log.clear();
+  }
+
+  /** The first part of a run that is free or in the pool. @throws what the source throws */
+  idlePart(run: BlockRun): BlockRun | undefined {
+    const index = this.#geometry.groupOf(run.start);
+    const group = this.#cache.get(index);
+    const end = Math.min(endOf(run), group.start + group.size);
+    const isIdle = (block: number): boolean =>
+      group.busy.isFree(block - group.start, 1) || this.pool.contains(block, 1);
+    let start = run.start;
+    while (start < end && !isIdle(start)) start++;
+    let stop = start;
+    while (stop < end && isIdle(stop)) stop++;
+    if (stop > start) return { start, length: stop - start };
+    return end < endOf(run) ? this.idlePart({ start: end, length: endOf(run) - end }) : undefined;
+  }
+
+  /** The parts of a run that are referenced, in groups that are loaded: in others nothing changed. */
+  usedParts(run: BlockRun): BlockRun[] {
+    const used: BlockRun[] = [];
+    this.each(run, (index, offset, length) => {
+      const group = this.#cache.peek(index);
+      if (group === undefined) return;
+      const { referenced, start } = group;
+      const end = offset + length;
+      for (let at = referenced.nextUsed(offset, end); at < end; ) {
+        const stop = Math.min(end, referenced.nextFree(at));
+        used.push({ start: start + at, length: stop - at });
+        at = referenced.nextUsed(stop, end);
+      }
+    });
+    return used;
   }
 
   #free(index: number, offset: number, length: number, hasContent: boolean): void {
@@ -232,6 +266,10 @@ export class BlockStates {
     if (change === CHANGE.moved) {
       this.#table.setAddress(length, start);
       this.moved.delete(length);
+      return;
+    }
+    if (change === CHANGE.copied) {
+      this.#table.setCopy(length, start);
       return;
     }
     const index = this.#geometry.groupOf(start);

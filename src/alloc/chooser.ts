@@ -8,6 +8,7 @@
  */
 
 import { type BlockRun, endOf, totalLength } from './block-run.js';
+import type { Half } from './group-geometry.js';
 import type { GroupTable } from './group-table.js';
 import type { Placement, PlacementRequest } from './placement.js';
 import type { RunSet } from './run-set.js';
@@ -28,6 +29,10 @@ export interface AllocateOptions {
    * start at stripe boundaries and less may start anywhere.
    */
   readonly align?: number;
+  /** Wish of what is kept twice: from this half of the device, as far as the pool has it there. */
+  readonly half?: Half;
+  /** Blocks of what is put there one by one: of a half only whole numbers of them are taken. */
+  readonly unit?: number;
 }
 
 /** What a request gets; the blocks are busy, and in no state yet. */
@@ -68,11 +73,11 @@ export class Chooser {
 
   /**
    * `length` free blocks or all there are, whole stripes first. With a `unit` above 1, runs of whole
-   * units only, long ones first, and no more than there are of these.
+   * units only, long ones first, and no more than there are of these. With a `half` only from there.
    * @throws what the source throws
    */
-  chooseForPool(length: number, unit: number): readonly BlockRun[] {
-    if (unit > 1) return this.#chooseUnits(length, unit);
+  chooseForPool(length: number, unit: number, half?: Half): readonly BlockRun[] {
+    if (unit > 1 || half !== undefined) return this.#chooseUnits(length, unit, half);
     const request = {
       hint: this.#metadataCursor,
       align: this.#table.geometry.stripeBlocks,
@@ -82,12 +87,14 @@ export class Chooser {
     return this.#take(Math.min(length, this.#table.freeBlocks), request, []) ?? [];
   }
 
-  #chooseUnits(length: number, unit: number): readonly BlockRun[] {
+  #chooseUnits(length: number, unit: number, half?: Half): readonly BlockRun[] {
     const { longest, freeBlocks, geometry } = this.#table;
     const whole = (blocks: number): number => blocks - (blocks % unit);
     const align = geometry.stripeBlocks;
-    const hint = this.#metadataCursor;
-    const request = { hint, align, wholeOnly: true, contiguous: true };
+    const within = half && geometry.rangeOf(half);
+    const hint = within?.from ?? this.#metadataCursor;
+    const place = { hint, align, wholeOnly: true, contiguous: true };
+    const request = within === undefined ? place : { ...place, within };
     const chosen: BlockRun[] = [];
     let rest = whole(Math.min(length, freeBlocks));
     let piece = rest;
@@ -119,13 +126,20 @@ export class Chooser {
     const drawn: BlockRun[] = [];
     const align = this.#alignFor(length, options);
     for (let rest = length; rest > 0; ) {
-      const run = this.#pool.bestFit(rest, align);
+      const run = this.#inHalf(rest, options) ?? this.#pool.bestFit(rest, align);
       if (run === undefined || (options.contiguous && run.length < length)) return drawn;
       this.#pool.remove(run.start, run.length);
       drawn.push(run);
       rest -= run.length;
     }
     return drawn;
+  }
+
+  /** What the pool has in the half that is wished for; of a run that must be whole, all of it. */
+  #inHalf(length: number, { half, unit = 1, contiguous }: AllocateOptions): BlockRun | undefined {
+    if (half === undefined) return undefined;
+    const range = this.#table.geometry.rangeOf(half);
+    return this.#pool.bestFitWithin(length, contiguous ? length : unit, range);
   }
 
   /** Takes free runs; when it can't, gives back those and the drawn ones. */

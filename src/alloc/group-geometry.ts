@@ -4,6 +4,8 @@
  * - Group g holds the blocks [g * groupBlocks, (g + 1) * groupBlocks); the last may be short.
  * - A group's bitmap fits one block behind its header.
  * - With stripe geometry a group is a whole number of stripes, so that no stripe lies in two.
+ * - The device has two halves, whole groups where there are several: what is kept twice is kept
+ *   in both.
  */
 
 import { assert } from '../assert.js';
@@ -22,6 +24,15 @@ export function groupBlocksFor(blockSize: number, stripeBlocks: number): number 
     );
   }
   return blocksMax - (blocksMax % stripe);
+}
+
+/** One half of the device. */
+export type Half = 'low' | 'high';
+
+/** Blocks [from, to). */
+export interface BlockRange {
+  readonly from: number;
+  readonly to: number;
 }
 
 export class GroupGeometry {
@@ -70,6 +81,34 @@ export class GroupGeometry {
   alignedOffset(group: number, align: number): number {
     const over = (group * this.groupBlocks) % align;
     return over === 0 ? 0 : align - over;
+  }
+
+  /** The blocks of one half. */
+  rangeOf(half: Half): BlockRange {
+    const middle = this.#middle;
+    return half === 'low' ? { from: 0, to: middle } : { from: middle, to: this.#blockCount };
+  }
+
+  get #middle(): number {
+    return this.#groupCount > 1
+      ? this.startOf(this.#groupCount >>> 1)
+      : Math.floor(this.#blockCount / 2);
+  }
+
+  /** The half that `block` is not in. */
+  otherHalf(block: number): Half {
+    return block < this.#middle ? 'high' : 'low';
+  }
+
+  /**
+   * Where to look first for a block far from `group`: the start of the group that is half a device
+   * away, and whose own is this one again, so that what goes there leads no further.
+   */
+  farFrom(group: number): number {
+    const half = this.#groupCount >>> 1;
+    if (half === 0) return this.#middle;
+    if (group < half) return this.startOf(group + half);
+    return this.startOf(group < 2 * half ? group - half : 0);
   }
 
   /** Makes the device longer. */

@@ -1,5 +1,5 @@
 /**
- * What is known of every group without its bitmap, in typed arrays: less than 60 bytes a group.
+ * What is known of every group without its bitmap, in typed arrays: less than 70 bytes a group.
  *
  * - `freeOf` is exact: blocks that can be handed out now.
  * - `longest` and `aligned` are upper bounds of the longest free run, and of the longest counted
@@ -18,6 +18,7 @@ import type { RunSet } from './run-set.js';
 /** Where a group's bitmap block is and how it is verified. */
 export interface BitmapPointer {
   readonly address: number; // block index, 0 when no bitmap was written
+  readonly copy: number; // block index of its second copy, 0 without one
   readonly birth: number; // epoch
   readonly low: number; // halves of the checksum
   readonly high: number;
@@ -33,6 +34,7 @@ export class GroupTable {
   aligned: GroupRanking;
   #free: Uint32Array;
   #address: Float64Array;
+  #copy: Float64Array;
   #birth: Float64Array;
   #low: Uint32Array;
   #high: Uint32Array;
@@ -50,6 +52,7 @@ export class GroupTable {
     this.geometry = geometry;
     this.#free = new Uint32Array(count);
     this.#address = new Float64Array(count);
+    this.#copy = new Float64Array(count);
     this.#birth = new Float64Array(count);
     this.#low = new Uint32Array(count);
     this.#high = new Uint32Array(count);
@@ -74,9 +77,15 @@ export class GroupTable {
     return this.#address[group] as number;
   }
 
+  /** Block of the second copy of the group's bitmap, 0 without one. */
+  copyOf(group: number): number {
+    return this.#copy[group] as number;
+  }
+
   pointerOf(group: number): BitmapPointer {
     return {
       address: this.addressOf(group),
+      copy: this.copyOf(group),
       birth: this.#birth[group] as number,
       low: this.#low[group] as number,
       high: this.#high[group] as number,
@@ -85,6 +94,10 @@ export class GroupTable {
 
   setAddress(group: number, address: number): void {
     this.#address[group] = address;
+  }
+
+  setCopy(group: number, copy: number): void {
+    this.#copy[group] = copy;
   }
 
   /** Notes what the block at the group's address is verified with. */
@@ -138,6 +151,7 @@ export class GroupTable {
     for (let i = 0; i < before; i++) longest[i] = this.longest.at(i);
     this.#free = longer(this.#free, new Uint32Array(count));
     this.#address = longer(this.#address, new Float64Array(count));
+    this.#copy = longer(this.#copy, new Float64Array(count));
     this.#birth = longer(this.#birth, new Float64Array(count));
     this.#low = longer(this.#low, new Uint32Array(count));
     this.#high = longer(this.#high, new Uint32Array(count));
@@ -202,6 +216,7 @@ export class GroupTable {
     this.#free[group] = summary.free;
     longest[group] = summary.longest;
     this.setAddress(group, summary.address);
+    this.setCopy(group, summary.copy);
     this.setSeal(group, summary.birth, summary.low, summary.high);
   }
 
@@ -215,8 +230,9 @@ export class GroupTable {
     if (summary.longest > summary.free) {
       return `longest free run ${summary.longest} exceeds its free count ${summary.free}`;
     }
-    if (summary.address >= geometry.blockCount) {
-      return `bitmap address ${summary.address} exceeds the device's ${geometry.blockCount} blocks`;
+    for (const address of [summary.address, summary.copy]) {
+      if (address < geometry.blockCount) continue;
+      return `bitmap address ${address} exceeds the device's ${geometry.blockCount} blocks`;
     }
     return undefined;
   }

@@ -10,6 +10,7 @@
 import type { BlockRun } from './block-run.js';
 import type { Group } from './group.js';
 import type { GroupCache } from './group-cache.js';
+import type { BlockRange } from './group-geometry.js';
 import type { GroupRanking } from './group-ranking.js';
 import type { GroupTable } from './group-table.js';
 
@@ -29,6 +30,8 @@ export interface PlacementRequest {
   readonly wholeOnly: boolean;
   /** One run or none. */
   readonly contiguous: boolean;
+  /** A contiguous run begins here or there is none; the hint is where the range begins. */
+  readonly within?: BlockRange;
 }
 
 export class Placement {
@@ -104,10 +107,11 @@ export class Placement {
     const isLarge = rest >= align;
     if (align > 1 && (isLarge || !wholeOnly)) {
       const start = this.find(rest, hint, align);
-      if (start >= 0) return this.#takeRun(start, rest, taken);
+      if (start >= 0 && isWithin(start, request.within)) return this.#takeRun(start, rest, taken);
       if (!contiguous && isLarge && this.#takeLongest(rest, hint, align, taken)) return true;
     }
     const start = this.find(rest, hint, 1);
+    if (start >= 0 && !isWithin(start, request.within)) return false;
     if (start >= 0) return this.#takeRun(start, rest, taken);
     return !contiguous && this.#takeLongest(rest, hint, 1, taken);
   }
@@ -184,4 +188,8 @@ export class Placement {
   #groupOf(block: number): Group {
     return this.#cache.get(this.#table.geometry.groupOf(block));
   }
+}
+
+function isWithin(block: number, range: BlockRange | undefined): boolean {
+  return range === undefined || (block >= range.from && block < range.to);
 }

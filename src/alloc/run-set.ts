@@ -7,6 +7,7 @@
 
 import { assert } from '../assert.js';
 import type { BlockRun } from './block-run.js';
+import type { BlockRange } from './group-geometry.js';
 
 export class RunSet {
   /** Blocks of all runs together. */
@@ -111,6 +112,29 @@ export class RunSet {
     return { start: this.#start(longest), length: Math.min(length, this.#length(longest)) };
   }
 
+  /**
+   * Where to take `length` blocks, or the most there are in a row, inside a range: a whole number
+   * of `unit` blocks. Undefined when no run has so many there.
+   */
+  bestFitWithin(length: number, unit: number, range: BlockRange): BlockRun | undefined {
+    let best: BlockRun | undefined;
+    for (let i = 0; i < this.count; i++) {
+      const start = Math.max(this.#start(i), range.from);
+      const size = Math.min(this.#end(i), range.to) - start;
+      if (size < unit) continue;
+      const run = { start, length: size - (size % unit) };
+      if (best === undefined || isBetter(run.length, best.length, length)) best = run;
+    }
+    return best && { start: best.start, length: Math.min(length, best.length) };
+  }
+
+  /** How many blocks lie inside a range. */
+  blocksWithin({ from, to }: BlockRange): number {
+    let blocks = 0;
+    for (const { length } of this.within(from, to - from)) blocks += length;
+    return blocks;
+  }
+
   /** The shortest run, or undefined when the set is empty. */
   shortest(): BlockRun | undefined {
     let best = 0;
@@ -156,4 +180,9 @@ export class RunSet {
   #aligned(index: number, align: number): number {
     return Math.ceil(this.#start(index) / align) * align;
   }
+}
+
+/** Among runs that have what is wanted the shorter one is better, among others the longer one. */
+function isBetter(length: number, than: number, wanted: number): boolean {
+  return than >= wanted ? length >= wanted && length < than : length > than;
 }

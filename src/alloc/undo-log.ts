@@ -15,6 +15,7 @@ export const CHANGE = {
   unadopted: 4, // referenced -> claimed
   freed: 5, // referenced -> limbo
   moved: 6, // a group's bitmap got a new address: start = the old one, length = group
+  copied: 7, // and its second copy another one: as above
 } as const;
 
 export type Change = (typeof CHANGE)[keyof typeof CHANGE];

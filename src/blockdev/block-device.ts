@@ -17,6 +17,8 @@ export interface StripeGeometry {
   readonly unit: number;
   /** Data bytes of one full stripe: data disks x unit. */
   readonly width: number;
+  /** Who says so, or why there is none, for people. */
+  readonly origin?: string;
 }
 
 export const NO_STRIPES: StripeGeometry = { unit: 0, width: 0 };
@@ -54,6 +56,12 @@ export interface BlockDevice {
   /** Writes the sources one behind the other; only their sum needs to be of whole sectors. */
   writeSync(offset: number, sources: readonly Uint8Array[], options?: WriteOptions): void;
   write(offset: number, sources: readonly Uint8Array[], options?: WriteOptions): Promise<void>;
+
+  /**
+   * Writes durably what nobody waits for. Where it is there, its failure takes no error away that
+   * the system has in store for another write; else a durable write has to do.
+   */
+  rewriteSync?(offset: number, bytes: Uint8Array): void;
 
   /** Makes every completed write durable. */
   flushSync(): void;

@@ -98,6 +98,18 @@ export abstract class DescriptorDevice implements BlockDevice {
     await this.track(writeFully(this.#for(options), offset, sources));
   }
 
+  /** By a descriptor of its own: the system reports an error of writing back once to each. */
+  rewriteSync(offset: number, bytes: Uint8Array): void {
+    this.#beginWrite(offset, [bytes]);
+    const { path } = this;
+    const own = { fd: reopen(this.buffered.fd, DURABLE_FLAGS), path };
+    try {
+      writeFullySync(own, offset, [bytes]);
+    } finally {
+      closeSync(own.fd);
+    }
+  }
+
   flushSync(): void {
     this.checkOpen();
     if (!this.readOnly) syncDataSync(this.buffered);

@@ -6,7 +6,15 @@
  *   one promise and no FileHandle.
  */
 
-import { fdatasync, fdatasyncSync, read, readSync, writev, writevSync } from 'node:fs';
+import {
+  fdatasync,
+  fdatasyncSync,
+  ftruncateSync,
+  read,
+  readSync,
+  writev,
+  writevSync,
+} from 'node:fs';
 import { StoreError } from '../errors.js';
 
 /** Linux refuses more vectors in one call (IOV_MAX). */
@@ -120,6 +128,18 @@ export function syncData(of: Descriptor): Promise<void> {
       else reject(syncFailed(of, error));
     });
   });
+}
+
+/** Cuts a file to `size` bytes, durably. @throws StoreError E_IO */
+export function truncateSync(of: Descriptor, size: number): void {
+  try {
+    ftruncateSync(of.fd, size);
+  } catch (cause) {
+    throw new StoreError('E_IO', `Cannot cut ${of.path} to ${size} bytes: ${reasonOf(cause)}`, {
+      cause,
+    });
+  }
+  syncDataSync(of);
 }
 
 /** The operating system's error code, such as `ENOENT`; of a StoreError, that of its cause. */

@@ -17,6 +17,7 @@ export class Drive<T> {
   #writing: Promise<void> | undefined;
   #overtaken = false;
   #ended = false;
+  #failure: { readonly error: unknown } | undefined;
   /** Settles when the work has ended, whoever drove it. */
   readonly promise: Promise<T>;
   readonly #settle: { resolve: (value: T) => void; reject: (error: unknown) => void };
@@ -55,6 +56,7 @@ export class Drive<T> {
    * @throws what the work throws, also when it had failed before
    */
   finish(): void {
+    if (this.#failure !== undefined) throw this.#failure.error;
     if (this.#ended) return;
     this.#overtaken = true;
     if (this.#writing !== undefined) this.#left?.add(this.#writing);
@@ -105,6 +107,7 @@ export class Drive<T> {
 
   #fail(error: unknown): void {
     this.#ended = true;
+    this.#failure = { error };
     this.#settle.reject(error);
   }
 }

@@ -18,7 +18,7 @@ import { StoreError } from '../errors.js';
 import { checkGrowth, checkWritable, wholeSectors } from './access.js';
 import { NO_STRIPES } from './block-device.js';
 import { DescriptorDevice, type Releasable } from './descriptor-device.js';
-import { syncData, syncDataSync, systemCode } from './descriptor-io.js';
+import { syncData, syncDataSync, systemCode, truncateSync } from './descriptor-io.js';
 import { writeZeros, writeZerosSync } from './zero-writer.js';
 
 export const FILE_SECTOR_SIZE = 512;
@@ -73,6 +73,22 @@ export class FileDevice extends DescriptorDevice {
 
   async grow(size: number): Promise<void> {
     if (this.#beginGrowth(size)) await this.track(this.#growTo(size));
+  }
+
+  /**
+   * Gives back what is behind `size` bytes, a multiple of 512; durable when it has ended. Nothing
+   * may be under way there.
+   * @throws StoreError E_IO
+   */
+  cutSync(size: number): void {
+    this.checkOpen();
+    checkWritable(this);
+    assert(size % FILE_SECTOR_SIZE === 0 && !this.#isGrowing, 'a file is cut to whole sectors');
+    if (size < this.#size) {
+      truncateSync(this.buffered, size);
+      this.#size = size;
+    }
+    this.#sizeMax = Math.max(this.#size, size);
   }
 
   async #growTo(size: number): Promise<void> {

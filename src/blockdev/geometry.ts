@@ -2,13 +2,14 @@
  * What sysfs knows of a block device: its name, size, sector and stripes.
  *
  * - The root is a parameter, so that recorded trees can be read as well.
- * - Stripes: those of an md array from its own attributes; of anything else from the I/O sizes that
- *   the queue recommends, when they look like stripes. A partition inherits those of its disk,
- *   provided that it starts at a stripe: otherwise aligned writes would not be aligned.
+ * - Stripes: those of an md array from its own attributes; of anything else, hardware RAID and
+ *   device mapper over an array among them, from the I/O sizes that the queue recommends, when they
+ *   look like stripes. A partition inherits those of its disk. Where a stripe does not begin with
+ *   the device aligned writes would not be aligned: then there are none, and it is said why.
  * - What is missing or makes no sense is as good as none: geometry only steers placement.
  */
 
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { NO_STRIPES, type StripeGeometry } from './block-device.js';
 import { readText, resolvePath } from './system.js';
 
@@ -19,6 +20,9 @@ const SYSFS_UNIT = 512;
 
 /** A wider stripe than this is no stripe but a driver's wish for large I/O. */
 const WIDTH_MAX = 64 * 1024 * 1024;
+
+/** A stripe unit is whole pages. */
+const UNIT_MIN = 4096;
 
 /** Disks of an md array that hold parity, by its level; levels without stripes are missing. */
 const PARITY_DISKS: Readonly<Record<string, number>> = {
@@ -63,10 +67,15 @@ export function readFacts(
 export function readGeometry(directory: string): StripeGeometry {
   const disk = diskOf(directory);
   const stripes = mdStripes(disk) ?? queueStripes(disk) ?? NO_STRIPES;
-  if (stripes.width === 0 || disk === directory) return stripes;
-  const start = readNumber(join(directory, 'start'));
-  const isAligned = start !== undefined && (start * SYSFS_UNIT) % stripes.width === 0;
-  return isAligned ? stripes : NO_STRIPES;
+  if (stripes.width === 0) return stripes;
+  const start = disk === directory ? 0 : readNumber(join(directory, 'start'));
+  const over = start === undefined ? undefined : (start * SYSFS_UNIT) % stripes.width;
+  const offset = readNumber(join(directory, 'alignment_offset')) ?? 0;
+  if (over === 0 && offset === 0) return stripes;
+  const where =
+    offset > 0 ? `${offset} bytes before` : `${over ?? 'unknown'} bytes behind the start of`;
+  const what = `${basename(directory)} begins ${where} a stripe of ${stripes.width} bytes`;
+  return { ...NO_STRIPES, origin: `${what}: none is used` };
 }
 
 /** Major and minor number of a `stat().rdev` of Linux. */
@@ -89,7 +98,7 @@ function mdStripes(disk: string): StripeGeometry | undefined {
   if (level === undefined || unit === undefined || disks === undefined) return undefined;
   const dataDisks = level === 'raid10' ? raid10Disks(disk, disks) : plainDisks(level, disks);
   if (unit === 0 || dataDisks < 2) return NO_STRIPES;
-  return { unit, width: unit * dataDisks };
+  return { unit, width: unit * dataDisks, origin: `${basename(disk)}, ${level} of ${disks} disks` };
 }
 
 function plainDisks(level: string, disks: number): number {
@@ -104,13 +113,20 @@ function raid10Disks(disk: string, disks: number): number {
   return copies > 0 && disks % copies === 0 ? disks / copies : 0;
 }
 
+/**
+ * A disk without stripes recommends its physical block, or nothing, or the longest transfer that it
+ * takes.
+ */
 function queueStripes(disk: string): StripeGeometry | undefined {
   const unit = readNumber(join(disk, 'queue/minimum_io_size'));
   const width = readNumber(join(disk, 'queue/optimal_io_size'));
   if (unit === undefined || width === undefined) return undefined;
-  const isPlausible =
-    unit >= 4096 && unit % 4096 === 0 && width > unit && width % unit === 0 && width <= WIDTH_MAX;
-  return isPlausible ? { unit, width } : undefined;
+  const physical = readNumber(join(disk, 'queue/physical_block_size')) ?? UNIT_MIN / 2;
+  const transfer = readNumber(join(disk, 'queue/max_hw_sectors_kb')) ?? 0;
+  const isUnit = unit >= UNIT_MIN && unit % UNIT_MIN === 0 && unit > physical;
+  const isWidth = width > unit && width % unit === 0 && width <= WIDTH_MAX;
+  if (!isUnit || !isWidth || width === transfer * 1024) return undefined;
+  return { unit, width, origin: `I/O sizes of ${basename(disk)}` };
 }
 
 function readNumber(path: string): number | undefined {

@@ -154,7 +154,7 @@ interface Explanation {
 }
 
 const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
-  ENOENT: { code: 'E_NOT_FOUND', text: 'no such file or directory; create it first' },
+  ENOENT: { code: 'E_NOT_FOUND', text: 'no such file or directory' },
   ENOTDIR: { code: 'E_NOT_FOUND', text: 'a part of the path is not a directory' },
   EEXIST: { code: 'E_EXISTS', text: 'somebody else has just created it' },
   EISDIR: { code: 'E_INVALID', text: 'it is a directory' },
@@ -162,7 +162,7 @@ const EXPLANATIONS: Readonly<Record<string, Explanation>> = {
   ELOOP: { code: 'E_INVALID', text: 'the path is a circle of symbolic links' },
   EACCES: { code: 'E_PERMISSION', text: 'permission denied; check its owner and mode' },
   EPERM: { code: 'E_PERMISSION', text: 'the system forbids it; check its owner and attributes' },
-  EROFS: { code: 'E_READ_ONLY', text: 'its file system is read-only; open it read-only' },
+  EROFS: { code: 'E_READ_ONLY', text: 'its file system is read-only' },
   EBUSY: { code: 'E_BUSY', text: 'the system uses it' },
   ETXTBSY: { code: 'E_BUSY', text: 'it is being executed' },
   ENOSPC: { code: 'E_NO_SPACE', text: 'the host is full' },

@@ -7,15 +7,17 @@
  *   same cache, so nothing ever has to be made coherent. O_DIRECT is used only by `readMedia`,
  *   for which the kernel writes dirty pages back first: direct writes next to buffered reads would
  *   save a copy and cost the guarantee that a read sees the last write.
- * - Size, sector and stripes are what sysfs says at open. It never grows.
+ * - Size, sector and stripes are what sysfs says at open. What the device grows by meanwhile counts
+ *   from `refreshSize` on.
  */
 
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
 import { StoreError } from '../errors.js';
 import { checkGrowth, wholeSectors } from './access.js';
 import type { StripeGeometry } from './block-device.js';
 import { DescriptorDevice } from './descriptor-device.js';
 import { systemCode } from './descriptor-io.js';
+import { userOf } from './device-users.js';
 import { type BlockDeviceFacts, deviceNumbers, readFacts } from './geometry.js';
 import { holderOf, resolvePath } from './system.js';
 
@@ -30,12 +32,26 @@ export interface RawDeviceOptions {
 }
 
 export class RawDevice extends DescriptorDevice {
-  readonly size: number;
+  #size: number;
 
   /** Use `openDevice` or `openDeviceSync`. */
   constructor(options: RawDeviceOptions) {
     super({ ...options, lock: undefined });
-    this.size = wholeSectors(options.size, options.sectorSize);
+    this.#size = wholeSectors(options.size, options.sectorSize);
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * Takes over what the device has grown by since it was opened.
+   * @throws StoreError E_INVALID when its size can't be found
+   */
+  refreshSize(): void {
+    this.checkOpen();
+    const { size } = factsOf(this.path, this.buffered.fd);
+    this.#size = Math.max(this.#size, wholeSectors(size, this.sectorSize));
   }
 
   get sizeMax(): number {
@@ -98,11 +114,20 @@ function openExclusively(path: string, flags: number): number {
 }
 
 function inUse(path: string, cause: unknown): StoreError {
-  const pid = holderOf(resolvePath(path) ?? path);
-  const user = pid === undefined ? 'it is mounted or part of an array' : `process ${pid} has it`;
+  const user = systemUser(path) ?? processUser(path) ?? 'it is mounted or part of an array';
   return new StoreError('E_BUSY', `Cannot open ${path}: ${user}; free the device first`, {
     cause,
   });
+}
+
+function systemUser(path: string): string | undefined {
+  const { major, minor } = deviceNumbers(statSync(path).rdev);
+  return userOf(major, minor);
+}
+
+function processUser(path: string): string | undefined {
+  const pid = holderOf(resolvePath(path) ?? path);
+  return pid === undefined ? undefined : `process ${pid} has it`;
 }
 
 function factsOf(path: string, fd: number): BlockDeviceFacts {

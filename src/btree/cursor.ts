@@ -98,6 +98,16 @@ export class Cursor {
     return index >= 0 ? this.#show(index) : this.#backward(index);
   }
 
+  /**
+   * Behind a step that failed at a node that can't be read: to the first entry behind all that the
+   * node leads to; false when there is none.
+   */
+  skip(): boolean {
+    const { has, bytes, length } = this.#nextUpper;
+    if (!has) return this.#lose();
+    return this.#seekFrom(copyOut(bytes, 0, length), length);
+  }
+
   /** A copy of the key. */
   key(): Uint8Array {
     return copyOut(this.keyBytes, this.keyStart, this.keyEnd);
@@ -160,9 +170,9 @@ export class Cursor {
   #descend(choose: (node: Node) => number): boolean {
     const { forest, spec, root } = this.#tree;
     if (root === null) return false;
-    let node = root.resident ? root : forest.resident(root, spec);
     this.#nextLower.has = false;
     this.#nextUpper.has = false;
+    let node = root.resident ? root : forest.resident(root, spec);
     while (node.level > 0) {
       const index = choose(node);
       if (index > 0) {

@@ -35,7 +35,7 @@ export interface ForestOptions {
   readonly cacheBytes: number;
   readonly schemas: RecordSchemas;
   readonly counts: ReferenceCounts;
-  /** Frees the blocks of a node that is never shared. */
+  /** Frees the blocks of a node that is never shared, in each of its places. */
   readonly onFree: (address: number, length: number, role: number) => void;
   readonly readers?: Readers;
   /** No separator may outlive the key that it was made of. */

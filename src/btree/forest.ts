@@ -12,7 +12,7 @@
  *
  * A checkpoint, driven by the engine:
  * 1. `freeze()` gives all dirty nodes, children first, and raises the generation.
- * 2. `assign(node, address)` for each, in the same synchronous step.
+ * 2. `assign(node, place)` for each, in the same synchronous step.
  * 3. `seal(node)` for each in this order, spread over time as it likes; then it writes the pages.
  * 4. `clean(nodes)` when they are written: now they may be evicted and read again.
  * 5. `retireNumbers(g)`, g being the generation that this freeze ended, once the next freeze is
@@ -22,7 +22,7 @@
 import { assert } from '../assert.js';
 import { isProvisional, LEVEL_MAX, pointerAddress, pointerBirth } from '../format/pointer.js';
 import type { ForestOptions, Readers, ReferenceCounts } from './forest-options.js';
-import { copyNode, NODE_STATE, Node, nodeOfPointer } from './node.js';
+import { copyNode, NODE_STATE, Node, type NodePlace, nodeOfPointer } from './node.js';
 import { dropPage, NodeCache } from './node-cache.js';
 import { repack, resize, startPage } from './node-editor.js';
 import {
@@ -421,7 +421,7 @@ export class Forest {
    * counts, just before a freeze: the counts change while their trees can still be part of it.
    * Nothing but trees of NEVER_SHARED roles is written between this and `freeze`.
    */
-  assignShared(place: (length: number) => number): void {
+  assignShared(place: (length: number) => NodePlace): void {
     for (const node of this.#table.dirty()) {
       if (node.refs === 1) continue;
       this.#sharing.place(node, place(node.length));
@@ -439,15 +439,15 @@ export class Forest {
     return nodes;
   }
 
-  /** Gives a frozen node its place, and its extra references to the counts. */
-  assign(node: Node, address: number): void {
+  /** Gives a frozen node its places, and its extra references to the counts. */
+  assign(node: Node, place: NodePlace): void {
     assert(node.state === NODE_STATE.packing, 'a frozen node gets its place');
-    this.#sharing.place(node, address);
+    this.#sharing.place(node, place);
   }
 
   /**
    * Resolves the node's pointers, packs its page and puts header and checksum in. Its children
-   * are sealed. Afterwards `page` is what belongs on the device at `address`.
+   * are sealed. Afterwards `page` is what belongs on the device at `address`, and at `copy`.
    */
   seal(node: Node): void {
     assert(node.state === NODE_STATE.packing && node.address >= 0, 'a sealed node has its place');

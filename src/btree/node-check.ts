@@ -117,7 +117,6 @@ function pointersFault(node: Node, expected: BodyExpectation): string | undefine
     if (!expected.provisional && isProvisional(node.page, at)) return 'pointer is provisional';
     const known = POINTER_FLAG.plain | POINTER_FLAG.provisional;
     if (((node.page[at + POINTER.flags] as number) & ~known) !== 0) return 'flags are unknown';
-    if (getU16(node.page, at + POINTER.reserved) !== 0) return 'reserved bytes are not zero';
     records += pointerRecords(node.page, at);
   }
   return records < RECORDS_LIMIT ? undefined : 'records below it are over their limit';

@@ -7,7 +7,7 @@
  */
 
 import { assert } from '../assert.js';
-import { setU16 } from '../format/bytes.js';
+import { copyBytes, setU16 } from '../format/bytes.js';
 import { putPointer, putProvisional } from '../format/pointer.js';
 import type { Node } from './node.js';
 import {
@@ -21,25 +21,6 @@ import {
 } from './node-format.js';
 import { entry, entryStart, firstKeyed, liveBytes, readEntry, usedBytes } from './node-view.js';
 import { givePage, takePage } from './page-pool.js';
-
-/** From this length on a copy through a view is faster than a loop (45 ns against 1.8 ns a byte). */
-const LOOP_COPY_MAX = 24;
-
-/** Copies `source[from, to)` to `target[at]`. */
-export function copyBytes(
-  source: Uint8Array,
-  from: number,
-  to: number,
-  target: Uint8Array,
-  at: number,
-): void {
-  if (to - from > LOOP_COPY_MAX) {
-    target.set(source.subarray(from, to), at);
-    return;
-  }
-  const shift = at - from;
-  for (let i = from; i < to; i++) target[i + shift] = source[i] as number;
-}
 
 /** Encoded bytes of an entry of `node` with such a key and payload, without its slot. */
 export function encodedSize(node: Node, keyLength: number, payloadLength: number): number {

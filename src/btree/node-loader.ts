@@ -7,10 +7,12 @@
  * - Runs that miss the same block share one read. What a run has read stays pinned until it ends,
  *   so every retry gets further. A block that can't be read fails where it is loaded, inside the
  *   function, in both modes.
+ * - There, synchronously in both, it is read from its second copy where it has one, and the first
+ *   is healed: the function has just come to the pointer, so the block is still the node's.
  */
 
-import { CorruptError } from '../errors.js';
-import { BLOCK_HEADER, BLOCK_TYPE, checkBlock } from '../format/block.js';
+import { CorruptError, hasCode } from '../errors.js';
+import { BLOCK_HEADER, BLOCK_TYPE, checkBlock, restoreChecksum } from '../format/block.js';
 import { getU64 } from '../format/bytes.js';
 import type { Comparator } from './comparator.js';
 import { NODE_STATE, type Node } from './node.js';
@@ -27,6 +29,8 @@ export interface NodeReader {
    */
   readSync(address: number, page: Uint8Array): void;
   read(address: number, page: Uint8Array): Promise<void>;
+  /** Writes what belongs at `address`, and is not there, if it may; fails in silence. */
+  heal(address: number, page: Uint8Array): void;
 }
 
 /** Thrown in asynchronous mode where a node is missing: let it through to `run`. */
@@ -127,7 +131,7 @@ export class NodeLoader {
     const run = this.#run;
     if (run !== null) {
       const failure = run.failures.get(node.address);
-      if (failure !== undefined) throw failure;
+      if (failure !== undefined) return this.#recover(node, failure);
       this.#missing = node;
       throw MISS;
     }
@@ -137,9 +141,27 @@ export class NodeLoader {
       this.#adopt(node, page);
     } catch (error) {
       givePage(page);
+      return this.#recover(node, error);
+    }
+    this.#cache.add(node);
+    return node;
+  }
+
+  /** Reads a node whose first copy failed with `error` from its second one, and heals the first. */
+  #recover(node: Node, error: unknown): Node {
+    const isBad = hasCode(error, 'E_IO') || hasCode(error, 'E_CORRUPT');
+    if (node.copy === 0 || !isBad) throw error;
+    const page = takePage(node.length * this.#blockSize);
+    try {
+      this.#reader.readSync(node.copy, page);
+      this.#adopt(node, page);
+    } catch {
+      givePage(page);
       throw error;
     }
     this.#cache.add(node);
+    restoreChecksum(page, node.low, node.high);
+    this.#reader.heal(node.address, page);
     return node;
   }
 
@@ -215,6 +237,7 @@ function badNode(offset: number, fault: string): CorruptError {
 function isSame(a: Node, b: Node): boolean {
   if (a === b) return true;
   const sameBytes = a.low === b.low && a.high === b.high && a.length === b.length;
+  if (a.copy !== b.copy) return false;
   return sameBytes && a.birth === b.birth && a.level === b.level && a.role === b.role;
 }
 

@@ -3,6 +3,8 @@
  *
  * - Before a node has an address, `refs` counts; afterwards the injected ReferenceCounts do.
  *   Nodes of NEVER_SHARED roles have exactly one reference and are freed without asking.
+ * - A second copy shares the fate of its node: it has no count of its own, and goes with the last
+ *   reference. It is given back by way of the counts, which know if something else has the blocks.
  * - Changes of `refs` and of a node's state are in the savepoint; those of the injected counts
  *   and of free space are undone by whoever owns them.
  */
@@ -12,11 +14,12 @@ import {
   isPlain,
   isProvisional,
   pointerAddress,
+  pointerCopy,
   pointerLength,
   pointerLevel,
 } from '../format/pointer.js';
 import { NEVER_SHARED, type Readers, type ReferenceCounts } from './forest-options.js';
-import { NODE_STATE, type Node } from './node.js';
+import { NODE_STATE, type Node, type NodePlace } from './node.js';
 import type { NodeTable } from './node-table.js';
 import type { UndoLog } from './undo-log.js';
 
@@ -95,11 +98,21 @@ export class NodeSharing {
       this.#undo.released(node);
       node.released = true;
     }
-    if (NEVER_SHARED.has(node.role)) this.#onFree(node.address, node.length, node.role);
-    else {
-      const last = this.#context.counts.release(node.address, node.length);
-      assert(last, 'the last reference to a node frees it');
+    const last = this.#release(node.role, node.address, node.copy, node.length);
+    assert(last, 'the last reference to a node frees it');
+  }
+
+  /** One reference less to a sealed node; true when it was the last one, and its copy is gone too. */
+  #release(role: number, address: number, copy: number, length: number): boolean {
+    if (NEVER_SHARED.has(role)) {
+      this.#onFree(address, length, role);
+      if (copy !== 0) this.#onFree(copy, length, role);
+      return true;
     }
+    const { counts } = this.#context;
+    const isLast = counts.release(address, length);
+    if (isLast && copy !== 0) counts.release(copy, length);
+    return isLast;
   }
 
   /** Drops a leaf that refers to nothing without reading it; false when it isn't one. */
@@ -108,17 +121,16 @@ export class NodeSharing {
       return false;
     }
     const address = pointerAddress(bytes, at);
-    const length = pointerLength(bytes, at);
-    if (NEVER_SHARED.has(role)) this.#onFree(address, length, role);
-    else this.#context.counts.release(address, length);
+    this.#release(role, address, pointerCopy(bytes, at), pointerLength(bytes, at));
     return true;
   }
 
-  /** Gives a node its place, and its extra references to the counts. */
-  place(node: Node, address: number): void {
+  /** Gives a node its places, and its extra references to the counts. */
+  place(node: Node, { address, copy }: NodePlace): void {
     assert(node.address < 0, 'a place is assigned once');
     this.#undo.placed(node);
     node.address = address;
+    node.copy = copy;
     for (let i = 1; i < node.refs; i++) this.#context.counts.retain(address, node.length);
     node.refs = 1;
   }

@@ -29,6 +29,7 @@ import {
   pointerBirth,
   pointerChecksumHigh,
   pointerChecksumLow,
+  pointerCopy,
   pointerLength,
   pointerLevel,
   pointerRecords,
@@ -52,6 +53,12 @@ const NO_HEADS = new Uint32Array(0);
 
 /** Bytes that a resident node takes beside its page: heads, children, itself; an estimate. */
 export const NODE_OVERHEAD_BYTES = 1024;
+
+/** Where the blocks of a node go: block indexes, `copy` 0 without a second copy. */
+export interface NodePlace {
+  readonly address: number;
+  readonly copy: number;
+}
 
 export class Node {
   // What a search reads comes first, so that it lies together in memory.
@@ -102,6 +109,8 @@ export class Node {
   number = 0;
   /** First block, -1 while it has none. */
   address = -1;
+  /** First block of the second copy; 0: there is none. */
+  copy = 0;
   /** Blocks. */
   length = 0;
   /** Halves of the checksum, once sealed. */
@@ -148,7 +157,6 @@ export function copyNode(node: Node): Node {
   copy.level = node.level;
   copy.role = node.role;
   copy.owner = node.owner;
-  copy.owner = node.owner;
   copy.length = node.length;
   copy.run = node.run;
   copy.unresolved = node.unresolved;
@@ -168,6 +176,7 @@ export function nodeOfPointer(
 ): Node {
   const node = new Node(NODE_STATE.clean);
   node.address = pointerAddress(bytes, at);
+  node.copy = pointerCopy(bytes, at);
   node.length = pointerLength(bytes, at);
   node.low = pointerChecksumLow(bytes, at);
   node.high = pointerChecksumHigh(bytes, at);

@@ -9,8 +9,11 @@ export interface ReferenceSink {
   readonly nodesOnly?: true;
   /** A POINTER to a node of a tree of `role` stands at `bytes[at]`. The sink may rewrite it. */
   node(bytes: Uint8Array, at: number, role: number): void;
-  /** The record refers to the run of blocks `[address, address + length)`. */
-  data(address: number, length: number): void;
+  /**
+   * The record refers to the run of blocks `[address, address + length)`. The address is a u48 at
+   * `bytes[at]`, which the sink may rewrite.
+   */
+  data(address: number, length: number, bytes: Uint8Array, at: number): void;
 }
 
 /**

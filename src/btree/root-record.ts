@@ -65,47 +65,69 @@ function need(from: number, size: number, end: number): number {
   return from + size;
 }
 
+/** The parts of the root record that was read last: whoever keeps them takes a copy. */
+const read: RootParts = {
+  form: 0,
+  code: 0,
+  nameStart: 0,
+  nameEnd: 0,
+  version: 0,
+  keySize: 0,
+  valueSize: -1,
+  duplicates: false,
+  level: 0,
+  bodyStart: 0,
+  bodyLength: 0,
+  pointer: -1,
+  end: 0,
+};
+
 /**
  * Decodes the root record that begins at `bytes[at]` and may reach to `end`.
  * @throws CorruptError
  */
 export function decodeRoot(bytes: Uint8Array, at: number, end: number): RootParts {
+  return { ...readRoot(bytes, at, end) };
+}
+
+/**
+ * As `decodeRoot`, without a new object: valid until the next call.
+ * @throws CorruptError
+ */
+export function readRoot(bytes: Uint8Array, at: number, end: number): Readonly<RootParts> {
   let next = need(at, 1, end);
   const form = bytes[at] as number;
-  const parts: RootParts = {
-    form: form & 3,
-    code: (form >>> 2) & 7,
-    nameStart: next,
-    nameEnd: next,
-    version: 0,
-    keySize: 0,
-    valueSize: -1,
-    duplicates: (form & FLAG_DUPLICATES) !== 0,
-    level: 0,
-    bodyStart: 0,
-    bodyLength: 0,
-    pointer: -1,
-    end: 0,
-  };
-  if (parts.code === CODE_NAMED) {
+  read.form = form & 3;
+  read.code = (form >>> 2) & 7;
+  read.nameStart = next;
+  read.nameEnd = next;
+  read.version = 0;
+  read.keySize = 0;
+  read.valueSize = -1;
+  read.duplicates = (form & FLAG_DUPLICATES) !== 0;
+  read.level = 0;
+  read.bodyStart = 0;
+  read.bodyLength = 0;
+  read.pointer = -1;
+  if (read.code === CODE_NAMED) {
     next = need(next, 1, end);
-    parts.nameStart = next;
-    parts.nameEnd = need(next, bytes[next - 1] as number, end);
-    next = need(parts.nameEnd, 4, end);
-    parts.version = getU32(bytes, parts.nameEnd);
-    if (parts.nameEnd === parts.nameStart) throw bad('the comparator has no name');
-  } else if (parts.code >= CODES.length) throw bad('the comparator code is unknown');
+    read.nameStart = next;
+    read.nameEnd = need(next, bytes[next - 1] as number, end);
+    next = need(read.nameEnd, 4, end);
+    read.version = getU32(bytes, read.nameEnd);
+    if (read.nameEnd === read.nameStart) throw bad('the comparator has no name');
+  } else if (read.code >= CODES.length) throw bad('the comparator code is unknown');
   if ((form & FLAG_KEYS_FIXED) !== 0) {
     next = need(next, 2, end);
-    parts.keySize = getU16(bytes, next - 2);
-    if (parts.keySize === 0) throw bad('the fixed key size is zero');
+    read.keySize = getU16(bytes, next - 2);
+    if (read.keySize === 0) throw bad('the fixed key size is zero');
   }
   if ((form & FLAG_VALUES_FIXED) !== 0) {
     next = need(next, 2, end);
-    parts.valueSize = getU16(bytes, next - 2);
+    read.valueSize = getU16(bytes, next - 2);
   }
-  parts.end = decodePlace(bytes, next, parts, end);
-  return parts;
+  read.end = decodePlace(bytes, next, read, end);
+  return read;
 }
 
 function decodePlace(bytes: Uint8Array, at: number, parts: RootParts, end: number): number {
@@ -132,7 +154,7 @@ function decodePlace(bytes: Uint8Array, at: number, parts: RootParts, end: numbe
  * @throws CorruptError
  */
 export function rootRecordSize(bytes: Uint8Array, at: number, end: number): number {
-  return decodeRoot(bytes, at, end).end - at;
+  return readRoot(bytes, at, end).end - at;
 }
 
 /** True when `bytes` is the root record of an empty tree. */
@@ -145,7 +167,7 @@ export function encodedEmptyRoot(bytes: Uint8Array, at = 0): boolean {
  * @throws CorruptError
  */
 export function rootPointer(bytes: Uint8Array, at: number, end: number): number {
-  return decodeRoot(bytes, at, end).pointer;
+  return readRoot(bytes, at, end).pointer;
 }
 
 /** Bytes that a record has in front of the place of its root. */
@@ -224,7 +246,7 @@ export function rootSpec(
   owner: number,
   registry: ComparatorRegistry,
 ): TreeSpec {
-  const parts = decodeRoot(bytes, at, end);
+  const parts = readRoot(bytes, at, end);
   const spec: TreeSpec = {
     role,
     owner,
@@ -238,7 +260,7 @@ export function rootSpec(
   return spec;
 }
 
-function comparatorName(bytes: Uint8Array, parts: RootParts): string {
+function comparatorName(bytes: Uint8Array, parts: Readonly<RootParts>): string {
   return Buffer.from(bytes.subarray(parts.nameStart, parts.nameEnd)).toString();
 }
 
@@ -246,7 +268,7 @@ function comparatorName(bytes: Uint8Array, parts: RootParts): string {
  * Checks that a decoded record is of a tree of `spec`.
  * @throws StoreError E_COMPARATOR naming the record's comparator; CorruptError.
  */
-export function checkRootSpec(bytes: Uint8Array, parts: RootParts, spec: TreeSpec): void {
+export function checkRootSpec(bytes: Uint8Array, parts: Readonly<RootParts>, spec: TreeSpec): void {
   const builtIn = CODES[parts.code];
   const order = spec.comparator;
   const same =
@@ -278,8 +300,17 @@ const BLOCK_SIZE_MIN = 512;
  * The embedded body of a record as a read-only node.
  * @throws CorruptError
  */
-export function embeddedNode(bytes: Uint8Array, parts: RootParts, role: number): Node {
+export function embeddedNode(bytes: Uint8Array, parts: Readonly<RootParts>, role: number): Node {
   const node = new Node(NODE_STATE.embedded);
+  viewEmbedded(node, bytes, parts);
+  node.role = role;
+  node.resident = true;
+  if (node.level > 0) node.children = new Array<Node | undefined>(node.count).fill(undefined);
+  return node;
+}
+
+/** Makes `node` a reader of the body in a decoded record. @throws CorruptError */
+function viewEmbedded(node: Node, bytes: Uint8Array, parts: RootParts): void {
   const fault = adoptBody(node, bytes, parts.bodyStart, parts.bodyLength, {
     level: parts.level,
     blockSize: BLOCK_SIZE_MIN,
@@ -289,10 +320,22 @@ export function embeddedNode(bytes: Uint8Array, parts: RootParts, role: number):
   if (node.keySize !== parts.keySize || node.valueSize !== parts.valueSize) {
     throw bad('its body encodes entries in another way');
   }
-  node.role = role;
-  node.resident = true;
-  if (node.level > 0) node.children = new Array<Node | undefined>(node.count).fill(undefined);
-  return node;
+}
+
+const soleLeaf = new Node(NODE_STATE.embedded);
+
+/**
+ * True when the tree of `spec` whose root record is `bytes[at, end)` holds one record, and that in
+ * place: its key and value are then in `entry`, as offsets into `bytes`. Opens no tree.
+ * @throws as opening it would
+ */
+export function findSole(bytes: Uint8Array, at: number, end: number, spec: TreeSpec): boolean {
+  const parts = decodeRoot(bytes, at, end);
+  if (parts.form !== ROOT_FORM.embedded || parts.level > 0) return false;
+  checkRootSpec(bytes, parts, spec);
+  viewEmbedded(soleLeaf, bytes, parts);
+  if (soleLeaf.count === 1) readEntry(soleLeaf, 0);
+  return soleLeaf.count === 1;
 }
 
 /** The body of an embedded leaf that this process has just written, as a read-only node. */
@@ -319,7 +362,7 @@ export function rootReferences(
   sink: ReferenceSink,
   isPlain = false,
 ): void {
-  const parts = decodeRoot(bytes, at, end);
+  const parts = readRoot(bytes, at, end);
   if (parts.pointer >= 0) sink.node(bytes, parts.pointer, role);
   else if (parts.form === ROOT_FORM.embedded) {
     if (parts.level === 0 && (isPlain || isNothingFor(sink, schemas[role]))) return;
@@ -355,7 +398,7 @@ export function rootStoredBytes(
   role: number,
   schemas: RecordSchemas,
 ): number {
-  const parts = decodeRoot(bytes, at, end);
+  const parts = readRoot(bytes, at, end);
   if (parts.pointer >= 0) return pointerStoredBytes(bytes, parts.pointer);
   if (parts.form === ROOT_FORM.empty) return 0;
   const node = embeddedNode(bytes, parts, role);

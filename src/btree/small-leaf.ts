@@ -7,9 +7,8 @@
  *   other in the order of their keys.
  */
 
-import { setU16 } from '../format/bytes.js';
+import { copyBytes, setU16 } from '../format/bytes.js';
 import type { Node } from './node.js';
-import { copyBytes } from './node-editor.js';
 import { lengthSize, NODE_BODY, SLOT_SIZE, setLength, VALUE_SIZE_VARIABLE } from './node-format.js';
 import { entry, entryStart, readEntry } from './node-view.js';
 import type { TreeSpec } from './tree-spec.js';

@@ -41,7 +41,6 @@ import {
 } from './node-view.js';
 import {
   checkRootSpec,
-  decodeRoot,
   embeddedLeaf,
   embeddedNode,
   embeddedRootSize,
@@ -49,6 +48,7 @@ import {
   leafStoredBytes,
   pointerStoredBytes,
   ROOT_FORM,
+  readRoot,
   startEmbeddedRoot,
   startExternalRoot,
 } from './root-record.js';
@@ -114,7 +114,7 @@ export class Tree implements RootHolder {
   }
 
   #open(record: RootRecord): Node | null {
-    const parts = decodeRoot(record.bytes, record.at, record.end);
+    const parts = readRoot(record.bytes, record.at, record.end);
     checkRootSpec(record.bytes, parts, this.spec);
     if (parts.form === ROOT_FORM.empty) return null;
     if (parts.pointer >= 0) {
@@ -230,6 +230,17 @@ export class Tree implements RootHolder {
   /** Levels; 0 when empty. */
   height(): number {
     return this.root === null ? 0 : this.root.level + 1;
+  }
+
+  /** True when `count` and `storedBytes` have to visit nodes: pointers don't tell yet. */
+  get isDirty(): boolean {
+    const { root } = this;
+    if (root === null || root.sealed) return false;
+    if (root.state !== NODE_STATE.embedded) return true;
+    for (let i = 0; root.level > 0 && i < root.count; i++) {
+      if (isProvisional(root.page, pointerAt(root, i))) return true;
+    }
+    return false;
   }
 
   /** Records. Walks what is dirty, the rest stands in pointers. */
@@ -505,7 +516,8 @@ export class Tree implements RootHolder {
   }
 
   /**
-   * Fills an empty tree from entries in strictly rising key order.
+   * Fills an empty tree from entries in strictly rising key order: each goes behind the last one,
+   * without a descent, and leaves full nodes behind.
    * @throws RangeError when the order is broken; StoreError E_INVALID when the tree isn't empty.
    */
   bulkBuild(entries: Iterable<readonly [Uint8Array, Uint8Array]>): void {
@@ -513,6 +525,7 @@ export class Tree implements RootHolder {
       throw new StoreError('E_INVALID', 'Cannot bulk build: the tree is not empty');
     }
     let before: Uint8Array | undefined;
+    let isAtEdge = false;
     for (const [key, value] of entries) {
       if (
         before !== undefined &&
@@ -520,9 +533,27 @@ export class Tree implements RootHolder {
       ) {
         throw new RangeError('Cannot bulk build: keys do not rise');
       }
-      this.put(key, value);
       before = key;
+      this.#checkSizes(key, value);
+      if (this.#isSmall()) {
+        this.put(key, value);
+        continue;
+      }
+      if (!isAtEdge) this.#edit().descendEdge('right', 0);
+      isAtEdge = true;
+      this.#append(key, value);
     }
+  }
+
+  /** Puts a record behind all others; the path of the editor leads to the last leaf. */
+  #append(key: Uint8Array, value: Uint8Array): void {
+    const editor = this.#edit();
+    const last = editor.nodes[0] as Node;
+    const index = editor.makeRoom(0, last.count, encodedSize(last, key.length, value.length));
+    const leaf = editor.nodes[0] as Node;
+    insertRecord(leaf, index, key, 0, key.length, value, 0, value.length);
+    this.#resolve(leaf, index);
+    noteRun(leaf, index);
   }
 
   // Root record
@@ -566,7 +597,7 @@ export class Tree implements RootHolder {
     writeBody(root, bytes, bytes.length - length, length);
     this.forest.resolveReferences(bytes, 0, bytes.length, this.spec.role);
     if (root.state === NODE_STATE.embedded) return bytes;
-    const parts = decodeRoot(bytes, 0, bytes.length);
+    const parts = readRoot(bytes, 0, bytes.length);
     const view = this.#viewOf(bytes, embeddedNode(bytes, parts, this.spec.role));
     view.children = root.children.slice();
     this.forest.noteRoot(this);

@@ -168,8 +168,10 @@ export class UndoLog {
     } else if (action === ACTION.create) this.#target.undoCreate(node);
     else if (action === ACTION.refs) node.refs = value;
     else if (action === ACTION.release) node.released = false;
-    else if (action === ACTION.place) node.address = -1;
-    else this.#target.undoDiscard(node, value as NodeState);
+    else if (action === ACTION.place) {
+      node.address = -1;
+      node.copy = 0;
+    } else this.#target.undoDiscard(node, value as NodeState);
   }
 
   /** Keeps everything since `begin`. */
@@ -188,13 +190,18 @@ export class UndoLog {
 
   #end(): void {
     this.current = 0;
-    this.#actions.length = 0;
-    this.#nodes.length = 0;
-    this.#values.length = 0;
-    this.#images.length = 0;
-    this.#holders.length = 0;
+    clear(this.#actions);
+    clear(this.#nodes);
+    clear(this.#values);
+    clear(this.#images);
+    clear(this.#holders);
     if (this.#spare.length > SPARE_IMAGES_MAX) this.#spare.length = SPARE_IMAGES_MAX;
   }
+}
+
+/** Empties a list that is about to be filled again: setting its length would give up its memory. */
+function clear(list: unknown[]): void {
+  while (list.length > 0) list.pop();
 }
 
 /** More images than this are not kept for later. */

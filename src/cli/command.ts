@@ -7,7 +7,6 @@
 
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { type ErrorCode, StoreError } from '../errors.js';
-import type { ObjectName } from '../index.js';
 import { parseSize } from './size.js';
 import { bytesOf, nameOf } from './text.js';
 
@@ -54,6 +53,9 @@ export const HASH_OPTION: CommandOption = {
   help: "the object's hash, where its collection is ordered by hashes of the program's own",
 };
 
+/** An object as arguments name it. */
+export type NamedObject = Uint8Array | { readonly name: Uint8Array; readonly hash: number };
+
 /** Arguments and options of one call. */
 export class Call {
   readonly #positionals: readonly string[];
@@ -92,11 +94,23 @@ export class Call {
     return bytesOf(this.argument(index), what);
   }
 
-  /** The object at `index`, with its hash where one was given. */
-  object(index: number): ObjectName {
-    const name = this.name(index, 'OBJECT');
-    const hash = this.text('hash');
-    return hash === undefined ? name : { name, hash: this.#whole('hash', hash) };
+  /** The object at `index`, with its hash where one was given: only then it may be empty. */
+  object(index: number): NamedObject {
+    const { hash } = this;
+    if (hash === undefined) return this.name(index, 'OBJECT');
+    return { name: this.bytes(index, 'OBJECT'), hash };
+  }
+
+  /** The object's hash; undefined when none is given. */
+  get hash(): number | undefined {
+    const text = this.text('hash');
+    return text === undefined ? undefined : this.#whole('hash', text);
+  }
+
+  /** Refuses an option that says nothing where no object is named. */
+  checkWithoutObject(option: string): void {
+    if (this.text(option) === undefined) return;
+    throw new StoreError('E_USAGE', `Cannot use --${option}: no OBJECT is named`);
   }
 
   flag(option: string): boolean {
@@ -167,10 +181,26 @@ function parsed(command: Command, args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
   } catch (error) {
-    const reason = error instanceof Error ? firstSentence(error.message) : String(error);
-    const help = `see holdfast ${command.name} --help`;
-    throw new StoreError('E_USAGE', `Cannot run ${command.name}: ${reason}; ${help}`);
+    throw new StoreError('E_USAGE', `Cannot run ${command.name}: ${fault(command, args, error)}`);
   }
+}
+
+/** What is wrong with arguments that `parseArgs` refuses. */
+function fault(command: Command, args: readonly string[], error: unknown): string {
+  const help = `see holdfast ${command.name} --help`;
+  for (const [name, { value }] of Object.entries(allOptions(command))) {
+    const next = args[args.indexOf(`--${name}`) + 1] ?? '';
+    if (value === undefined || !args.includes(`--${name}`) || !looksLikeOption(next)) continue;
+    return `--${name} has no value; if ${next} is meant, write --${name}=${next}`;
+  }
+  if (!(error instanceof Error)) return `${String(error)}; ${help}`;
+  const isUnknown = 'code' in error && error.code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION';
+  const dash = isUnknown ? '; an argument that begins with a dash stands behind --' : '';
+  return `${firstSentence(error.message)}; ${help}${dash}`;
+}
+
+function looksLikeOption(argument: string): boolean {
+  return argument.startsWith('-') && argument !== '-' && argument !== '--';
 }
 
 function firstSentence(message: string): string {
@@ -178,9 +208,8 @@ function firstSentence(message: string): string {
 }
 
 function allOptions(command: Command): Record<string, CommandOption> {
-  const options: Record<string, CommandOption> = { ...command.options };
-  for (const [name, option] of Object.entries(COMMON_OPTIONS)) options[name] ??= option;
-  return options;
+  // A command may tell more about an option that all have.
+  return { ...command.options, ...COMMON_OPTIONS, ...command.options };
 }
 
 /** The help of one command. */
@@ -196,5 +225,6 @@ export function commandHelp(command: Command): string {
   });
   const width = Math.max(...options.map(([left]) => left.length)) + 2;
   for (const [left, help] of options) lines.push(left.padEnd(width) + help);
+  lines.push('', 'Arguments that begin with a dash stand behind --, and options in front of it.');
   return `${lines.join('\n')}\n`;
 }

@@ -14,8 +14,10 @@ import { INFO } from './commands/info.js';
 import { LS } from './commands/ls.js';
 import { MAP_COMMANDS } from './commands/map.js';
 import { MKFS } from './commands/mkfs.js';
+import { PICTURE } from './commands/picture.js';
 import { PUT } from './commands/put.js';
 import { REPLAY } from './commands/replay.js';
+import { RESIZE } from './commands/resize.js';
 import { RM } from './commands/rm.js';
 import { SCRUB } from './commands/scrub.js';
 import { STAT } from './commands/stat.js';
@@ -37,6 +39,8 @@ export const COMMANDS: readonly Command[] = [
   FSCK,
   SCRUB,
   ERASE,
+  RESIZE,
+  PICTURE,
   REPLAY,
   BENCH,
 ];
@@ -55,7 +59,7 @@ export function overallHelp(): string {
     ...lines,
     '',
     'Every command has --help and --json. Sizes are written as 4096, 64KiB or 1GiB; - as a file is',
-    'stdin or stdout.',
+    'stdin or stdout. Arguments that begin with a dash stand behind --: attr set S C O N -- -5.',
     '',
     'Names, keys and values are any bytes. They are printed as UTF-8, with \\xNN for bytes that are',
     'not, and for control characters; \\n, \\r, \\t and \\\\ as in C. Arguments take the same escapes.',

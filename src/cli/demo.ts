@@ -5,13 +5,12 @@
  * - Exit code 0 only when everything held. The store is removed at the end, whatever happens.
  */
 
-import { existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { mkfs, Store, StoreError, Transaction } from '../index.js';
-import { checkStore } from './check-store.js';
+import { checkStore, mkfs, Store, StoreError, Transaction } from '../index.js';
 import { Account } from './demo/account.js';
 import { type Comparison, compareTree } from './demo/compare.js';
 import { killWriter } from './demo/kill-writer.js';
@@ -19,7 +18,7 @@ import { type Overwritten, overwritePart } from './demo/overwrite.js';
 import { proveStream } from './demo/stream.js';
 import { importTree } from './import-tree.js';
 import { formatSize } from './size.js';
-import { reasonOf } from './system-error.js';
+import { isSystemError, reasonOf } from './system-error.js';
 
 const PROJECT = fileURLToPath(new URL('../../..', import.meta.url));
 const ORIGINAL = 'tree';
@@ -33,8 +32,10 @@ async function main(): Promise<number> {
     const { positionals } = parseArgs({ allowPositionals: true, options: {} });
     if (positionals.length > 1) throw new TypeError('expected one directory at most');
     directory = resolve(positionals[0] ?? PROJECT);
+    if (!statSync(directory).isDirectory()) throw new TypeError(`${directory} is no directory`);
   } catch (error) {
-    process.stderr.write(`Cannot start: ${reasonOf(error)}; usage: npm start [-- DIR]\n`);
+    const where = isSystemError(error) ? `${error.path ?? ''}: ` : '';
+    process.stderr.write(`Cannot start: ${where}${reasonOf(error)}; usage: npm start [-- DIR]\n`);
     return 2;
   }
   if (`${realpathOf(tmpdir())}/`.startsWith(`${realpathOf(directory)}/`)) {
@@ -81,8 +82,7 @@ async function runSteps(account: Account, path: string, directory: string): Prom
   });
   await proveAll(account, path, { directory, importedMs }, acknowledged, overwritten);
   await account.step('fsck', async () => {
-    const report = await checkStore({
-      path,
+    const report = await checkStore(path, {
       deep: true,
       onFinding: ({ severity, code, message }) => {
         if (severity === 'error') account.fault(`fsck: ${code}: ${message}`);

@@ -2,6 +2,7 @@
  * Exports a collection to a directory: what import took in, byte for byte, with modes, mtimes
  * and symlinks.
  *
+ * - What is damaged is told and counted, and everything else exported all the same.
  * - Nothing is ever written outside the directory. A name that is no path below it is refused,
  *   and so is one whose way leads through a symlink; everything else is exported all the same.
  * - What is in the way of a file is replaced, never written through.
@@ -24,11 +25,14 @@ import {
   openSync,
   readdirSync,
   rmSync,
+  statSync,
   symlinkSync,
   utimesSync,
   writeSync,
 } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import {
+  hasCode,
   type ListedObject,
   type MapEntry,
   type StoredCollection,
@@ -50,6 +54,9 @@ const CREATE_FLAGS =
 const MODE_MASK = 0o1777;
 const SETID_MASK = 0o6000;
 
+/** Names of damaged objects that are remembered; every one is told. */
+const DAMAGED_NAMES_MAX = 1000;
+
 export interface ExportOptions {
   readonly collection: StoredCollection;
   readonly directory: string;
@@ -70,8 +77,14 @@ export interface ExportSummary {
   symlinks: number;
   /** Bytes of the files. */
   bytes: number;
-  /** Objects that could not be exported. */
+  /** Objects that could not be exported; the damaged ones too. */
   skipped: number;
+  /** Objects that are damaged. */
+  damaged: number;
+  /** Names of damaged objects, DAMAGED_NAMES_MAX at most. */
+  readonly damagedNames: Uint8Array[];
+  /** Objects that the collection counts and that damage keeps from being listed. */
+  unlisted: number;
 }
 
 /** Exports all objects of a collection. @throws StoreError E_EXISTS, E_NOT_FOUND */
@@ -89,6 +102,9 @@ class Export {
     symlinks: 0,
     bytes: 0,
     skipped: 0,
+    damaged: 0,
+    damagedNames: [],
+    unlisted: 0,
   };
   /** The directory that was found, or made, last: it is none that leads elsewhere. */
   #parent: Uint8Array | undefined;
@@ -100,18 +116,43 @@ class Export {
 
   async run(): Promise<ExportSummary> {
     const { collection } = this.#options;
-    await collection.stat(); // nothing is made for a collection that is not there
+    const { objects } = await collection.stat(); // nothing is made for one that is not there
     this.#begin();
-    for await (const page of objectPages(collection)) for (const one of page) this.#take(one);
+    await this.#takeAll(objects);
     for (const { path, stored } of this.#directories.reverse()) this.#finish(path, stored);
-    this.#finish(this.#top, storedFile(await attributesOfCollection(collection)));
+    await this.#finishTop();
     return this.#summary;
+  }
+
+  async #finishTop(): Promise<void> {
+    const { collection, onProblem, directory } = this.#options;
+    try {
+      this.#finish(this.#top, storedFile(await attributesOfCollection(collection)));
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      onProblem(`Cannot set mode of ${directory}: ${error.message}`);
+    }
+  }
+
+  async #takeAll(expected: number): Promise<void> {
+    const { collection, onProblem } = this.#options;
+    let listed = 0;
+    let isWhole = true;
+    const onDamage = (error: StoreError): void => {
+      isWhole = false;
+      onProblem(`Cannot list all objects: ${error.message}`);
+    };
+    for await (const page of objectPages(collection, { onDamage })) {
+      for (const one of page) this.#take(one);
+      listed += page.length;
+    }
+    if (!isWhole) this.#summary.unlisted = Math.max(1, expected - listed);
   }
 
   #begin(): void {
     const { directory, force = false } = this.#options;
     try {
-      mkdirSync(directory, { recursive: true });
+      makeDirectories(directory);
       if (force || readdirSync(directory).length === 0) return;
     } catch (error) {
       throw typedError(`Cannot export to ${directory}`, error);
@@ -126,11 +167,19 @@ class Export {
     try {
       this.#write(listed);
     } catch (error) {
-      if (!(error instanceof Refusal) && !isSystemError(error)) throw error;
+      const isDamaged = isDamage(error);
+      if (!isDamaged && !(error instanceof Refusal) && !isSystemError(error)) throw error;
+      if (isDamaged) this.#noteDamaged(listed.name);
       this.#summary.skipped++;
       this.#options.onProblem(`Cannot export ${printable(listed.name)}: ${reasonOf(error)}`);
     }
     this.#options.onEntry?.(listed.size);
+  }
+
+  #noteDamaged(name: Uint8Array): void {
+    this.#summary.damaged++;
+    const { damagedNames } = this.#summary;
+    if (damagedNames.length < DAMAGED_NAMES_MAX) damagedNames.push(name);
   }
 
   #write(listed: ListedObject): void {
@@ -220,6 +269,11 @@ class Export {
 /** An object that is not exported. */
 class Refusal extends Error {}
 
+/** True for what keeps one object from being read, and says nothing about others. */
+function isDamage(error: unknown): error is StoreError {
+  return hasCode(error, 'E_CORRUPT') || hasCode(error, 'E_IO');
+}
+
 async function attributesOfCollection(collection: StoredCollection): Promise<MapEntry[]> {
   const entries: MapEntry[] = [];
   for (const name of [FILE_MODE, FILE_MTIME]) {
@@ -227,6 +281,14 @@ async function attributesOfCollection(collection: StoredCollection): Promise<Map
     if (value !== undefined) entries.push([Buffer.from(name), value]);
   }
   return entries;
+}
+
+/** Makes a directory and those above it; Node's own way hides why it could not. */
+function makeDirectories(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  const above = dirname(resolve(path));
+  if (above !== resolve(path)) makeDirectories(above);
+  mkdirSync(path);
 }
 
 /** Opens a file that is new for certain. */

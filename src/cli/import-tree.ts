@@ -31,7 +31,7 @@ import {
 import { FILE_MODE, FILE_MTIME, FILE_TARGET, factsOf } from './file-attributes.js';
 import { piecesOfFile, readAt } from './file-pieces.js';
 import { type WalkedEntry, walk } from './file-walk.js';
-import { ensureCollection, ObjectWriter, PIECE_BYTES } from './object-writer.js';
+import { checkCollectionName, ObjectWriter, PIECE_BYTES } from './object-writer.js';
 import { objectNameOf, objectPages } from './pages.js';
 import { Pipeline } from './pipeline.js';
 import { pathFault } from './relative-path.js';
@@ -126,7 +126,10 @@ class Import {
     const { store, collection, directory } = this.#options;
     const top = Buffer.from(directory);
     const stats = topStats(directory);
-    await ensureCollection(store, collection);
+    checkCollectionName(collection);
+    if (!(await this.#stored.exists())) {
+      await store.commit(new Transaction().createCollection(collection));
+    }
     await this.#writer.sweep();
     this.#compares = !(await this.#stored.isEmpty());
     const problem = (path: Buffer, error: unknown): void => this.#skip(path, reasonOf(error));

@@ -22,6 +22,8 @@ const PARTIAL_OBJECT = 'object';
 export interface WrittenObject {
   readonly collection: Uint8Array;
   readonly object: ObjectName;
+  /** Makes the collection too, which does not exist, in the transaction in which it appears. */
+  readonly makesCollection?: boolean;
   /** Its bytes: pieces of PIECE_BYTES, of which only the last may be shorter. */
   readonly pieces: AsyncIterable<Uint8Array>;
   /** Attributes that it gets with its last byte. */
@@ -49,7 +51,7 @@ export class ObjectWriter {
     await this.sweep().catch(() => undefined); // else the next writer does it
   }
 
-  /** Submits an object, whose collection must exist; gives its size. Durable when drained. */
+  /** Submits an object; gives its size. Durable when drained. */
   async write(written: WrittenObject): Promise<number> {
     let size = 0;
     let last: Uint8Array = new Uint8Array(0);
@@ -67,9 +69,10 @@ export class ObjectWriter {
       throw error;
     }
     const transaction = new Transaction();
+    const { collection, object } = written;
+    if (written.makesCollection === true) transaction.createCollection(collection);
     if (size === 0) this.#replace(transaction, written, last);
     else await this.#finish(transaction, written, size, last);
-    const { collection, object } = written;
     for (const [name, value] of written.attributes?.() ?? []) {
       transaction.setAttribute(collection, object, name, value);
     }
@@ -92,12 +95,14 @@ export class ObjectWriter {
 
   async #finish(
     transaction: Transaction,
-    { collection, object }: WrittenObject,
+    { collection, object, makesCollection = false }: WrittenObject,
     size: number,
     last: Uint8Array,
   ): Promise<void> {
     transaction.write(PARTIAL_COLLECTION, PARTIAL_OBJECT, size, last);
-    if (await this.#store.collection(collection).object(object).exists()) {
+    const isThere =
+      !makesCollection && (await this.#store.collection(collection).object(object).exists());
+    if (isThere) {
       const length = size + last.length;
       transaction.truncate(collection, object, 0);
       transaction.cloneRange(PARTIAL_COLLECTION, PARTIAL_OBJECT, object, 0, length, 0, collection);
@@ -111,15 +116,11 @@ function dropPartial(): Transaction {
   return new Transaction().dropCollection(PARTIAL_COLLECTION);
 }
 
-/** Makes a collection unless there is one, and says whether it was made. */
-export async function ensureCollection(store: Store, collection: Uint8Array): Promise<boolean> {
-  if (Buffer.from(collection).toString('latin1') === PARTIAL_COLLECTION) {
-    throw new StoreError(
-      'E_USAGE',
-      'Cannot use COLLECTION: objects are gathered under this name; choose another',
-    );
-  }
-  if (await store.collection(collection).exists()) return false;
-  await store.commit(new Transaction().createCollection(collection));
-  return true;
+/** @throws StoreError E_USAGE for the collection in which objects are gathered */
+export function checkCollectionName(collection: Uint8Array): void {
+  if (Buffer.from(collection).toString('latin1') !== PARTIAL_COLLECTION) return;
+  throw new StoreError(
+    'E_USAGE',
+    'Cannot use COLLECTION: objects are gathered under this name; choose another',
+  );
 }

@@ -9,23 +9,42 @@ import type {
   Store,
   StoredCollection,
   StoredObject,
+  StoreError,
 } from '../index.js';
 
+/** A page of names. */
+const NAMES_PAGE = 1000;
+
+/** What a listing does about damage: goes on behind it and tells, or ends there. */
+export interface DamageOption {
+  readonly onDamage?: (error: StoreError) => void;
+}
+
 /** The objects of a collection, in its order. */
-export async function* objectPages(collection: StoredCollection): AsyncGenerator<ListedObject[]> {
-  let page = await collection.list();
+export async function* objectPages(
+  collection: StoredCollection,
+  damage: DamageOption = {},
+): AsyncGenerator<ListedObject[]> {
+  const options = { ...damage, limit: NAMES_PAGE };
+  let page = await collection.list(options);
   for (let last = page.at(-1); last !== undefined; last = page.at(-1)) {
     yield page;
-    page = await collection.list({ after: objectNameOf(last) });
+    if (page.length < NAMES_PAGE) break; // what lies behind has been looked at
+    page = await collection.list({ ...options, after: objectNameOf(last) });
   }
 }
 
 /** Names of all collections, in order. */
-export async function* collectionPages(store: Store): AsyncGenerator<Uint8Array[]> {
-  let page = await store.listCollections();
+export async function* collectionPages(
+  store: Store,
+  damage: DamageOption = {},
+): AsyncGenerator<Uint8Array[]> {
+  const options = { ...damage, limit: NAMES_PAGE };
+  let page = await store.listCollections(options);
   for (let last = page.at(-1); last !== undefined; last = page.at(-1)) {
     yield page;
-    page = await store.listCollections({ after: last });
+    if (page.length < NAMES_PAGE) break;
+    page = await store.listCollections({ ...options, after: last });
   }
 }
 

@@ -17,7 +17,7 @@ export function parseSize(text: string): number {
   if (match === null || isDecimal || !Number.isSafeInteger(bytes)) {
     throw new StoreError(
       'E_USAGE',
-      `Cannot read size ${JSON.stringify(text)}: expected whole bytes, as 4096, 64KiB or 1GiB`,
+      `Cannot read size ${JSON.stringify(text)}: expected whole bytes from 0 on, as 4096, 64KiB or 1GiB`,
     );
   }
   return bytes;

@@ -27,9 +27,14 @@ export async function argumentValue(argument: string): Promise<Uint8Array> {
 }
 
 /** Writes a value: its bytes, with a line end behind them for people, or as JSON. */
-export async function writeValue(call: Call, name: Uint8Array, value: Uint8Array): Promise<void> {
+export async function writeValue(
+  call: Call,
+  what: 'key' | 'name',
+  name: Uint8Array,
+  value: Uint8Array,
+): Promise<void> {
   if (call.json) {
-    await writeJson({ ...jsonBytes('name', name), ...jsonBytes('value', value) });
+    await writeJson({ ...jsonBytes(what, name), ...jsonBytes('value', value) });
     return;
   }
   await write(value);

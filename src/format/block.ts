@@ -4,7 +4,9 @@
  * - The checksum covers everything behind itself: header, body and padding, so a block that was
  *   written to another place (address), is older (birth) or plays another part (type, level,
  *   role) never matches.
- * - It is stored twice: here, for salvage by scanning, and in the pointer of the parent, which
+ * - What is kept twice is the same in both places, byte by byte: the second copy names the place
+ *   of the first as its address.
+ * - The checksum is stored twice: here, for salvage by scanning, and in the pointer of the parent, which
  *   is the one that counts: a block can't vouch for itself.
  * - Type 0 is never valid, so that a zeroed block isn't.
  */
@@ -22,7 +24,7 @@ export const BLOCK_HEADER = layout({
   type: 'u8', // BLOCK_TYPE
   level: 'u8', // node: 0 for a leaf; otherwise 0
   role: 'u8', // node: ROLE of its tree; otherwise 0
-  address: 'u64', // own address, block index
+  address: 'u64', // own address, block index; in a second copy that of the first
   birth: 'u64', // generation in which it was made
   owner: 'u64', // hint for salvage: id at birth, or 0; bitmap: group; body: first transaction
   length: 'u32', // bytes of the whole run, header included
@@ -117,6 +119,18 @@ export function checkBlock(
   if (fault === undefined) return;
   const offset = expected.address * blockSize;
   throw new CorruptError(`Cannot read block at device offset ${offset}: ${fault}`, offset);
+}
+
+/** True when the copy of its checksum in a block's header is the one that its pointer has. */
+export function hasOwnChecksum(page: Uint8Array, low: number, high: number): boolean {
+  const at = BLOCK_HEADER.checksum;
+  return getU32(page, at) === low && getU32(page, at + 4) === high;
+}
+
+/** Puts the checksum that a parent holds, halves `low` and `high`, into the header of a page. */
+export function restoreChecksum(page: Uint8Array, low: number, high: number): void {
+  setU32(page, BLOCK_HEADER.checksum, low);
+  setU32(page, BLOCK_HEADER.checksum + 4, high);
 }
 
 /** Writes the parent's copy of the checksum that `sealBlock` or `hash` left behind. */

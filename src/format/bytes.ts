@@ -324,13 +324,53 @@ export function newBytes(length: number): Uint8Array {
   return new Uint8Array(slab, slabAt - length, length);
 }
 
+/** Bytes of the slab that arrays to be filled are cut from, and the longest of these. */
+const UNSET_SLAB_SIZE = 64 * 1024;
+const UNSET_CUT_MAX = 8 * 1024;
+
+let unsetSlab = new ArrayBuffer(0);
+let unsetAt = 0;
+
+/**
+ * `length` bytes of whatever memory held before: for a caller that overwrites each of them, or
+ * gives none away. Short ones share a slab of 64 KiB.
+ */
+export function unsetBytes(length: number): Uint8Array {
+  if (length > UNSET_CUT_MAX) return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+  if (unsetAt + length > unsetSlab.byteLength) {
+    unsetSlab = Buffer.allocUnsafeSlow(UNSET_SLAB_SIZE).buffer;
+    unsetAt = 0;
+  }
+  unsetAt += length;
+  return new Uint8Array(unsetSlab, unsetAt - length, length);
+}
+
 /** A copy of `bytes[start, end)`, from a slab as `newBytes` says. */
 export function copyOut(bytes: Uint8Array, start: number, end: number): Uint8Array {
   const length = end - start;
   if (length > SLAB_COPY_MAX) return bytes.slice(start, end);
   const copy = newBytes(length);
-  for (let i = 0; i < length; i++) copy[i] = bytes[start + i] as number;
+  copyBytes(bytes, start, end, copy, 0);
   return copy;
+}
+
+/** From this length on a copy through a view is faster than a loop (45 ns against 1.8 ns a byte). */
+const LOOP_COPY_MAX = 24;
+
+/** Copies `source[from, to)` to `target[at]`. */
+export function copyBytes(
+  source: Uint8Array,
+  from: number,
+  to: number,
+  target: Uint8Array,
+  at: number,
+): void {
+  if (to - from > LOOP_COPY_MAX) {
+    target.set(source.subarray(from, to), at);
+    return;
+  }
+  const shift = at - from;
+  for (let i = from; i < to; i++) target[i + shift] = source[i] as number;
 }
 
 /** Bytes of text with a character for each; undefined when it has others than ASCII. */

@@ -17,9 +17,10 @@ export const GROUP_SUMMARY = layout({
   address: 'u48', // block index of the bitmap block, 0 when it was never written
   birth: 'u48', // epoch in which the bitmap block was written
   checksum: 'u64', // xxh64 of the bitmap block as in BLOCK_HEADER
+  copy: 'u48', // block index of its second copy, 0: there is none
   flags: 'u8', // GROUP_FLAG
 });
-assert(GROUP_SUMMARY.size === 29, 'GROUP_SUMMARY is 29 bytes');
+assert(GROUP_SUMMARY.size === 35, 'GROUP_SUMMARY is 35 bytes');
 
 export const GROUP_FLAG = {
   unerased: 1, // free blocks may hold what was removed, in a store that erases
@@ -30,6 +31,7 @@ export interface GroupSummary {
   readonly free: number; // blocks
   readonly longest: number; // blocks
   readonly address: number; // block index
+  readonly copy: number; // block index, 0 without a second copy
   readonly birth: number; // epoch
   readonly low: number;
   readonly high: number;
@@ -43,6 +45,7 @@ export function getGroupSummary(bytes: Uint8Array, at: number): GroupSummary {
     free: getU32(bytes, at + GROUP_SUMMARY.free),
     longest: getU32(bytes, at + GROUP_SUMMARY.longest),
     address: getU48(bytes, at + GROUP_SUMMARY.address),
+    copy: getU48(bytes, at + GROUP_SUMMARY.copy),
     birth: getU48(bytes, at + GROUP_SUMMARY.birth),
     low: getU32(bytes, at + GROUP_SUMMARY.checksum),
     high: getU32(bytes, at + GROUP_SUMMARY.checksum + 4),
@@ -57,6 +60,7 @@ export function putGroupSummary(bytes: Uint8Array, at: number, summary: GroupSum
   setU32(bytes, at + GROUP_SUMMARY.longest, summary.longest);
   setU48(bytes, at + GROUP_SUMMARY.address, summary.address);
   setU48(bytes, at + GROUP_SUMMARY.birth, summary.birth);
+  setU48(bytes, at + GROUP_SUMMARY.copy, summary.copy);
   setU32(bytes, at + GROUP_SUMMARY.checksum, summary.low);
   setU32(bytes, at + GROUP_SUMMARY.checksum + 4, summary.high);
   bytes[at + GROUP_SUMMARY.flags] = summary.unerased ? GROUP_FLAG.unerased : 0;

@@ -5,6 +5,8 @@
  *   what lies below, so that both halves of a split know their figures.
  * - In memory only, a pointer may be *provisional*: its node has no address yet, `address` is
  *   the node's number, and checksum and totals mean nothing. None ever reaches the device.
+ * - A second copy is the same bytes at another place, the header with the address of the first
+ *   included: one checksum is that of both.
  */
 
 import { assert } from '../assert.js';
@@ -19,10 +21,10 @@ export const POINTER = layout({
   level: 'u8', // 0 for a leaf
   flags: 'u8', // POINTER_FLAG
   records: 'u48', // records in the leaves below
-  reserved: 'u16', // zero
+  copy: 'u48', // block index of the second copy's first block, 0: there is none
   bytes: 'u64', // stored bytes that the records below account for
 });
-assert(POINTER.size === 40, 'POINTER is 40 bytes');
+assert(POINTER.size === 44, 'POINTER is 44 bytes');
 
 /** Records below one node are fewer, so that its own pointer can hold their number. */
 export const RECORDS_LIMIT = 2 ** 48;
@@ -46,6 +48,11 @@ export function isPlain(bytes: Uint8Array, at: number): boolean {
 /** Block index, or the node's number when provisional. */
 export function pointerAddress(bytes: Uint8Array, at: number): number {
   return getU48(bytes, at + POINTER.address);
+}
+
+/** Block index of the second copy; 0: there is none. */
+export function pointerCopy(bytes: Uint8Array, at: number): number {
+  return getU48(bytes, at + POINTER.copy);
 }
 
 /** Blocks. */
@@ -94,6 +101,7 @@ export function putProvisional(
 /** A pointer whose node is sealed: everything but the checksum, whose halves come as two words. */
 export interface ResolvedPointer {
   readonly address: number;
+  readonly copy: number;
   readonly length: number; // blocks
   readonly low: number;
   readonly high: number;
@@ -114,7 +122,7 @@ export function putPointer(bytes: Uint8Array, at: number, pointer: ResolvedPoint
   bytes[at + POINTER.level] = pointer.level;
   bytes[at + POINTER.flags] = pointer.plain ? POINTER_FLAG.plain : 0;
   setU48(bytes, at + POINTER.records, pointer.records);
-  setU16(bytes, at + POINTER.reserved, 0);
+  setU48(bytes, at + POINTER.copy, pointer.copy);
   setU32(bytes, at + POINTER.bytes, pointer.bytes % 2 ** 32);
   setU32(bytes, at + POINTER.bytes + 4, Math.floor(pointer.bytes / 2 ** 32));
 }

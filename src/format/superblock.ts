@@ -65,7 +65,7 @@ export const SUPERBLOCK = layout({
 assert(SUPERBLOCK.size === 314, 'SUPERBLOCK is 314 bytes');
 
 export const SUPERBLOCK_SIZE = 4096;
-export const SUPERBLOCK_VERSION = 1;
+export const SUPERBLOCK_VERSION = 2;
 
 /** Feature bits that this version knows. */
 export const FEATURES_KNOWN = {
@@ -195,7 +195,7 @@ function encodeRoots(bytes: Uint8Array, roots: Superblock['roots']): void {
  * none of them.
  *
  * @throws CorruptError (E_CORRUPT) when they are not a superblock or not a sound one.
- * @throws StoreError E_VERSION when they are one of a newer format.
+ * @throws StoreError E_VERSION when they are one of another format.
  */
 export function decodeSuperblock(bytes: Uint8Array, offset: number): Superblock {
   checkIdentity(bytes, offset);
@@ -242,8 +242,15 @@ function checkIdentity(bytes: Uint8Array, offset: number): void {
   if (address !== offset) fail(offset, `it belongs at ${address}`);
   const version = getU32(bytes, SUPERBLOCK.version);
   const unknown = (getU32(bytes, SUPERBLOCK.incompat) & ~FEATURES_KNOWN.incompat) >>> 0;
-  if (version > SUPERBLOCK_VERSION) failVersion(`format version ${version} is newer than 1`);
-  if (version !== SUPERBLOCK_VERSION) fail(offset, `version ${version} never existed`);
+  if (version === 0) fail(offset, 'version 0 never existed');
+  if (version > SUPERBLOCK_VERSION) {
+    failVersion(`format version ${version} is newer than ${SUPERBLOCK_VERSION}`);
+  }
+  if (version < SUPERBLOCK_VERSION) {
+    failVersion(
+      `format version ${version} is older than ${SUPERBLOCK_VERSION}: export what it holds with the program that wrote it, and import that into a new store`,
+    );
+  }
   if (unknown !== 0) failVersion(`features 0x${unknown.toString(16)} are not known`);
 }
 

@@ -21,8 +21,8 @@ import {
 } from '../onode/extent-entry.js';
 import { BLOB_SPEC } from '../onode/tree-specs.js';
 import type { CheckContext } from './context.js';
-import { decoded, type FindingCode, type Place, type Where } from './finding.js';
-import { edgeLeaf, placeIn, type TreeVisitor, walkRoot } from './tree-walk.js';
+import { decoded, type FindingCode, type Place, placeIn, type Where } from './finding.js';
+import { edgeLeaf, type TreeVisitor, walkRoot } from './tree-walk.js';
 
 /** An entry, or why it can't be decoded, at its byte offset in the object. */
 interface ReadEntry {
@@ -76,7 +76,9 @@ export class BlobVisitor implements TreeVisitor {
         const what = `Entry at ${read.offset} of epoch ${value.birth}`;
         this.#add('birth-order', `${what} is in a leaf of ${node.birth}`);
       }
-      if (value.kind === ENTRY_KIND.extent) yield* this.#checkExtent(read.offset, value);
+      if (value.kind !== ENTRY_KIND.extent) continue;
+      this.#checkExtent(read.offset, value);
+      if (this.#context.isDataDue) yield* this.#context.readData();
     }
   }
 
@@ -109,30 +111,28 @@ export class BlobVisitor implements TreeVisitor {
     if (this.#extent === 'whole') this.#next = to;
   }
 
-  *#checkExtent(offset: number, extent: ExtentEntry): Io<void> {
+  #checkExtent(offset: number, extent: ExtentEntry): void {
     const context = this.#context;
     const { blockSize } = context.map;
     context.count('extents');
-    const what = `Extent for [${offset}, ${offset + extent.length})`;
-    if (!context.refer(extent.address, extent.blocks, what, this.#where)) {
-      context.isIncomplete = true;
-      return;
-    }
-    const fault = extentFault(extent, blockSize);
+    const { address, blocks } = extent;
+    const misplaced = context.refer(address, blocks);
+    const fault = misplaced ?? extentFault(extent, blockSize);
     if (fault === undefined) {
-      if (context.isVerifying) yield* context.verify(extent, offset, this.#where);
+      if (context.isVerifying) context.verify(extent, offset, this.place);
       return;
     }
-    const run = context.map.run(extent.address, extent.blocks);
-    this.#add('extent-shape', `${what}: ${fault}`, run);
-  }
-
-  get #where(): Place {
-    return placeIn(this.role, this.place);
+    const what = `Extent for [${offset}, ${offset + extent.length})`;
+    if (misplaced === undefined) {
+      this.#add('extent-shape', `${what}: ${fault}`, context.map.run(address, blocks));
+      return;
+    }
+    context.addMisplaced(misplaced, address, blocks, what, placeIn(this.role, this.place));
+    context.isIncomplete = true;
   }
 
   #add(code: FindingCode, message: string, run: Where = {}): void {
-    this.#context.findings.add(code, message, { ...this.#where, ...run });
+    this.#context.findings.add(code, message, { ...placeIn(this.role, this.place), ...run });
   }
 }
 

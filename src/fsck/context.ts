@@ -9,15 +9,17 @@ import type { BlockDevice } from '../blockdev/block-device.js';
 import type { Io } from '../blockdev/io.js';
 import type { ComparatorRegistry } from '../btree/comparator.js';
 import type { Node } from '../btree/node.js';
+import { hasOwnChecksum } from '../format/block.js';
 import type { Superblock } from '../format/superblock.js';
 import type { ExtentEntry } from '../onode/extent-entry.js';
 import { BlockCounts } from './block-counts.js';
+import { type BadPlace, copyFault, type Places } from './copies.js';
 import { DataCheck } from './data-check.js';
-import type { DeviceMap } from './device-map.js';
-import { Findings, type Where } from './finding.js';
+import type { DeviceMap, MisplacedCode } from './device-map.js';
+import { Findings, type Place, type Where } from './finding.js';
 import { NumberSet } from './number-set.js';
 import { AHEAD_BYTES } from './read-ahead.js';
-import { hasOwnChecksum, type StoredPointer } from './stored-node.js';
+import type { StoredPointer } from './stored-node.js';
 import type { Trail } from './trail.js';
 
 /** What was looked at. */
@@ -31,6 +33,8 @@ export interface CheckCounts {
   extents: number;
   /** Bytes of data whose checksums were verified. */
   bytesVerified: number;
+  /** Copies of nodes and bitmaps that were bad, and were written anew. */
+  copiesHealed: number;
 }
 
 /** How far a check has come. */
@@ -42,10 +46,13 @@ export interface FsckProgress extends Readonly<CheckCounts> {
 }
 
 /** Nodes between two reports of progress, at which the event loop has its turn too. */
-const NODES_A_TURN = 256;
+const NODES_A_TURN = 16;
 
 /** A pass that is not the first. */
 const QUIET_PASS = 2;
+
+/** What is said of a block whose header has not the checksum of its pointer. */
+export const OTHER_CHECKSUM = "Checksum in the block's header is another one";
 
 /** Messages that are remembered so as not to be said twice. */
 const SAID_MAX = 1000;
@@ -67,6 +74,8 @@ export interface ContextOptions {
   readonly visited?: Visited;
   /** Bytes of children that are read before they are asked for; AHEAD_BYTES unless given. */
   readonly aheadBytes?: number;
+  /** Writes what belongs at a block there again; false when it may not or can't. */
+  readonly heal?: ((address: number, page: Uint8Array) => Io<boolean>) | undefined;
 }
 
 /** A node or a chunk of data on the device. */
@@ -82,12 +91,12 @@ export interface Visited {
   /** All that is below a node was walked. */
   walked?(node: StoredRun): void;
   /** False when a chunk, by its first block and the epoch of its entry, need not be read again. */
-  isNewChunk?(chunk: StoredRun): boolean;
+  isNewChunk?(address: number, birth: number): boolean;
 }
 
 /** Nothing was looked at yet. */
 export function newCounts(): CheckCounts {
-  return { nodes: 0, collections: 0, objects: 0, extents: 0, bytesVerified: 0 };
+  return { nodes: 0, collections: 0, objects: 0, extents: 0, bytesVerified: 0, copiesHealed: 0 };
 }
 
 /** Every node once; every extent as often as it is met. */
@@ -124,7 +133,12 @@ export class CheckContext {
   bytesRead = 0;
   /** What this pass has walked. */
   visited: Visited;
+  /** First blocks of what has had its second copy counted in this pass. */
+  #doubled = new NumberSet();
+  /** Told of every run in its place that something refers to. */
+  onRefer: ((start: number, length: number) => void) | undefined;
   #nodesThisTurn = 0;
+  readonly #heal: ContextOptions['heal'];
 
   constructor(options: ContextOptions) {
     this.device = options.device;
@@ -137,6 +151,7 @@ export class CheckContext {
     this.#progress = options.progress;
     this.counted = newCounts();
     this.trail = options.trail;
+    this.#heal = options.heal;
     this.aheadBytes = options.aheadBytes ?? AHEAD_BYTES;
     this.findings.muted = this.isResuming;
     this.visited = options.visited ?? new VisitedNodes();
@@ -191,6 +206,7 @@ export class CheckContext {
     this.findings.muted = !this.isReporting;
     this.blocks = new BlockCounts(start, end);
     this.visited = new VisitedNodes();
+    this.#doubled = new NumberSet();
     for (const run of this.map.fixed.within(0, this.map.blocks)) {
       this.blocks.add(run.start, run.length);
     }
@@ -224,23 +240,63 @@ export class CheckContext {
     if (this.isReporting) this.counted[what] += amount;
   }
 
-  /**
-   * One more reference to a run. False when it can't be there: that is reported.
-   * `what` names it in the message.
-   */
-  refer(start: number, length: number, what: string, where: Where): boolean {
+  /** One more reference to a run; says why it can't be there. */
+  refer(start: number, length: number): MisplacedCode | undefined {
     const fault = this.map.placeFault(start, length);
-    if (fault === undefined) {
-      this.blocks.add(start, length);
-      return true;
-    }
+    if (fault !== undefined) return fault;
+    this.blocks.add(start, length);
+    this.onRefer?.(start, length);
+    return undefined;
+  }
+
+  /** Reports a run that can't be where it is. `what` names it in the message. */
+  addMisplaced(
+    fault: MisplacedCode,
+    start: number,
+    length: number,
+    what: string,
+    where: Where,
+  ): void {
     const at = `${what} at blocks ${start}+${length}`;
     const message =
       fault === 'outside-device'
         ? `${at} is outside of the ${this.map.blocks} blocks of the store`
         : `${at} lies in a superblock slot or the journal`;
     this.findings.add(fault, message, { ...where, ...this.map.run(start, length) });
-    return false;
+  }
+
+  /**
+   * Counts the second copy of a node or bitmap: once, however many pointers name the first. Where it
+   * can't be is reported.
+   */
+  referCopy(places: Places, what: string, where: Where): void {
+    const { map } = this;
+    const fault = copyFault(map, places);
+    if (fault !== undefined) {
+      const message = `Second copy of ${what} can't be: ${fault}`;
+      this.findings.add('copy-place', message, {
+        ...where,
+        ...map.run(places.address, places.blocks),
+      });
+    } else if (places.copy !== 0 && this.#doubled.add(places.address)) {
+      this.blocks.add(places.copy, places.blocks);
+    }
+  }
+
+  /** Reports that one of two copies is bad, and has it healed where that may be. */
+  *badCopy(bad: BadPlace, page: Uint8Array, what: string, where: Where): Io<void> {
+    const isHealed = this.#heal !== undefined && (yield* this.#heal(bad.address, page));
+    if (isHealed) this.count('copiesHealed');
+    const outcome = isHealed ? 'it was written anew from the other one' : 'the other one is sound';
+    this.findings.add(
+      'copy-damaged',
+      `The ${bad.which} copy of ${what}: ${bad.reason}; ${outcome}`,
+      {
+        ...where,
+        offset: this.map.offsetOf(bad.address),
+        length: page.length,
+      },
+    );
   }
 
   /** Whether references to the block are counted in this pass, or in no pass at all. */
@@ -249,9 +305,17 @@ export class CheckContext {
   }
 
   /** Has the data of an extent at byte `offset` of an object read and compared, in time. */
-  *verify(extent: ExtentEntry, offset: number, where: Where): Io<void> {
-    const bytes = yield* this.#data.add(extent, offset, where, this.visited);
-    this.bytesRead += bytes;
+  verify(extent: ExtentEntry, offset: number, place: Place): void {
+    this.bytesRead += this.#data.add(extent, offset, place, this.visited);
+  }
+
+  /** Data is waiting that should be read before there is more of it. */
+  get isDataDue(): boolean {
+    return this.#data.isDue;
+  }
+
+  readData(): Io<void> {
+    return this.#data.read();
   }
 
   /** Reads and compares the data that is still waiting for it. */
@@ -262,7 +326,7 @@ export class CheckContext {
   /** Compares the copy of its checksum in a sound block's header with the one that counts. */
   checkCopy(page: Uint8Array, low: number, high: number, where: Where): void {
     if (hasOwnChecksum(page, low, high)) return;
-    this.findings.add('block-copy', "Checksum in the block's header is another one", where);
+    this.findings.add('block-copy', OTHER_CHECKSUM, where);
   }
 
   /** True when `message` was not said before: what thousands of trees share is said once. */
@@ -275,7 +339,7 @@ export class CheckContext {
   /** A node was visited for the first time. */
   *turn(node: StoredPointer): Io<void> {
     this.count('nodes');
-    this.bytesRead += node.blocks * this.map.blockSize;
+    this.bytesRead += node.blocks * (node.copy === 0 ? 1 : 2) * this.map.blockSize;
     if (++this.#nodesThisTurn < NODES_A_TURN) return;
     this.#nodesThisTurn = 0;
     this.report();

@@ -1,65 +1,56 @@
 /**
- * Verifies data against the checksums of its extents, window by window: what is to be read is
- * gathered, sorted by address, and read in large pieces, several at a time.
+ * Verifies data against the checksums of its extents: what is to be read is gathered, sorted by
+ * address, and read in large pieces, several at a time.
  *
- * - Memory: up to WINDOW_RUNS extents of WINDOW_BYTES of data are known at a time, and twice
- *   READS_TOGETHER pieces of READ_BYTES are in memory: some are read while others are compared.
+ * - What lies close together is read at once, in the background: the walk goes on meanwhile. What
+ *   lies scattered waits for its neighbours, which may come late in the walk; so a device is read
+ *   nearly in its own order and once, in whatever order its objects are walked.
+ * - Memory: RUNS_MAX runs that wait and as many that are being read (data-runs.ts), and
+ *   READS_TOGETHER pieces of BUFFER_BYTES.
  * - A piece that can't be read is read again chunk by chunk, so that a finding is about the chunk
  *   that is lost and the others are verified.
  */
 
-import { AlignedMemory } from '../blockdev/aligned-memory.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
 import { Drive, waitFor } from '../blockdev/drive.js';
 import type { Io, IoStep } from '../blockdev/io.js';
 import { hasCode } from '../errors.js';
 import { matchesHash } from '../format/checksum.js';
+import { ROLE } from '../format/role.js';
 import type { ExtentEntry } from '../onode/extent-entry.js';
 import type { Visited } from './context.js';
+import { type DataRun, DataRuns, type Piece, RUNS_MAX } from './data-runs.js';
 import type { DeviceMap } from './device-map.js';
-import type { Findings, Where } from './finding.js';
+import { type Findings, type Place, placeIn, type Where } from './finding.js';
+import { BUFFER_BYTES, ReadBuffers } from './read-buffers.js';
 
-/** Bytes of data that are sorted together: what lies near is then read in one go. */
-export const WINDOW_BYTES = 256 * 1024 * 1024;
+/** Bytes of data after which is looked for what lies close together. */
+const LOOK_BYTES = 32 * 1024 * 1024;
 
-/** Runs that are sorted together, whatever they add up to: some 16 MiB of memory. */
-const WINDOW_RUNS = 32 * 1024;
-
-/** Bytes that are read at once, unless a chunk is larger. */
-const READ_BYTES = 1024 * 1024;
+/** A piece is dense that has so many bytes, and no more than an eighth of it left out. */
+const DENSE_BYTES = 256 * 1024;
+const DENSE_SHARE = 7 / 8;
 
 /** Reads under way at a time. */
-const READS_TOGETHER = 4;
+const READS_TOGETHER = 8;
 
 /** Bytes between two runs that are rather read over than left out. */
 const GAP_BYTES = 64 * 1024;
 
-/** Whole chunks of one extent that are read together. */
-interface DataRun {
-  readonly extent: ExtentEntry;
-  /** Bytes of the object in front of the extent. */
-  readonly offset: number;
-  /** First chunk of the extent, and the one behind the last. */
-  readonly from: number;
-  readonly to: number;
-  /** Bytes of the device. */
-  readonly start: number;
-  readonly end: number;
-  readonly where: Where;
-}
+const LIMITS = { readBytes: BUFFER_BYTES, gapBytes: GAP_BYTES } as const;
 
-/** Runs that one read covers. */
-interface Piece {
-  readonly start: number;
-  end: number;
-  readonly runs: DataRun[];
-}
-
-/** Pieces that are being read. */
-interface Group {
+/** Some runs in the order of their addresses, and how they are read. */
+interface Batch {
+  readonly runs: DataRuns;
+  readonly order: Uint32Array;
   readonly pieces: readonly Piece[];
-  readonly targets: readonly Uint8Array[];
-  readonly reading: Drive<void>;
+}
+
+/** A piece that is being read. */
+interface Reading {
+  readonly piece: Piece;
+  readonly target: Uint8Array;
+  readonly drive: Drive<void>;
 }
 
 export interface DataCheckOptions {
@@ -72,31 +63,28 @@ export interface DataCheckOptions {
 
 export class DataCheck {
   readonly #options: DataCheckOptions;
-  readonly #buffers: ReadBuffers;
-  #runs: DataRun[] = [];
-  #bytes = 0;
+  readonly #buffers = ReadBuffers.shared;
+  #waiting = new DataRuns();
+  /** What is read and compared while the walk goes on. */
+  #background: Drive<void> | undefined;
+  #lookBytes = LOOK_BYTES;
 
   constructor(options: DataCheckOptions) {
     this.#options = options;
-    this.#buffers = ReadBuffers.shared;
   }
 
   /**
    * Adds an extent that lies at byte `offset` of an object, but for chunks that `visited` knows.
-   * Gives the bytes that are to be read for it.
+   * Gives the bytes that are to be read for it; `read` follows when `isDue`.
    */
-  *add(extent: ExtentEntry, offset: number, where: Where, visited: Visited): Io<number> {
+  add(extent: ExtentEntry, offset: number, place: Place, visited: Visited): number {
     const { blockSize } = this.#options.map;
     const chunk = 2 ** extent.shift;
     const count = Math.ceil((extent.blocks * blockSize) / chunk);
-    const together = Math.max(1, Math.floor(READ_BYTES / chunk));
-    const copy = { ...extent, checksums: extent.checksums.slice() };
-    const { birth } = extent;
-    const isNew = (at: number): boolean => {
-      const address = extent.address + (at * chunk) / blockSize;
-      return visited.isNewChunk?.({ address, birth }) ?? true;
-    };
-    let bytes = 0;
+    const together = Math.max(1, Math.floor(BUFFER_BYTES / chunk));
+    const before = this.#waiting.bytes;
+    const isNew = (at: number): boolean =>
+      visited.isNewChunk?.(extent.address + (at * chunk) / blockSize, extent.birth) ?? true;
     for (let from = 0; from < count; ) {
       if (!isNew(from)) {
         from++;
@@ -104,85 +92,113 @@ export class DataCheck {
       }
       let to = from + 1;
       while (to < count && to - from < together && isNew(to)) to++;
-      bytes += this.#put(copy, offset, from, to, where);
+      this.#waiting.add(extent, blockSize, offset, from, to, place);
       from = to;
     }
-    if (this.#bytes >= WINDOW_BYTES || this.#runs.length >= WINDOW_RUNS) yield* this.flush();
-    return bytes;
+    return this.#waiting.bytes - before;
   }
 
-  #put(extent: ExtentEntry, offset: number, from: number, to: number, where: Where): number {
-    const { blockSize } = this.#options.map;
-    const base = extent.address * blockSize;
-    const start = base + from * 2 ** extent.shift;
-    const end = base + Math.min(to * 2 ** extent.shift, extent.blocks * blockSize);
-    this.#runs.push({ extent, offset, from, to, start, end, where });
-    this.#bytes += end - start;
-    return end - start;
+  /** So much was added that it is time to `read`. */
+  get isDue(): boolean {
+    return this.#waiting.count >= RUNS_MAX || this.#waiting.bytes >= this.#lookBytes;
+  }
+
+  /** Reads some of what was added, or begins to. */
+  *read(): Io<void> {
+    if (this.#waiting.count >= RUNS_MAX) yield* this.flush();
+    else yield* this.#readDense();
   }
 
   /** Reads and compares everything that was added. */
   *flush(): Io<void> {
-    const runs = this.#runs.sort((one, other) => one.start - other.start);
-    this.#runs = [];
-    this.#bytes = 0;
-    const pieces = piecesOf(runs);
-    let next = this.#begin(pieces, 0);
-    for (let at = READS_TOGETHER; next !== undefined; at += READS_TOGETHER) {
-      const group: Group = next;
-      next = this.#begin(pieces, at);
-      yield* this.#end(group);
+    yield* this.#endBackground();
+    const runs = this.#waiting;
+    this.#waiting = new DataRuns();
+    this.#lookBytes = LOOK_BYTES;
+    const order = runs.sorted();
+    yield* this.#readAll({ runs, order, pieces: runs.pieces(order, LIMITS) });
+  }
+
+  /** Begins to read what lies close together; the rest goes on waiting. */
+  *#readDense(): Io<void> {
+    const runs = this.#waiting;
+    const order = runs.sorted();
+    const pieces = runs.pieces(order, LIMITS);
+    const dense = pieces.filter(isDense);
+    const bytes = dense.reduce((sum, piece) => sum + piece.bytes, 0);
+    if (bytes < runs.bytes / 2) {
+      this.#lookBytes = 4 * runs.bytes;
+      return;
+    }
+    this.#waiting = new DataRuns();
+    for (const piece of pieces) {
+      if (isDense(piece)) continue;
+      for (let i = piece.from; i < piece.to; i++) this.#waiting.take(runs, order[i] ?? 0);
+    }
+    this.#lookBytes = this.#waiting.bytes + LOOK_BYTES;
+    yield* this.#endBackground();
+    this.#background = new Drive(this.#readAll({ runs, order, pieces: dense }));
+  }
+
+  *#endBackground(): Io<void> {
+    const background = this.#background;
+    this.#background = undefined;
+    if (background !== undefined) yield waitFor(background);
+  }
+
+  /** Reads pieces, some while others are compared. */
+  *#readAll(batch: Batch): Io<void> {
+    const readings: Reading[] = [];
+    for (let next = 0; next < batch.pieces.length || readings.length > 0; ) {
+      const piece = batch.pieces[next];
+      if (piece !== undefined && readings.length < READS_TOGETHER) {
+        readings.push(this.#begin(piece));
+        next++;
+      } else yield* this.#end(batch, readings.shift());
     }
   }
 
-  /** Begins to read some pieces; they are on their way while those before are compared. */
-  #begin(pieces: readonly Piece[], from: number): Group | undefined {
-    const some = pieces.slice(from, from + READS_TOGETHER);
-    if (some.length === 0) return undefined;
+  #begin(piece: Piece): Reading {
     const { device } = this.#options;
-    const targets = some.map(({ start, end }) => this.#buffers.take(end - start));
-    const steps = some.map(({ start }, i): IoStep => {
-      return { kind: 'read', device, offset: start, target: targets[i] as Uint8Array };
-    });
-    return { pieces: some, targets, reading: new Drive(readAll(steps)) };
+    const target = this.#buffers.take(piece.end - piece.start);
+    const step: IoStep = { kind: 'read', device, offset: piece.start, target };
+    return { piece, target, drive: new Drive(oneStep(step)) };
   }
 
-  /** Waits for the pieces of a group and compares them. */
-  *#end({ pieces, targets, reading }: Group): Io<void> {
-    const isRead = yield* succeeds(reading);
-    for (const [i, { start, runs }] of pieces.entries()) {
-      const bytes = targets[i] as Uint8Array;
-      for (const run of runs) {
-        if (isRead) this.#compare(run, bytes.subarray(run.start - start, run.end - start));
-        else yield* this.#readChunks(run);
-      }
-      this.#buffers.give(bytes);
+  /** Waits for a piece and compares it. */
+  *#end({ runs, order }: Batch, reading: Reading | undefined): Io<void> {
+    if (reading === undefined) return;
+    const { piece, target, drive } = reading;
+    const isRead = yield* succeeds(drive);
+    for (let i = piece.from; i < piece.to; i++) {
+      const run = runs.at(order[i] ?? 0);
+      const { start, length } = run;
+      const at = start - piece.start;
+      if (isRead) this.#compare(run, runs.checksums, target, at, at + length);
+      else yield* this.#readChunks(run, runs.checksums);
     }
+    this.#buffers.give(target);
   }
 
   /** Reads a run chunk by chunk: some read near it has failed. */
-  *#readChunks(run: DataRun): Io<void> {
+  *#readChunks(run: DataRun, checksums: Uint8Array): Io<void> {
     const { map, findings } = this.#options;
-    const chunk = 2 ** run.extent.shift;
-    for (let at = run.from; at < run.to; at++) {
-      const start = run.start + (at - run.from) * chunk;
-      const one = { ...run, from: at, to: at + 1, start, end: Math.min(run.end, start + chunk) };
-      const blocks = (one.end - start) / map.blockSize;
-      const bytes = yield* map.read(start / map.blockSize, blocks);
-      if (typeof bytes !== 'string') this.#compare(one, bytes);
-      else
-        findings.add('unreadable', `Cannot read data: ${bytes}`, placeOf(one, one.start, one.end));
+    const chunk = 2 ** run.shift;
+    for (let at = 0, slot = run.checksumAt; at < run.length; at += chunk, slot += 8) {
+      const one = partOf(run, at, Math.min(run.length, at + chunk), slot);
+      const bytes = yield* map.read(one.start / map.blockSize, one.length / map.blockSize);
+      if (typeof bytes !== 'string') this.#compare(one, checksums, bytes, 0, bytes.length);
+      else findings.add('unreadable', `Cannot read data: ${bytes}`, whereOf(one));
     }
   }
 
-  /** Compares the bytes of a run with its checksums. */
-  #compare(run: DataRun, bytes: Uint8Array): void {
-    const { extent } = run;
-    const chunk = 2 ** extent.shift;
-    for (let at = 0, slot = run.from * 8; at < bytes.length; at += chunk, slot += 8) {
-      const end = Math.min(bytes.length, at + chunk);
-      if (matchesHash(extent.checksums, slot, bytes, at, end)) continue;
-      const where = placeOf(run, run.start + at, run.start + end);
+  /** Compares `bytes[from, to)`, those of a run, with its checksums. */
+  #compare(run: DataRun, checksums: Uint8Array, bytes: Uint8Array, from: number, to: number): void {
+    const chunk = 2 ** run.shift;
+    for (let at = from, slot = run.checksumAt; at < to; at += chunk, slot += 8) {
+      const end = Math.min(to, at + chunk);
+      if (matchesHash(checksums, slot, bytes, at, end)) continue;
+      const where = whereOf(partOf(run, at - from, end - from, slot));
       const { objectOffset = 0, objectLength = 0 } = where;
       const range = `[${objectOffset}, ${objectOffset + objectLength})`;
       this.#options.findings.add(
@@ -191,12 +207,16 @@ export class DataCheck {
         where,
       );
     }
-    this.#options.verified(bytes.length);
+    this.#options.verified(run.length);
   }
 }
 
-function* readAll(steps: readonly IoStep[]): Io<void> {
-  yield { kind: 'together', steps };
+function isDense({ start, end, bytes }: Piece): boolean {
+  return bytes >= DENSE_BYTES && bytes >= DENSE_SHARE * (end - start);
+}
+
+function* oneStep(step: IoStep): Io<void> {
+  yield step;
 }
 
 /** Waits for a reading; false when the device failed. */
@@ -210,69 +230,27 @@ function* succeeds(reading: Drive<void>): Io<boolean> {
   }
 }
 
-/** Where the device bytes [start, end) of a run belong. */
-function placeOf(run: DataRun, start: number, end: number): Where {
-  const { extent } = run;
-  const base = run.start - run.from * 2 ** extent.shift + extent.skip;
-  const low = Math.max(0, start - base);
-  const high = Math.min(extent.length, end - base);
+/** Bytes [from, to) of a run, whose first checksum stands at `checksumAt`. */
+function partOf(run: DataRun, from: number, to: number, checksumAt: number): DataRun {
+  const { start, objectStart } = run;
   return {
-    ...run.where,
-    offset: start,
-    length: end - start,
-    objectOffset: run.offset + low,
-    objectLength: high - low,
+    ...run,
+    start: start + from,
+    length: to - from,
+    objectStart: objectStart + from,
+    checksumAt,
   };
 }
 
-/** Joins sorted runs that lie close to each other. */
-function piecesOf(runs: readonly DataRun[]): Piece[] {
-  const pieces: Piece[] = [];
-  let last: Piece | undefined;
-  for (const run of runs) {
-    const isNear =
-      last !== undefined && run.start - last.end <= GAP_BYTES && run.end - last.start <= READ_BYTES;
-    if (last !== undefined && isNear) {
-      last.runs.push(run);
-      last.end = Math.max(last.end, run.end);
-    } else {
-      last = { start: run.start, end: run.end, runs: [run] };
-      pieces.push(last);
-    }
-  }
-  return pieces;
-}
-
-/**
- * Aligned buffers for all checks of the process; made when the first one reads. Those of a check
- * that ends with an error do not come back: something may still be read into them.
- */
-class ReadBuffers {
-  static readonly shared = new ReadBuffers();
-  #free: Uint8Array[] | undefined;
-  readonly #whole = new Map<Uint8Array, Uint8Array>();
-
-  /** A buffer of `length` bytes: an aligned one, as long as there are any of this size. */
-  take(length: number): Uint8Array {
-    this.#free ??= makeBuffers();
-    const whole = length <= READ_BYTES ? this.#free.pop() : undefined;
-    if (whole === undefined) return new Uint8Array(length);
-    const part = whole.subarray(0, length);
-    this.#whole.set(part, whole);
-    return part;
-  }
-
-  /** Takes a buffer back. */
-  give(buffer: Uint8Array): void {
-    const whole = this.#whole.get(buffer);
-    if (whole === undefined || this.#free === undefined) return;
-    this.#whole.delete(buffer);
-    this.#free.push(whole);
-  }
-}
-
-function makeBuffers(): Uint8Array[] {
-  const count = 2 * READS_TOGETHER;
-  const memory = new AlignedMemory(count * READ_BYTES);
-  return Array.from({ length: count }, () => memory.take(READ_BYTES));
+/** Where a run is, on the device and in its object. */
+function whereOf({ start, length, objectStart, objectFrom, objectTo, place }: DataRun): Where {
+  const low = Math.max(objectFrom, objectStart);
+  const high = Math.min(objectTo, objectStart + length);
+  return {
+    ...placeIn(ROLE.blob, place),
+    offset: start,
+    length,
+    objectOffset: low,
+    objectLength: high - low,
+  };
 }

@@ -13,13 +13,17 @@ import type { Io } from '../blockdev/io.js';
 import { hasCode } from '../errors.js';
 import type { Superblock } from '../format/superblock.js';
 import { fixedRuns } from '../txn/make-store.js';
-import type { FindingCode } from './finding.js';
 import { ReadAhead } from './read-ahead.js';
+
+/** Why a run can't be where it is. */
+export type MisplacedCode = 'outside-device' | 'in-fixed-place';
 
 export class DeviceMap {
   readonly blockSize: number;
   /** Blocks of the store. */
   readonly blocks: number;
+  /** Places of each node and bitmap: 1 or 2. */
+  readonly metadataCopies: number;
   readonly groups: GroupGeometry;
   /** Blocks at fixed places: superblock slots and journal. */
   readonly fixed = new RunSet();
@@ -32,6 +36,7 @@ export class DeviceMap {
     const { blockSize, deviceBlocks, stripeWidth } = superblock;
     this.blockSize = blockSize;
     this.blocks = deviceBlocks;
+    this.metadataCopies = superblock.metadataCopies;
     this.groups = new GroupGeometry(blockSize, deviceBlocks, stripeWidth / blockSize);
     for (const run of fixedRuns(superblock)) this.fixed.add(run.start, run.length);
     this.#device = device;
@@ -39,7 +44,7 @@ export class DeviceMap {
   }
 
   /** What is wrong with the place of a run that something refers to. */
-  placeFault(start: number, length: number): FindingCode | undefined {
+  placeFault(start: number, length: number): MisplacedCode | undefined {
     if (!(start + length <= this.blocks)) return 'outside-device';
     return this.fixed.intersects(start, length) ? 'in-fixed-place' : undefined;
   }
@@ -52,6 +57,11 @@ export class DeviceMap {
   /** Where a run lies, for a finding. */
   run(start: number, length: number): { readonly offset: number; readonly length: number } {
     return { offset: start * this.blockSize, length: length * this.blockSize };
+  }
+
+  /** As `run`, of numbers that were read somewhere: nothing where no such blocks are there. */
+  runInside(start: number, length: number): { readonly offset?: number; readonly length?: number } {
+    return start + length <= this.blocks ? this.run(start, length) : {};
   }
 
   /** The bytes of a run inside the device, owned by the caller; or why they can't be read. */

@@ -10,6 +10,7 @@
  */
 
 import { CorruptError } from '../errors.js';
+import { ROLE_NAMES } from '../format/role.js';
 
 export type Severity = 'error' | 'warning' | 'note';
 
@@ -25,7 +26,9 @@ const note = (meaning: string): FindingKind => ({ severity: 'note', meaning });
 /** Every code, in the order in which a check comes to it. */
 export const FINDINGS = {
   'no-superblock': error('No slot holds a sound superblock: nothing else can be checked.'),
-  'newer-format': error('The store has a newer format: nothing else can be checked.'),
+  'newer-format': error(
+    'The store has a newer format, or one from before the first release: nothing else can be checked.',
+  ),
   'device-short': error('The device ends before the store does: nothing else can be checked.'),
   'superblock-slot': warning('A superblock slot does not hold what it should; another one does.'),
   'superblock-twins': error('The two slots of one superblock number say different things.'),
@@ -63,6 +66,12 @@ export const FINDINGS = {
   'node-malformed': error('A node with the right checksum has a body that no writer makes.'),
   'block-copy': warning(
     'A sound block has another checksum in its own header than its pointer: salvage would miss it.',
+  ),
+  'copy-damaged': warning(
+    'One of the two copies of a node or bitmap cannot be read or is not what its pointer names.',
+  ),
+  'copy-place': error(
+    'A node or bitmap has no second copy where the store keeps two, or names a place that cannot be its.',
   ),
   'node-underfull': error('A branch has fewer than two children.'),
   'key-order': error('The keys of a node do not rise.'),
@@ -161,6 +170,8 @@ export const REMEDIES: Readonly<Record<FindingCode, Treatment>> = {
   'pointer-damaged': cut('What it led to is given up.'),
   'node-damaged': cut('Its key range is given up; in a stream of bytes it is a damaged range.'),
   'block-copy': healed('It is written anew.'),
+  'copy-damaged': healed('It is written anew from the other one, in its place.'),
+  'copy-place': healed('What has it is written anew, twice.'),
   'node-malformed': cut('Its key range is given up; in a stream of bytes it is a damaged range.'),
   'node-underfull': healed('What it holds is put into a sound tree.'),
   'key-order': healed('The records are put in order; of two with one key the first stays.'),
@@ -200,11 +211,21 @@ export interface Place {
   /** Role of the tree. */
   readonly tree?: string;
   /** Name of the collection, printable. */
-  readonly collection?: string;
+  readonly collection?: string | undefined;
   /** Name of the object, printable. */
-  readonly object?: string;
+  readonly object?: string | undefined;
   /** Key of the attribute or map value that is too large for its record, printable. */
-  readonly value?: string;
+  readonly value?: string | undefined;
+}
+
+/** What is known of a place in a tree of `role`: for a finding, which keeps it. */
+export function placeIn(role: number, { collection, object, value }: Place): Place {
+  return {
+    tree: ROLE_NAMES[role] ?? `role ${role}`,
+    ...(collection !== undefined && { collection }),
+    ...(object !== undefined && { object }),
+    ...(value !== undefined && { value }),
+  };
 }
 
 export interface Finding extends Place {

@@ -4,7 +4,8 @@
  *
  * - So a repair that is killed leaves all that it found; and what a damaged tree has lost but
  *   a bitmap still marks is there for whoever looks for it.
- * - Only when nothing else is left, marked blocks without a reference are taken too.
+ * - Only when nothing else is left, marked blocks without a reference are taken too: none that
+ *   something needs which was found there.
  * - Groups are looked at one by one, as blocks are asked for; each window of the device costs a
  *   walk over all trees.
  */
@@ -16,6 +17,7 @@ import type { GroupSummary } from '../format/group-summary.js';
 import type { CheckContext } from './context.js';
 import { walkAll } from './fsck.js';
 import type { PendingClaims } from './journal-check.js';
+import { NumberSet } from './number-set.js';
 import { fixedBits, readBitmap } from './space-check.js';
 
 export class FreeBlocks {
@@ -27,6 +29,9 @@ export class FreeBlocks {
   readonly #runs = new RunSet();
   readonly #known: ReadonlyMap<number, GroupSummary> | undefined;
   #summaries: ReadonlyMap<number, GroupSummary> = new Map();
+  /** Called before marked blocks are taken: the time to `hold` those that something needs. */
+  beforeMarked: (() => Io<void>) | undefined;
+  readonly #held = new NumberSet();
   #next = 0;
   #trustsMarks = true;
 
@@ -61,6 +66,11 @@ export class FreeBlocks {
     }
   }
 
+  /** Something that was found needs these blocks, whatever the state that is repaired says. */
+  hold(start: number, length: number): void {
+    for (let block = start; block < start + length; block++) this.#held.add(block);
+  }
+
   /** Gives back what was taken and not written. */
   giveBack(start: number, length: number): void {
     this.#runs.add(start, length);
@@ -79,6 +89,7 @@ export class FreeBlocks {
       if (!this.#trustsMarks) return false;
       this.#trustsMarks = false;
       this.#next = 0;
+      if (this.beforeMarked !== undefined) yield* this.beforeMarked();
     }
     const group = this.#next++;
     const start = groups.startOf(group);
@@ -124,6 +135,7 @@ export class FreeBlocks {
 
   #isFree(block: number, offset: number, marked: Uint8Array | undefined): boolean {
     if (this.#context.blocks.get(block) > 0 || this.#claims.has(block)) return false;
+    if (this.#held.has(block)) return false;
     if (marked === undefined) return true;
     const isMarked = ((marked[offset >>> 3] as number) & (1 << (offset & 7))) !== 0;
     // What the first round gave, taken or not, the second one does not give again.

@@ -8,10 +8,10 @@
  * 3. Reference counts, bitmaps and group summaries against what was counted.
  *
  * - Memory: a byte for each block of a window of WINDOW_BLOCKS (64 MiB for 256 GiB in blocks of
- *   4 KiB), a bit for each block where nodes are, a bit for each object id of one collection (at
- *   most 16 MiB), the summaries of the window's groups, the runs that pending journal records
- *   name, a page for each level of the walk. A larger store is walked once for each window; only
- *   the first walk checks, the others count.
+ *   4 KiB), a bit for each block where nodes are (two, where metadata is kept twice), a bit for each
+ *   object id of one collection (at most 16 MiB), the summaries of the window's groups, the runs
+ *   that pending journal records name, a page for each level of the walk. A larger store is walked
+ *   once for each window; only the first walk checks, the others count.
  * - Nothing on the device makes it throw or run for ever: pointers are checked before they are
  *   followed, levels fall, nothing is entered twice. It throws what is not the store's fault
  *   (E_CLOSED, a callback's error).
@@ -70,8 +70,8 @@ export function* fsck(device: BlockDevice, options: FsckOptions): Io<FsckReport>
   if (anchor === undefined) return { ...NOTHING, findings: findings.counts };
   const { superblock, map } = anchor;
   const { groupBlocks, groupCount } = map.groups;
-  const windowGroups = Math.ceil((options.windowBlocks ?? WINDOW_BLOCKS) / groupBlocks);
-  const passes = Math.ceil(groupCount / windowGroups);
+  const { windowBlocks = WINDOW_BLOCKS } = options;
+  const passes = Math.ceil(groupCount / Math.ceil(windowBlocks / groupBlocks));
   let phase: FsckProgress['phase'] = 'journal';
   const context = new CheckContext({
     device,
@@ -84,19 +84,33 @@ export function* fsck(device: BlockDevice, options: FsckOptions): Io<FsckReport>
     progress: (counts, pass) => options.onProgress?.({ ...counts, phase, pass, passes }),
   });
   const claims = yield* checkJournal(context);
-  for (let group = 0; group < groupCount; group += windowGroups) {
-    const end = Math.min(map.blocks, map.groups.startOf(group + windowGroups));
-    phase = 'trees';
-    context.beginPass(map.groups.startOf(group), end);
+  yield* checkTrees(context, claims, windowBlocks, (part) => {
+    phase = part;
+  });
+  return reportOf(context, claims);
+}
+
+/** Walks all trees and compares space with them, once for each window of the device. */
+export function* checkTrees(
+  context: CheckContext,
+  claims: PendingClaims,
+  windowBlocks: number,
+  onPhase: (phase: 'trees' | 'space') => void,
+): Io<void> {
+  const { groups: geometry, blocks } = context.map;
+  const windowGroups = Math.ceil(windowBlocks / geometry.groupBlocks);
+  for (let group = 0; group < geometry.groupCount; group += windowGroups) {
+    onPhase('trees');
+    const end = Math.min(blocks, geometry.startOf(group + windowGroups));
+    context.beginPass(geometry.startOf(group), end);
     context.report();
     const { collections, groups } = yield* walkAll(context);
     checkTotals(context, collections);
     if (context.isIncomplete) context.findings.add('space-unknown', UNKNOWN);
-    phase = 'space';
+    onPhase('space');
     context.endWalk();
     yield* checkSpace(context, groups.summaries, claims);
   }
-  return reportOf(context, claims);
 }
 
 const NOTHING = {
@@ -105,6 +119,7 @@ const NOTHING = {
   objects: 0,
   extents: 0,
   bytesVerified: 0,
+  copiesHealed: 0,
   pendingTransactions: 0,
   isIncomplete: true,
 } as const;

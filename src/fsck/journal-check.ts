@@ -22,6 +22,7 @@ import {
   readBody,
   ringOf,
   type ScannedRecord,
+  type ScanOptions,
   scanJournal,
 } from '../txn/journal-scan.js';
 import {
@@ -56,8 +57,11 @@ export class PendingClaims {
   }
 }
 
-/** Scans the journal from the superblock's position. */
-export function* checkJournal(context: CheckContext): Io<PendingClaims> {
+/**
+ * Scans the journal from the superblock's position. `options` say what is known to have been
+ * durable.
+ */
+export function* checkJournal(context: CheckContext, options: ScanOptions = {}): Io<PendingClaims> {
   const { device, journalDevice, superblock, findings } = context;
   if (hasSeparateJournal(superblock)) {
     const fault = yield* journalFault(journalDevice, superblock);
@@ -65,17 +69,21 @@ export function* checkJournal(context: CheckContext): Io<PendingClaims> {
       findings.add('journal-lost', `The journal is not there: ${fault}`);
       return new PendingClaims([], 0);
     }
-    return yield* checkRing(context, ringOf(device, superblock, journalDevice));
+    return yield* checkRing(context, ringOf(device, superblock, journalDevice), options);
   }
-  return yield* checkRing(context, ringOf(device, superblock));
+  return yield* checkRing(context, ringOf(device, superblock), options);
 }
 
-function* checkRing(context: CheckContext, ring: JournalRing): Io<PendingClaims> {
+function* checkRing(
+  context: CheckContext,
+  ring: JournalRing,
+  options: ScanOptions,
+): Io<PendingClaims> {
   const { findings } = context;
   const runs: BlockRun[] = [];
   let transactions = 0;
   try {
-    const scan = yield* scanJournal(ring, context.superblock.journalStart);
+    const scan = yield* scanJournal(ring, context.superblock.journalStart, options);
     reportEnd(context, scan);
     for (const record of scan.records) {
       if (record.type !== RECORD_TYPE.transactions) continue;

@@ -70,7 +70,9 @@ export function* inferStore(device: BlockDevice): Io<InferredStore | undefined> 
   const journalBytes = Math.ceil(Math.max(ring / blockSize, JOURNAL_BLOCKS_MIN)) * blockSize;
   const far = yield* findFarSlots(device, witnesses, journalOffset + journalBytes);
   if (far === undefined) return undefined;
-  const superblock = superblockOf(device, witnesses, journalOffset, journalBytes, far);
+  const metadataCopies = search.copiesOf(witnesses);
+  const places = { journalOffset, journalBytes, farOffset: far, metadataCopies };
+  const superblock = superblockOf(device, witnesses, places);
   if (superblockFault(superblock) !== undefined) return undefined;
   return { superblock, summaries: witnesses.bitmaps };
 }
@@ -79,6 +81,8 @@ class BlockSearch {
   /** Bytes of the ring that records were seen in, by the ring's offset. */
   readonly rings = new Map<number, number>();
   readonly #stores = new Map<string, Witnesses>();
+  /** Whole blocks that lie elsewhere than they say, by the tag of their store: second copies. */
+  readonly #astray = new Map<number, number>();
 
   /** Looks at the blocks that begin in the first PIECE_BYTES of what was read at `offset`. */
   look(bytes: Uint8Array, offset: number): void {
@@ -97,15 +101,24 @@ class BlockSearch {
     return best;
   }
 
+  /** Places of each node and bitmap of a store, as far as can be told. */
+  copiesOf({ storeTag, count }: Witnesses): number {
+    return (this.#astray.get(storeTag) ?? 0) > count / 2 ? 2 : 1;
+  }
+
   #block(bytes: Uint8Array, at: number, offset: number): void {
     const length = getU32(bytes, at + BLOCK_HEADER.length);
-    const address = getU64(bytes, at + BLOCK_HEADER.address);
-    const blockSize = offset / address;
-    if (!isBlockSize(blockSize) || length === 0 || length % blockSize !== 0) return;
-    if (length > NODE_SIZE_MAX || at + length > bytes.length) return;
+    if (length === 0 || length > NODE_SIZE_MAX || at + length > bytes.length) return;
     const page = bytes.subarray(at, at + length);
     if (!matchesHash(page, BLOCK_HEADER.checksum, page, BLOCK_HEADER.magic, length)) return;
-    const store = this.#storeOf(blockSize, getU32(page, BLOCK_HEADER.store));
+    const storeTag = getU32(page, BLOCK_HEADER.store);
+    const address = getU64(page, BLOCK_HEADER.address);
+    const blockSize = offset / address;
+    if (!isBlockSize(blockSize) || length % blockSize !== 0) {
+      this.#astray.set(storeTag, (this.#astray.get(storeTag) ?? 0) + 1);
+      return;
+    }
+    const store = this.#storeOf(blockSize, storeTag);
     const birth = getU64(page, BLOCK_HEADER.birth);
     if (!Number.isSafeInteger(birth)) return;
     store.count++;
@@ -146,7 +159,8 @@ function noteBitmap(store: Witnesses, page: Uint8Array, address: number, birth: 
   if (known !== undefined && known.birth >= birth) return;
   const low = getU32(page, BLOCK_HEADER.checksum);
   const high = getU32(page, BLOCK_HEADER.checksum + 4);
-  store.bitmaps.set(group, { free: 0, longest: 0, address, birth, low, high, unerased: false });
+  const summary = { free: 0, longest: 0, address, copy: 0, birth, low, high, unerased: false };
+  store.bitmaps.set(group, summary);
 }
 
 /** The last place for the far slots that no bitmap marks, or that was theirs. */
@@ -178,9 +192,7 @@ function* findFarSlots(
 function superblockOf(
   device: BlockDevice,
   store: Witnesses,
-  journalOffset: number,
-  journalBytes: number,
-  farOffset: number,
+  places: Pick<Superblock, 'journalOffset' | 'journalBytes' | 'farOffset' | 'metadataCopies'>,
 ): Superblock {
   const { blockSize } = store;
   const uuid = new Uint8Array(randomBytes(16));
@@ -202,11 +214,8 @@ function superblockOf(
     stripeUnit: 0,
     stripeWidth: 0,
     slotStride: slotStrideFor({ blockSize, stripeWidth: 0 }),
-    farOffset,
-    metadataCopies: 1,
+    ...places,
     journalUuid: new Uint8Array(randomBytes(16)),
-    journalOffset,
-    journalBytes,
     journalStart: { head: 0, sequence: 1, previous: new Uint8Array(8), incarnation: 1 },
     epoch: store.epoch,
     transaction: 0,

@@ -33,6 +33,15 @@ export class NumberSet {
     return page !== undefined && ((page[bit >>> 3] as number) & (1 << (bit & 7))) !== 0;
   }
 
+  /** Adds all numbers of another set. */
+  addAll(other: NumberSet): void {
+    for (const [index, bits] of other.#pages) {
+      const page = this.#pages.get(index) ?? this.#make(index);
+      if (page === undefined) continue;
+      for (let i = 0; i < bits.length; i++) page[i] = (page[i] as number) | (bits[i] as number);
+    }
+  }
+
   clear(): void {
     this.#pages.clear();
   }

@@ -26,9 +26,9 @@ import { decodeValue, VALUE_KIND } from '../onode/value-record.js';
 import { printable } from '../txn/store-state.js';
 import { checkBlob } from './blob-tree.js';
 import type { CheckContext } from './context.js';
-import { decoded, type FindingCode, type Place } from './finding.js';
+import { decoded, type FindingCode, type Place, placeIn } from './finding.js';
 import { NumberSet } from './number-set.js';
-import { placeIn, type TreeVisitor, walkRoot } from './tree-walk.js';
+import { type TreeVisitor, walkRoot } from './tree-walk.js';
 
 /** Ids of one collection's objects that are remembered: 16 MiB if they are dense. */
 const IDS_MAX = 128 * 1024 * 1024;
@@ -99,10 +99,27 @@ export class CollectionsVisitor implements TreeVisitor {
   }
 }
 
+/** Of thousands of objects none is named in a finding: a name is made printable when it is. */
+class ObjectPlace implements Place {
+  readonly collection: string | undefined;
+  readonly #name: string;
+
+  /** `name` is latin1 text. */
+  constructor(collection: string | undefined, name: string) {
+    this.collection = collection;
+    this.#name = name;
+  }
+
+  get object(): string {
+    return printable(this.#name);
+  }
+}
+
 /** The tree of one collection's objects. */
 export class ObjectsVisitor implements TreeVisitor {
   readonly role = ROLE.objects;
   readonly spec = OBJECTS_SPEC;
+  readonly isCounted = true;
   readonly place: Place;
   readonly #context: CheckContext;
   readonly #kind: CollectionKind | undefined;
@@ -133,7 +150,7 @@ export class ObjectsVisitor implements TreeVisitor {
   /** An object's place by its key, which may be too short for its collection's kind. */
   #placeOf(key: Uint8Array): Place {
     const name = this.#kind === undefined ? key : nameOf(this.#kind, key);
-    const place = { ...this.place, object: printable(textOf(name)) };
+    const place = new ObjectPlace(this.place.collection, textOf(name));
     if (this.#kind === COLLECTION_KIND.hash && key.length < HASH_SIZE) {
       this.#add('record-damaged', `Key of ${key.length} bytes has no hash`, place);
     }
@@ -221,18 +238,24 @@ export class ValuesVisitor implements TreeVisitor {
 
   *#large(value: string, root: Uint8Array, length: number, birth: number): Io<void> {
     if (!this.largeValues) {
-      this.#add('large-value-flag', `A value has ${length} bytes, the onode speaks of none`);
+      const message = `A value has ${length} bytes, the onode speaks of none`;
+      this.#add('large-value-flag', message, { value });
     }
     const context = this.#context;
-    if (root.length > 0) yield* checkBlob(context, { ...this.place, value }, root, length, birth);
-    else {
+    if (root.length > 0) {
+      const { collection, object } = this.place;
+      yield* checkBlob(context, { collection, object, value }, root, length, birth);
+    } else {
       this.#add('record-damaged', 'A large value has no root record');
       context.isIncomplete = true;
     }
   }
 
-  #add(code: FindingCode, message: string): void {
-    this.#context.findings.add(code, message, placeIn(this.role, this.place));
+  #add(code: FindingCode, message: string, more: Place = {}): void {
+    this.#context.findings.add(code, message, {
+      ...placeIn(this.role, this.place),
+      ...more,
+    });
   }
 }
 

@@ -16,13 +16,19 @@ import { BLOCK_HEADER, BLOCK_MAGIC, BLOCK_TYPE, headerFault } from '../format/bl
 import { getU32, getU64 } from '../format/bytes.js';
 import { matchesHash } from '../format/checksum.js';
 import type { GroupSummary } from '../format/group-summary.js';
+import { ROLE } from '../format/role.js';
 import type { Superblock } from '../format/superblock.js';
+import { ATTRIBUTES_SPEC } from '../onode/tree-specs.js';
+import { BlobVisitor } from './blob-tree.js';
 import type { CheckContext } from './context.js';
 import type { DeviceMap } from './device-map.js';
+import type { FreeBlocks } from './free-blocks.js';
 import { walkAll } from './fsck.js';
+import { CollectionsVisitor, ObjectsVisitor, ValuesVisitor } from './object-trees.js';
 import type { RepairContext } from './repair-context.js';
 import { readBitmap } from './space-check.js';
 import { eachWindow } from './space-rebuild.js';
+import type { TreeVisitor } from './tree-walk.js';
 
 /** A whole leaf that was found, and for whom it was made. */
 export interface Orphan {
@@ -59,6 +65,35 @@ export function* findOrphans(
     }
   });
   return found;
+}
+
+/**
+ * Keeps orphaned leaves, and all that they refer to, from being written over where blocks that a
+ * bitmap marks have to be taken.
+ */
+export function* holdOrphans(repair: RepairContext, free: FreeBlocks): Io<void> {
+  const { map, storeTag } = repair;
+  const context = repair.check.quiet();
+  context.onRefer = (start, length) => free.hold(start, length);
+  for (const visitor of leafVisitors(context)) {
+    for (const leaf of yield* findOrphans(repair, repair.superblock, visitor.role)) {
+      const orphan = yield* readOrphan(map, leaf.address, visitor.role, storeTag);
+      if (orphan === undefined) continue;
+      free.hold(leaf.address, orphan.node.length);
+      yield* visitor.leaf(orphan.node, 0);
+    }
+  }
+}
+
+/** Visitors of all leaves that can be brought back. */
+function leafVisitors(context: CheckContext): TreeVisitor[] {
+  return [
+    new CollectionsVisitor(context),
+    new ObjectsVisitor(context, {}, undefined),
+    new ValuesVisitor(context, ROLE.attributes, ATTRIBUTES_SPEC, {}),
+    new ValuesVisitor(context, ROLE.map, undefined, {}),
+    new BlobVisitor(context, {}, 'part'),
+  ];
 }
 
 function* scanGroup(

@@ -18,7 +18,8 @@ const READS_TOGETHER = 8;
 /** Bytes between two runs that are rather read over than left out. */
 const GAP_BYTES = 32 * 1024;
 
-interface BlockRange {
+/** A run of blocks. */
+export interface BlockRange {
   readonly address: number; // block index
   readonly blocks: number;
 }

@@ -3,8 +3,8 @@
  *
  * - Trees are changed by the ordinary copy-on-write machinery, but nothing is counted and nothing
  *   freed: what refers to what is found out by a walk when all trees stand.
- * - `settle` writes what has been made when it takes too much memory; only to blocks of
- *   FreeBlocks, so it switches nothing.
+ * - `settle` writes what has been made when it takes too much memory; only to blocks that are
+ *   free, so it switches nothing.
  */
 
 import type { BlockRun } from '../alloc/block-run.js';
@@ -12,15 +12,15 @@ import type { BlockDevice } from '../blockdev/block-device.js';
 import type { Io } from '../blockdev/io.js';
 import type { ComparatorRegistry } from '../btree/comparator.js';
 import { Forest } from '../btree/forest.js';
-import type { Node } from '../btree/node.js';
+import type { Node, NodePlace } from '../btree/node.js';
 import type { GroupSummary } from '../format/group-summary.js';
 import { type Superblock, storeTagOf } from '../format/superblock.js';
 import { SCHEMAS } from '../onode/schemas.js';
-import { writeRuns } from '../txn/checkpoint.js';
+import { placesOf, writeRuns } from '../txn/checkpoint.js';
+import { Healer } from '../txn/healer.js';
 import { DeviceNodeReader } from '../txn/node-reader.js';
 import type { CheckContext } from './context.js';
 import type { DeviceMap } from './device-map.js';
-import type { FreeBlocks } from './free-blocks.js';
 import { NumberSet } from './number-set.js';
 
 /** Blocks that all damaged ranges share: they need as many entries as they are times as long. */
@@ -29,13 +29,25 @@ const DAMAGED_BLOCKS = 64;
 /** Bytes of clean nodes in memory. */
 const CACHE_BYTES = 16 * 1024 * 1024;
 
+/** Where a repair has blocks from. */
+export interface BlockSource {
+  /** Groups of all blocks that were taken; others may add groups that need a bitmap. */
+  readonly touched: Set<number>;
+  /** Takes a run of `length` blocks. @throws StoreError E_NO_SPACE */
+  take(length: number): Io<number>;
+  /** Gives back what was taken and not written. */
+  giveBack(start: number, length: number): void;
+}
+
 export interface RepairContextOptions {
   /** A check of the state that is repaired, which reports nothing. */
   readonly check: CheckContext;
-  readonly free: FreeBlocks;
+  readonly free: BlockSource;
   readonly windowBlocks: number;
   readonly dirtyBytesMax: number;
   readonly knownSummaries: ReadonlyMap<number, GroupSummary> | undefined;
+  /** Nothing may be given up: trees that can't be walked to their ends are an error. */
+  readonly mustBeWhole?: boolean;
 }
 
 export class RepairContext {
@@ -46,7 +58,7 @@ export class RepairContext {
   readonly superblock: Superblock;
   /** A check of it that reports nothing. */
   readonly check: CheckContext;
-  readonly free: FreeBlocks;
+  readonly free: BlockSource;
   readonly forest: Forest;
   readonly storeTag: number;
   readonly windowBlocks: number;
@@ -54,6 +66,8 @@ export class RepairContext {
   readonly dirtyBytesMax: number;
   /** Bitmaps of a state that has lost its own summaries. */
   readonly knownSummaries: ReadonlyMap<number, GroupSummary> | undefined;
+  /** Trees that can't be walked to their ends are an error. */
+  readonly mustBeWhole: boolean;
   /** Nodes below which all may stay as it is. */
   readonly sound = new NumberSet();
   #damaged: BlockRun | undefined;
@@ -70,10 +84,11 @@ export class RepairContext {
     this.windowBlocks = options.windowBlocks;
     this.dirtyBytesMax = options.dirtyBytesMax;
     this.knownSummaries = options.knownSummaries;
+    this.mustBeWhole = options.mustBeWhole ?? false;
     this.storeTag = storeTagOf(superblock.uuid);
     const { blockSize } = map;
     this.forest = new Forest({
-      reader: new DeviceNodeReader(device, blockSize),
+      reader: new DeviceNodeReader(device, blockSize, new Healer(device, superblock, true)),
       blockSize,
       nodeSize: superblock.nodeSize,
       storeTag: this.storeTag,
@@ -107,6 +122,13 @@ export class RepairContext {
     return this.#damaged;
   }
 
+  /** Places for something of `length` blocks, as many as the store keeps copies. */
+  *place(length: number): Io<NodePlace> {
+    const address = yield* this.free.take(length);
+    const isTwice = this.superblock.metadataCopies === 2;
+    return { address, copy: isTwice ? yield* this.free.take(length) : 0 };
+  }
+
   /** Writes what has been made if it takes too much memory. Between changes of trees only. */
   *settle(): Io<void> {
     this.forest.trim();
@@ -121,7 +143,7 @@ export class RepairContext {
     const { forest } = this;
     const nodes = forest.freeze();
     for (const node of nodes) {
-      if (node.address < 0) forest.assign(node, yield* this.free.take(node.length));
+      if (node.address < 0) forest.assign(node, yield* this.place(node.length));
     }
     yield* this.writeNodes(nodes);
   }
@@ -130,8 +152,7 @@ export class RepairContext {
   *writeNodes(nodes: readonly Node[]): Io<void> {
     const { device, forest } = this;
     for (const node of nodes) forest.seal(node);
-    const runs = nodes.map(({ address, page }) => ({ address, bytes: page }));
-    runs.sort((a, b) => a.address - b.address);
+    const runs = placesOf(nodes).sort((a, b) => a.address - b.address);
     yield* writeRuns(device, runs, this.map.blockSize);
     forest.clean(nodes);
   }

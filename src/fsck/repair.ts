@@ -3,7 +3,8 @@
  *
  * 1. A check says what is wrong; where nothing is that a repair could heal, nothing is written.
  * 2. The newest superblock goes to all four slots: both states are the same, and a block that it
- *    does not refer to is free.
+ *    does not refer to is free. Where it has lost something that the one before it has not, that
+ *    one goes there, and 5 loses nothing (older-state.ts).
  * 3. Trees are mended, from the collections down, by copying: new nodes go to blocks that are
  *    free. Then reference counts, bitmaps and summaries are made anew from what the trees refer
  *    to. The drop list ends: what only it referred to is free by that.
@@ -11,8 +12,9 @@
  * 5. What the journal holds is applied; a damaged record is cut off, and all behind it.
  * 6. Another check says what is left.
  *
- * - Before the switch nothing is overwritten that anything refers to: a repair that is killed
- *   leaves the store as it was, or mended, and can be run again.
+ * - Before the switch nothing is overwritten that anything refers to, but bad copies by their own
+ *   bytes, where nothing else is wrong with trees or space: a repair that is killed leaves the store
+ *   as it was, or mended, and can be run again.
  * - Data is never written over: what differs from its checksum stays a damaged range.
  * - Memory is bounded as that of a check is, and by the number of damaged nodes.
  */
@@ -28,21 +30,24 @@ import { ROLE } from '../format/role.js';
 import { isWritable, type Superblock } from '../format/superblock.js';
 import { SUPERBLOCK_EMBED_MAX } from '../txn/checkpoint.js';
 import { SYSTEM_ENVIRONMENT } from '../txn/environment.js';
+import { Healer } from '../txn/healer.js';
 import { type JournalPlace, placeJournal } from '../txn/journal-place.js';
 import { openEngine } from '../txn/recovery.js';
 import { DROP_FIRST, STORE_SPECS } from '../txn/store-state.js';
 import { readSuperblocks } from '../txn/superblock-slots.js';
 import { SuperblockWriter } from '../txn/superblock-writer.js';
-import { CheckContext } from './context.js';
-import { DeviceMap } from './device-map.js';
-import { type Finding, type FindingCode, Findings, REMEDIES, type Remedy } from './finding.js';
+import { type Finding, type FindingCode, REMEDIES, type Remedy } from './finding.js';
 import { FreeBlocks } from './free-blocks.js';
-import { type FsckOptions, type FsckReport, fsck, WINDOW_BLOCKS } from './fsck.js';
+import { type FsckOptions, type FsckReport, fsck, WINDOW_BLOCKS, walkAll } from './fsck.js';
+import { innerCheck } from './inner-check.js';
 import { checkJournal } from './journal-check.js';
 import { inferStore } from './lost-superblock.js';
 import { CollectionsMender, ReservationsMender } from './object-repair.js';
+import { wholeOlderState } from './older-state.js';
+import { holdOrphans } from './orphan-scan.js';
 import { RepairContext } from './repair-context.js';
 import { salvage } from './salvage.js';
+import { checkBitmap } from './space-check.js';
 import { rebuildSpace } from './space-rebuild.js';
 import { type Mender, mendTree } from './tree-repair.js';
 
@@ -72,6 +77,8 @@ export interface RepairReport {
   /** What the check behind the repair says: that before it, if nothing was written. */
   readonly after: FsckReport;
   readonly isRepaired: boolean;
+  /** It went on from the state of the older superblock, which was whole. */
+  readonly isOlderState: boolean;
   /** Transactions of the journal that were applied. */
   readonly replayed: number;
   /** Those that could not be applied to what is left. */
@@ -116,36 +123,61 @@ export function* repair(device: BlockDevice, options: RepairOptions): Io<RepairR
       const place = { superblock: inferred.superblock, superblocks: new SuperblockWriter(device) };
       yield* mendStore(device, place, options, true, inferred.summaries);
       const after = yield* fsck(device, { ...options, onFinding: options.onLeft });
-      return { before, after, isRepaired: true, replayed: 0, skipped: 0 };
+      return { before, after, isRepaired: true, ...NOTHING_APPLIED };
     }
   }
   const healable = [...codes].filter((code) => REMEDIES[code].remedy !== 'none');
   if (healable.length === 0) {
-    return { before, after: before, isRepaired: false, replayed: 0, skipped: 0 };
+    return { before, after: before, isRepaired: false, ...NOTHING_APPLIED };
   }
-  const settledSlots = yield* settleSlots(device, options);
-  const needsTrees = healable.some((code) => !OUTSIDE_TREES.has(code));
-  if (needsTrees) yield* mendStore(device, settledSlots, options, before.isIncomplete);
+  const { newest, older } = yield* readSuperblocks(device);
+  if (!isWritable(newest)) {
+    throw new StoreError('E_VERSION', 'Cannot repair: a newer version has features there');
+  }
+  const { journalDevice, acceptJournalLoss: acceptLoss = false } = options;
+  const environment = SYSTEM_ENVIRONMENT;
+  const where = { device, journalDevice, acceptLoss, readOnly: false, environment };
+  const { superblock: placed, superblocks } = yield* placeJournal(where, newest);
+  // Where the device fails to read, what the journal makes anew could go to the same place.
+  const mayGoBack = before.isIncomplete && !codes.has('unreadable');
+  const whole = mayGoBack ? yield* wholeOlderState(device, placed, older, options) : undefined;
+  // All four slots hold the state from which the repair goes on.
+  const state = { ...(whole ?? placed), cleanClose: false };
+  const superblock = yield* writeTwice(device, superblocks, state);
+  const inTrees = healable.filter((code) => !OUTSIDE_TREES.has(code));
+  if (whole === undefined && inTrees.length > 0) {
+    const areCopies = inTrees.every((code) => code === 'copy-damaged');
+    const isHealed = areCopies && (yield* healCopies(device, superblock, options));
+    if (!isHealed)
+      yield* mendStore(device, { superblock, superblocks }, options, before.isIncomplete);
+  }
   const settled = yield* settleJournal(device, options);
   const after = yield* fsck(device, { ...options, onFinding: options.onLeft });
-  return { before, after, isRepaired: true, ...settled };
+  return { before, after, isRepaired: true, isOlderState: whole !== undefined, ...settled };
 }
 
 /** The state that is repaired, and how superblocks of it are written. */
 type Settled = Pick<JournalPlace, 'superblock' | 'superblocks'>;
 
-/** Writes the newest superblock to all four slots, under new numbers. */
-function* settleSlots(device: BlockDevice, options: RepairOptions): Io<Settled> {
-  const { journalDevice, acceptJournalLoss: acceptLoss = false } = options;
-  const { newest } = yield* readSuperblocks(device);
-  if (!isWritable(newest)) {
-    throw new StoreError('E_VERSION', 'Cannot repair: a newer version has features there');
-  }
-  const environment = SYSTEM_ENVIRONMENT;
-  const where = { device, journalDevice, acceptLoss, readOnly: false, environment };
-  const { superblock, superblocks } = yield* placeJournal(where, newest);
-  const state = { ...superblock, cleanClose: false };
-  return { superblock: yield* writeTwice(device, superblocks, state), superblocks };
+const NOTHING_APPLIED = { isOlderState: false, replayed: 0, skipped: 0 } as const;
+
+/** Writes bad copies anew from the other ones, in their places; false when not all could be. */
+function* healCopies(
+  device: BlockDevice,
+  superblock: Superblock,
+  options: RepairOptions,
+): Io<boolean> {
+  const healer = new Healer(device, superblock, false);
+  const context = innerCheck(
+    device,
+    superblock,
+    options,
+    () => undefined,
+    (address, page) => healer.healIo(address, page, () => true),
+  );
+  const { groups } = yield* walkAll(context);
+  for (const [group, summary] of groups.summaries) yield* checkBitmap(context, group, summary);
+  return healer.bad === healer.healed;
 }
 
 /** Writes a state as the next two superblocks; gives the second. All of it is durable. */
@@ -173,7 +205,7 @@ function* mendStore(
 ): Io<void> {
   const windowBlocks = options.windowBlocks ?? WINDOW_BLOCKS;
   const faults = new Set<FindingCode>();
-  const check = innerCheck(device, superblock, options, faults);
+  const check = innerCheck(device, superblock, options, ({ code }) => faults.add(code));
   const claims = yield* checkJournal(check);
   if (faults.has('unreadable')) {
     throw new StoreError('E_IO', 'Cannot repair: what the journal has claimed cannot be read');
@@ -182,6 +214,7 @@ function* mendStore(
   const { dirtyBytesMax = DIRTY_BYTES_MAX } = options;
   const parts = { check, free, windowBlocks, dirtyBytesMax, knownSummaries: summaries };
   const repairing = new RepairContext(parts);
+  if (isIncomplete) free.beforeMarked = () => holdOrphans(repairing, free);
   const mender = new CollectionsMender(repairing);
   const draft = yield* mendTrees(repairing, mender);
   const found = isIncomplete ? yield* salvage(repairing, draft, mender) : draft;
@@ -190,25 +223,6 @@ function* mendStore(
   // What was made last is of the generation before the one that is being filled now.
   const epoch = repairing.generation - 1;
   yield* writeTwice(device, superblocks, { ...whole, epoch, writtenMs: Date.now() });
-}
-
-/** A check for the repair itself: what it finds goes to `faults`. */
-function innerCheck(
-  device: BlockDevice,
-  superblock: Superblock,
-  { comparators, journalDevice }: RepairOptions,
-  faults: Set<FindingCode>,
-): CheckContext {
-  return new CheckContext({
-    device,
-    journalDevice,
-    superblock,
-    map: new DeviceMap(device, superblock),
-    findings: new Findings(({ code }) => faults.add(code)),
-    comparators,
-    deep: false,
-    progress: () => undefined,
-  });
 }
 
 /** Mends the trees that hold something; all nodes are on the device then. */

@@ -18,9 +18,10 @@ import { decodeReservation } from '../txn/reservation.js';
 import { DROP_FIRST, STORE_SPECS } from '../txn/store-state.js';
 import { BlobVisitor } from './blob-tree.js';
 import type { CheckContext } from './context.js';
-import { decoded, type FindingCode, type Place, type Where } from './finding.js';
+import { decoded, type FindingCode, type Place, placeIn, type Where } from './finding.js';
 import { ObjectsVisitor, ValuesVisitor } from './object-trees.js';
-import { placeIn, type TreeVisitor, walkDropped } from './tree-walk.js';
+import { readPointer } from './stored-node.js';
+import { type TreeVisitor, walkDropped } from './tree-walk.js';
 
 /** What all visitors of the store's own trees have in common: they are nobody's. */
 abstract class ServiceVisitor implements TreeVisitor {
@@ -69,10 +70,13 @@ export class DropsVisitor extends ServiceVisitor {
 
   protected record(node: Node, keyStart: number, valueStart: number): Io<void> | undefined {
     const number = getU64BigEndian(node.page, keyStart);
-    const { nextDrop } = this.context.superblock;
+    const { map, superblock } = this.context;
+    const { nextDrop } = superblock;
+    const root = readPointer(node.page, valueStart + 1, map.blockSize);
+    const where = map.runInside(root.address, root.blocks);
     if (!(number < nextDrop)) {
-      this.add('drop-number', `Number ${number} is not below ${nextDrop}`);
-    } else if (number < DROP_FIRST) this.add('drop-parked', `Drop ${number} is parked`);
+      this.add('drop-number', `Number ${number} is not below ${nextDrop}`, where);
+    } else if (number < DROP_FIRST) this.add('drop-parked', `Drop ${number} is parked`, where);
     const role = node.page[valueStart] as number;
     const visitor = this.#visitorOf(role);
     if (visitor !== undefined) {
@@ -140,10 +144,14 @@ export class GroupsVisitor extends ServiceVisitor {
     if (fault !== undefined) this.add('group-record', `Group ${group}: ${fault}`);
     if (!(group < groups.groupCount) || summary.address === 0) return;
     const where = placeIn(this.role, this.place);
-    const isThere = this.context.refer(summary.address, 1, `Bitmap of group ${group}`, where);
-    if (isThere && this.context.isInWindow(groups.startOf(group))) {
-      this.summaries.set(group, summary);
+    const misplaced = this.context.refer(summary.address, 1);
+    if (misplaced !== undefined) {
+      this.context.addMisplaced(misplaced, summary.address, 1, `Bitmap of group ${group}`, where);
+      return;
     }
+    const places = { address: summary.address, copy: summary.copy, blocks: 1 };
+    this.context.referCopy(places, `bitmap of group ${group}`, where);
+    if (this.context.isInWindow(groups.startOf(group))) this.summaries.set(group, summary);
   }
 
   #fault(group: number, summary: GroupSummary, birth: number): string | undefined {
@@ -185,7 +193,8 @@ export class ReferencesVisitor extends ServiceVisitor {
     const isSound = length > 0 && count > 1 && start + length <= map.blocks;
     if (!isSound || start < end) {
       const what = `Blocks ${start}+${length} with ${count} references`;
-      this.add('reference-record', `${what} cannot be, or overlap what ends at ${end}`);
+      const where = map.runInside(start, length);
+      this.add('reference-record', `${what} cannot be, or overlap what ends at ${end}`, where);
     } else if (start === end && count === before.count) {
       this.add(
         'reference-unmerged',

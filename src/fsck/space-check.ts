@@ -14,6 +14,7 @@ import type { Io } from '../blockdev/io.js';
 import { BLOCK_HEADER, BLOCK_TYPE, blockFault } from '../format/block.js';
 import type { GroupSummary } from '../format/group-summary.js';
 import type { CheckContext } from './context.js';
+import { readKept } from './copies.js';
 import type { FindingCode } from './finding.js';
 import type { PendingClaims } from './journal-check.js';
 import { type ReferenceRun, ReferencesVisitor } from './service-trees.js';
@@ -148,7 +149,7 @@ function* checkGroup(
   if (summary !== undefined) checkSummary(context, group, summary, marked);
 }
 
-/** The bits of a written bitmap; undefined when they can't be trusted. */
+/** The bits of a written bitmap; undefined when they can't be trusted. Looks at both copies. */
 export function* readBitmap(
   context: CheckContext,
   group: number,
@@ -156,21 +157,29 @@ export function* readBitmap(
 ): Io<Uint8Array | undefined> {
   const { map, findings } = context;
   const { address, birth, low, high } = summary;
-  const page = yield* map.read(address, 1);
   const where = { tree: 'groups', ...map.run(address, 1) };
-  if (typeof page === 'string') {
-    findings.add('unreadable', `Cannot read bitmap of group ${group}: ${page}`, where);
+  const identity = { type: BLOCK_TYPE.bitmap, level: 0, role: 0, address, birth } as const;
+  const fault = (page: Uint8Array) => blockFault(page, identity, low, high);
+  const found = yield* readKept(map, { ...summary, blocks: 1, fault }, true);
+  if ('reason' in found) {
+    const { isUnreadable, reason } = found;
+    if (isUnreadable)
+      findings.add('unreadable', `Cannot read bitmap of group ${group}: ${reason}`, where);
+    else findings.add('bitmap-damaged', `Bitmap of group ${group}: ${reason}`, where);
     return undefined;
   }
-  const identity = { type: BLOCK_TYPE.bitmap, level: 0, role: 0, address, birth } as const;
-  const fault = blockFault(page, identity, low, high);
-  if (fault === undefined) context.checkCopy(page, low, high, where);
+  const { page, bad } = found;
+  if (bad !== undefined) {
+    yield* context.badCopy(bad, page, `bitmap of group ${group}`, { tree: 'groups' });
+  }
+  context.checkCopy(page, low, high, where);
   const bits = page.subarray(BLOCK_HEADER.size);
   const size = map.groups.sizeOf(group);
-  const tail = hasZeroTail(bits, size) ? undefined : `bits behind its ${size} blocks are set`;
-  if (fault === undefined && tail === undefined) return bits;
-  findings.add('bitmap-damaged', `Bitmap of group ${group}: ${fault ?? tail}`, where);
-  return fault === undefined ? bits : undefined;
+  if (!hasZeroTail(bits, size)) {
+    const message = `Bitmap of group ${group}: bits behind its ${size} blocks are set`;
+    findings.add('bitmap-damaged', message, where);
+  }
+  return bits;
 }
 
 /** The bits of a group without a bitmap: all free but the fixed places. */

@@ -10,13 +10,15 @@
 
 import { GroupBitmap } from '../alloc/group-bitmap.js';
 import type { Io } from '../blockdev/io.js';
+import type { NodePlace } from '../btree/node.js';
 import { emptyRoot } from '../btree/root-record.js';
 import { Tree } from '../btree/tree.js';
+import { CorruptError } from '../errors.js';
 import { BLOCK_HEADER } from '../format/block.js';
 import { setU32, setU64BigEndian } from '../format/bytes.js';
 import { checksum } from '../format/checksum.js';
 import type { Superblock } from '../format/superblock.js';
-import { SUPERBLOCK_EMBED_MAX } from '../txn/checkpoint.js';
+import { SUPERBLOCK_EMBED_MAX, writeRuns } from '../txn/checkpoint.js';
 import { GROUPS_SPEC, putSummary, sealBitmap } from '../txn/group-store.js';
 import { REFERENCE } from '../txn/reference-table.js';
 import { STORE_SPECS } from '../txn/store-state.js';
@@ -30,6 +32,7 @@ const NO_SUMMARY = {
   free: 0,
   longest: 0,
   address: 0,
+  copy: 0,
   birth: 0,
   low: 0,
   high: 0,
@@ -61,6 +64,9 @@ export function* eachWindow(
   for (let group = 0; group < groups.groupCount; group += step) {
     context.beginPass(groups.startOf(group), Math.min(blocks, groups.startOf(group + step)));
     const walked = yield* walkAll(context);
+    if (repair.mustBeWhole && context.isIncomplete) {
+      throw new CorruptError('Cannot count what is in use: a part of the trees is damaged');
+    }
     const { objects, bytes: storedBytes } = walked.collections;
     totals = { objects, storedBytes };
     yield* visit(context, walked);
@@ -146,10 +152,10 @@ class ReferenceRuns {
 class GroupsBuilder {
   readonly #repair: RepairContext;
   readonly #tree: Tree;
-  /** Address of each group's bitmap. */
-  readonly #bitmaps = new Map<number, number>();
-  /** Addresses for the nodes of the tree. */
-  readonly #places: number[] = [];
+  /** Places of each group's bitmap. */
+  readonly #bitmaps = new Map<number, NodePlace>();
+  /** Places for the nodes of the tree. */
+  readonly #places: NodePlace[] = [];
 
   constructor(repair: RepairContext) {
     this.#repair = repair;
@@ -161,10 +167,8 @@ class GroupsBuilder {
     const { forest } = this.#repair;
     yield* this.#placeAll();
     const own = new NumberSet();
-    for (const address of this.#bitmaps.values()) own.add(address);
-    for (const address of this.#places) {
-      for (let i = 0; i < this.#nodeBlocks; i++) own.add(address + i);
-    }
+    for (const place of this.#bitmaps.values()) addBlocks(own, place, 1);
+    for (const place of this.#places) addBlocks(own, place, this.#nodeBlocks);
     const repair = this.#repair;
     const write = this.#writeBitmap.bind(this);
     yield* eachWindow(repair, draft, function* ({ blocks, map }) {
@@ -175,7 +179,7 @@ class GroupsBuilder {
     });
     const root = repair.edit(() => this.#tree.encodeRoot(SUPERBLOCK_EMBED_MAX));
     const nodes = forest.freeze();
-    for (const [i, node] of nodes.entries()) forest.assign(node, this.#places[i] as number);
+    for (const [i, node] of nodes.entries()) forest.assign(node, this.#places[i] as NodePlace);
     yield* repair.writeNodes(nodes);
     forest.resolveReferences(root, 0, root.length, GROUPS_SPEC.role);
     return root;
@@ -192,15 +196,20 @@ class GroupsBuilder {
     do {
       for (const group of free.touched) {
         if (this.#bitmaps.has(group)) continue;
-        this.#bitmaps.set(group, yield* free.take(1));
+        this.#bitmaps.set(group, yield* this.#repair.place(1));
         this.#put(group, NO_SUMMARY);
       }
       this.#repair.edit(() => this.#tree.encodeRoot(SUPERBLOCK_EMBED_MAX));
       missing = [...forest.unplaced()].length - this.#places.length;
-      for (let i = 0; i < missing; i++) this.#places.push(yield* free.take(this.#nodeBlocks));
+      for (let i = 0; i < missing; i++) {
+        this.#places.push(yield* this.#repair.place(this.#nodeBlocks));
+      }
     } while (missing > 0 || this.#bitmaps.size < free.touched.size);
     const nodes = [...forest.unplaced()].length;
-    for (const start of this.#places.splice(nodes)) free.giveBack(start, this.#nodeBlocks);
+    for (const { address, copy } of this.#places.splice(nodes)) {
+      free.giveBack(address, this.#nodeBlocks);
+      if (copy !== 0) free.giveBack(copy, this.#nodeBlocks);
+    }
   }
 
   #put(group: number, summary: Parameters<typeof putSummary>[2]): void {
@@ -210,8 +219,9 @@ class GroupsBuilder {
   /** Writes the bitmap of a group, if it has one, from counted references and our own blocks. */
   *#writeBitmap(group: number, blocks: BlockCounts, own: NumberSet): Io<void> {
     const { map, device, storeTag, generation } = this.#repair;
-    const address = this.#bitmaps.get(group);
-    if (address === undefined) return;
+    const place = this.#bitmaps.get(group);
+    if (place === undefined) return;
+    const { address, copy } = place;
     const start = map.groups.startOf(group);
     const size = map.groups.sizeOf(group);
     const page = new Uint8Array(map.blockSize);
@@ -224,8 +234,21 @@ class GroupsBuilder {
     const { low, high } = checksum;
     const bitmap = GroupBitmap.fromBytes(bits, size);
     const [free, longest] = [bitmap.free, bitmap.longestFree()];
-    this.#put(group, { free, longest, address, birth: generation, low, high, unerased: true });
-    yield { kind: 'write', device, offset: map.offsetOf(address), sources: [page], durable: true };
+    const seal = { birth: generation, low, high };
+    this.#put(group, { free, longest, address, copy, ...seal, unerased: true });
+    const runs = copy === 0 ? [address] : [address, copy];
+    yield* writeRuns(
+      device,
+      runs.map((run) => ({ address: run, bytes: page })),
+      map.blockSize,
+    );
     yield { kind: 'pause' };
+  }
+}
+
+function addBlocks(blocks: NumberSet, { address, copy }: NodePlace, length: number): void {
+  for (let i = 0; i < length; i++) {
+    blocks.add(address + i);
+    if (copy !== 0) blocks.add(copy + i);
   }
 }

@@ -17,8 +17,7 @@ import {
   pointerStoredBytes,
   type RootParts,
 } from '../btree/root-record.js';
-import { BLOCK_HEADER, BLOCK_TYPE, blockFault } from '../format/block.js';
-import { getU16, getU32 } from '../format/bytes.js';
+import { BLOCK_TYPE, blockFault } from '../format/block.js';
 import {
   isPlain,
   isProvisional,
@@ -29,11 +28,13 @@ import {
   pointerBirth,
   pointerChecksumHigh,
   pointerChecksumLow,
+  pointerCopy,
   pointerLength,
   pointerLevel,
   pointerRecords,
 } from '../format/pointer.js';
 import { SCHEMAS } from '../onode/schemas.js';
+import { type BadPlace, readKept } from './copies.js';
 import type { DeviceMap } from './device-map.js';
 import { decoded, type FindingCode } from './finding.js';
 
@@ -47,6 +48,7 @@ export interface Figures {
 /** A decoded POINTER. */
 export interface StoredPointer extends Figures {
   readonly address: number; // block index
+  readonly copy: number; // block index, 0 without a second copy
   readonly blocks: number;
   readonly level: number;
   readonly birth: number; // epoch
@@ -66,6 +68,7 @@ export interface Refusal {
 export function readPointer(bytes: Uint8Array, at: number, blockSize: number): StoredPointer {
   return {
     address: pointerAddress(bytes, at),
+    copy: pointerCopy(bytes, at),
     blocks: pointerLength(bytes, at),
     level: pointerLevel(bytes, at),
     birth: pointerBirth(bytes, at),
@@ -84,27 +87,49 @@ function pointerFault(bytes: Uint8Array, at: number, blockSize: number): string 
   if (length === 0 || length * blockSize > NODE_SIZE_MAX) return `length is ${length} blocks`;
   if (pointerLevel(bytes, at) > LEVEL_MAX) return `level ${pointerLevel(bytes, at)} is too high`;
   if (((bytes[at + POINTER.flags] as number) & ~POINTER_FLAG.plain) !== 0) return 'unknown flags';
-  if (getU16(bytes, at + POINTER.reserved) !== 0) return 'reserved bytes are not zero';
   if (!Number.isFinite(pointerStoredBytes(bytes, at))) return 'byte count is not a number';
   return undefined;
 }
 
-/** The node that a sound pointer into the device names. */
-export function* loadNode(
+/** A node, and the place of the two that does not hold it. */
+export interface FoundNode {
+  readonly node: Node;
+  readonly bad: BadPlace | undefined;
+}
+
+/**
+ * The node that a sound pointer into the device names, from either of its places; `both` are
+ * looked at where that is asked.
+ */
+export function* findNode(
   map: DeviceMap,
   pointer: StoredPointer,
   role: number,
-): Io<Node | Refusal> {
-  const { address, blocks, level, birth } = pointer;
-  const page = yield* map.read(address, blocks);
-  if (typeof page === 'string') return { code: 'unreadable', reason: page };
+  both: boolean,
+): Io<FoundNode | Refusal> {
+  const { address, blocks, level, birth, low, high } = pointer;
   const identity = { type: BLOCK_TYPE.node, level, role, address, birth };
-  const fault = blockFault(page, identity, pointer.low, pointer.high);
-  if (fault !== undefined) return { code: 'node-damaged', reason: fault };
+  const fault = (page: Uint8Array) => blockFault(page, identity, low, high);
+  const found = yield* readKept(map, { ...pointer, fault }, both);
+  if ('reason' in found) {
+    return { code: found.isUnreadable ? 'unreadable' : 'node-damaged', reason: found.reason };
+  }
+  const { page, bad } = found;
   const node = new Node(NODE_STATE.clean);
   node.address = address;
   node.length = blocks;
-  return adopt(node, page, BODY_START, page.length - BODY_START, level, role, birth, map.blockSize);
+  const { blockSize } = map;
+  const adopted = adopt(
+    node,
+    page,
+    BODY_START,
+    page.length - BODY_START,
+    level,
+    role,
+    birth,
+    blockSize,
+  );
+  return 'code' in adopted ? adopted : { node, bad };
 }
 
 /** The embedded root of a decoded record, `birth` being that of the leaf that holds the record. */
@@ -164,10 +189,4 @@ function sumOf(node: Node, blockSize: number): Figures {
     plain &&= child.plain;
   }
   return { records, bytes, plain };
-}
-
-/** True when the copy of its checksum in a block's header is the one that its pointer has. */
-export function hasOwnChecksum(page: Uint8Array, low: number, high: number): boolean {
-  const at = BLOCK_HEADER.checksum;
-  return getU32(page, at) === low && getU32(page, at + 4) === high;
 }

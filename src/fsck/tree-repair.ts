@@ -27,13 +27,15 @@ import {
 import { Tree } from '../btree/tree.js';
 import { searchOrder, type TreeSpec } from '../btree/tree-spec.js';
 import { hasCode, StoreError } from '../errors.js';
+import { hasOwnChecksum } from '../format/block.js';
+import { copyFault } from './copies.js';
 import type { RepairContext } from './repair-context.js';
 import {
   embeddedRoot,
   type Figures,
+  type FoundNode,
   figuresOf,
-  hasOwnChecksum,
-  loadNode,
+  findNode,
   readPointer,
   type StoredPointer,
 } from './stored-node.js';
@@ -193,11 +195,12 @@ class Mending {
   *#pointer(bytes: Uint8Array, at: number, bounds: Bounds): Io<Outcome | undefined> {
     const { map, sound, superblock } = this.#repair;
     const pointer = readPointer(bytes, at, map.blockSize);
-    const node = yield* this.#load(pointer);
-    if (node === undefined) {
+    const found = yield* this.#load(pointer);
+    if (found === undefined) {
       this.#mender.lost?.();
       return undefined;
     }
+    const { node } = found;
     const { address, birth } = pointer;
     const gaps = this.#mender.gaps?.length;
     const isKnown = sound.has(address) && this.#isInBounds(node, bounds);
@@ -207,18 +210,19 @@ class Mending {
     if (figures !== undefined && figures.records < pointer.records) this.#mender.lost?.();
     if (outcome !== 'keep') return outcome;
     if (this.#mender.gaps?.length === gaps) sound.add(address);
-    const isWhole = hasOwnChecksum(node.page, pointer.low, pointer.high);
+    const isDouble = found.bad === undefined && copyFault(map, pointer) === undefined;
+    const isWhole = isDouble && hasOwnChecksum(node.page, pointer.low, pointer.high);
     const isRight = isWhole && birth <= superblock.epoch && isSame(pointer, figures);
     if (!isRight) return this.#copyOf(bytes, at);
     return birth > bounds.birth ? this.#treeOf(bytes, at) : 'keep';
   }
 
-  *#load(pointer: StoredPointer): Io<Node | undefined> {
+  *#load(pointer: StoredPointer): Io<FoundNode | undefined> {
     const { map } = this.#repair;
     const { fault, address, blocks } = pointer;
     if (fault !== undefined || map.placeFault(address, blocks) !== undefined) return undefined;
-    const node = yield* loadNode(map, pointer, this.#spec.role);
-    return 'code' in node || !this.#hasShape(node) ? undefined : node;
+    const found = yield* findNode(map, pointer, this.#spec.role, true);
+    return 'code' in found || !this.#hasShape(found.node) ? undefined : found;
   }
 
   #hasShape({ keySize, valueSize }: Node): boolean {

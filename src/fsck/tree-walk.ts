@@ -24,14 +24,17 @@ import {
 } from '../btree/root-record.js';
 import { searchOrder, type TreeSpec } from '../btree/tree-spec.js';
 import { hasCode } from '../errors.js';
-import { ROLE_NAMES, type Role } from '../format/role.js';
-import type { CheckContext } from './context.js';
-import type { FindingCode, Place } from './finding.js';
+import { hasOwnChecksum } from '../format/block.js';
+import type { Role } from '../format/role.js';
+import { type CheckContext, OTHER_CHECKSUM } from './context.js';
+import { copyFault } from './copies.js';
+import { type FindingCode, type Place, placeIn } from './finding.js';
+import type { BlockRange } from './read-ahead.js';
 import {
   embeddedRoot,
   type Figures,
   figuresOf,
-  loadNode,
+  findNode,
   readPointer,
   type StoredPointer,
 } from './stored-node.js';
@@ -42,6 +45,8 @@ export interface TreeVisitor {
   /** What the tree must be; undefined where its root record may say anything. */
   readonly spec: TreeSpec | undefined;
   readonly place: Place;
+  /** Somebody asks for the figures of the tree. */
+  readonly isCounted?: boolean;
   /** A leaf, met for the first time, from entry `first` on; its page is the visitor's. */
   leaf(node: Node, first: number): Io<void>;
   /** A node that was met before: nothing below it is walked now. */
@@ -69,14 +74,10 @@ interface Bounds {
   readonly birth: number;
 }
 
-/** The place of a finding in a tree of this role. */
-export function placeIn(role: number, place: Place): Place {
-  return { ...place, tree: ROLE_NAMES[role] ?? `role ${role}` };
-}
-
 /**
  * Walks the tree of a root record, which fills `bytes[at, end)` and stands in something born in
- * epoch `birth`. Gives the figures that the root states; undefined when there is no telling.
+ * epoch `birth`. Gives the figures that the root states, if the visitor `isCounted`; undefined when
+ * there is no telling.
  */
 export function* walkRoot(
   context: CheckContext,
@@ -177,7 +178,7 @@ class Walk {
     }
     if (!this.#hasShape(node, tree)) return undefined;
     this.#checkKeys(node, tree, bounds);
-    const figures = figuresOf(node, blockSize);
+    const figures = this.#visitor.isCounted === true ? figuresOf(node, blockSize) : undefined;
     yield* this.#below(node, tree, bounds);
     return figures;
   }
@@ -186,18 +187,23 @@ class Walk {
   *pointer(pointer: StoredPointer, tree: OpenTree, bounds: Bounds): Io<void> {
     const context = this.#context;
     if (!this.#checkPointer(pointer, bounds)) return;
-    const node = yield* loadNode(context.map, pointer, this.#visitor.role);
-    if ('code' in node) {
-      this.#lose(node.code, `Cannot read node: ${node.reason}`, pointer);
+    const { isReporting } = context;
+    const found = yield* findNode(context.map, pointer, this.#visitor.role, isReporting);
+    if ('code' in found) {
+      this.#lose(found.code, `Cannot read node: ${found.reason}`, pointer);
       return;
     }
+    const { node, bad } = found;
+    if (bad !== undefined && isReporting)
+      yield* context.badCopy(bad, node.page, 'node', this.#place);
     if (!this.#hasShape(node, tree)) return;
     this.#checkKeys(node, tree, bounds);
     this.#checkTotals(node, pointer);
     const { isResuming } = context;
     if (isResuming || context.visited.isNew(pointer)) {
-      const where = { ...this.#place, ...runOf(pointer, context.map.blockSize) };
-      context.checkCopy(node.page, pointer.low, pointer.high, where);
+      if (!hasOwnChecksum(node.page, pointer.low, pointer.high)) {
+        this.#add('block-copy', OTHER_CHECKSUM, pointer);
+      }
       yield* context.turn(pointer);
       yield* this.#below(node, tree, bounds);
       if (!isResuming) context.visited.walked?.(pointer);
@@ -225,17 +231,20 @@ class Walk {
 
   /** Reads children from `first` on ahead; gives the index of the first that is not among them. */
   *#readAhead(node: Node, first: number): Io<number> {
-    const { map, aheadBytes } = this.#context;
-    const runs: StoredPointer[] = [];
+    const { map, aheadBytes, isReporting } = this.#context;
+    const runs: BlockRange[] = [];
     let bytes = 0;
     let next = first;
     for (; next < node.count && bytes < aheadBytes; next++) {
       readEntry(node, next);
       const child = readPointer(node.page, entry.valueStart, map.blockSize);
-      const { address, blocks, fault } = child;
+      const { address, copy, blocks, fault } = child;
       if (fault !== undefined || map.placeFault(address, blocks) !== undefined) continue;
-      runs.push(child);
-      bytes += blocks * map.blockSize;
+      const isDouble = isReporting && copy !== 0 && copyFault(map, child) === undefined;
+      for (const place of isDouble ? [address, copy] : [address]) {
+        runs.push({ address: place, blocks });
+        bytes += blocks * map.blockSize;
+      }
     }
     if (runs.length > 1) yield* map.ahead.read(runs);
     return next;
@@ -251,7 +260,12 @@ class Walk {
     if (birth > bounds.birth) {
       this.#add('birth-order', `Node of epoch ${birth} is below one of ${bounds.birth}`, pointer);
     }
-    if (this.#context.refer(address, blocks, 'Node', this.#place)) return true;
+    const misplaced = this.#context.refer(address, blocks);
+    if (misplaced === undefined) {
+      this.#context.referCopy(pointer, 'node', this.#place);
+      return true;
+    }
+    this.#context.addMisplaced(misplaced, address, blocks, 'Node', this.#place);
     this.#lost();
     return false;
   }
@@ -353,9 +367,9 @@ export function* edgeLeaf(
     readEntry(at, edge === 'first' ? 0 : at.count - 1);
     const pointer = readPointer(at.page, entry.valueStart, context.map.blockSize);
     if (context.map.placeFault(pointer.address, pointer.blocks) !== undefined) return undefined;
-    const child = yield* loadNode(context.map, pointer, at.role);
+    const child = yield* findNode(context.map, pointer, at.role, false);
     if ('code' in child) return undefined;
-    at = child;
+    at = child.node;
   }
   return at;
 }

@@ -9,6 +9,8 @@
  */
 
 import type { Cursor } from '../btree/cursor.js';
+import { entry as record } from '../btree/node-view.js';
+import { findSole } from '../btree/root-record.js';
 import type { Tree } from '../btree/tree.js';
 import { CorruptError } from '../errors.js';
 import { copyOut, getU64BigEndian } from '../format/bytes.js';
@@ -26,6 +28,7 @@ import {
   sliceEntry,
 } from './extent-entry.js';
 import { inlineMax } from './limits.js';
+import { BLOB_SPEC } from './tree-specs.js';
 
 /** An entry and where it lies in the object. */
 export interface PlacedEntry {
@@ -124,9 +127,14 @@ export class BlobStream {
   /** The entries of [from, to), cut to the range, as copies that outlive the tree's next change. */
   *entries(from: number, to: number): Generator<PlacedEntry> {
     if (from >= to) return;
-    const cursor = this.#seek(from);
+    const cursor = this.#tree.cursor();
+    const isInside = cursor.seek(blobKey(from));
+    if (!isInside) cursor.seekLast();
+    else if (keyOf(cursor) > from) cursor.previous();
     while (cursor.valid) {
-      const { offset, entry } = this.#read(cursor);
+      const { valueBytes, valueStart, valueEnd } = cursor;
+      const offset = keyOf(cursor);
+      const entry = this.#decode(offset, valueBytes, valueStart, valueEnd);
       if (offset >= to) return;
       const start = Math.max(from, offset);
       const end = Math.min(to, offset + entry.length);
@@ -138,10 +146,20 @@ export class BlobStream {
     }
   }
 
-  /** The entry under the cursor. @throws CorruptError */
-  #read(cursor: Cursor): PlacedEntry {
-    const entry = decodeEntry(cursor.valueBytes, cursor.valueStart, cursor.valueEnd);
-    const offset = keyOf(cursor);
+  /**
+   * The entry that covers `offset`, or the last one when the stream ends before it; a view that
+   * holds until the tree's next use. @throws CorruptError
+   */
+  #covering(offset: number): PlacedEntry | undefined {
+    const tree = this.#tree;
+    if (!tree.findAtOrBefore(blobKey(offset))) return undefined;
+    const start = getU64BigEndian(tree.hitBytes, tree.hitKeyStart);
+    return { offset: start, entry: this.#decode(start, tree.hitBytes, tree.hitStart, tree.hitEnd) };
+  }
+
+  /** The entry at `offset` that stands at `bytes[start, end)`. @throws CorruptError */
+  #decode(offset: number, bytes: Uint8Array, start: number, end: number): BlobEntry {
+    const entry = decodeEntry(bytes, start, end);
     if (!Number.isSafeInteger(offset + entry.length)) {
       throw new CorruptError('Cannot read blob stream: an entry ends behind any object');
     }
@@ -149,7 +167,7 @@ export class BlobStream {
       const fault = extentFault(entry, this.#context.blockSize);
       if (fault !== undefined) throw new CorruptError(`Cannot read extent at ${offset}: ${fault}`);
     }
-    return { offset, entry };
+    return entry;
   }
 
   /** Makes room: the range is cut out, and a gap between `size` and `offset` becomes a hole. */
@@ -191,24 +209,13 @@ export class BlobStream {
 
   /** The entry that ends at `offset`, if any. */
   #before(offset: number): PlacedEntry | undefined {
-    if (offset === 0) return undefined;
-    const cursor = this.#seek(offset - 1);
-    return cursor.valid ? this.#read(cursor) : undefined;
+    return offset === 0 ? undefined : this.#covering(offset - 1);
   }
 
   /** Block behind the data that ends at `offset`, so that appends stay contiguous; else -1. */
   #hint(offset: number): number {
     const entry = this.#before(offset)?.entry;
     return entry?.kind === ENTRY_KIND.extent ? entry.address + entry.blocks : -1;
-  }
-
-  /** A cursor on the entry that covers `offset`; invalid when the stream ends before it. */
-  #seek(offset: number): Cursor {
-    const cursor = this.#tree.cursor();
-    cursor.seek(blobKey(offset));
-    if (!cursor.valid) cursor.seekLast();
-    else if (keyOf(cursor) > offset) cursor.previous();
-    return cursor;
   }
 
   /** Removes [from, to), all of which is tiled, and gives back what only it referred to. */
@@ -224,12 +231,12 @@ export class BlobStream {
    * False when that entry covered the whole range, so that nothing more is left to cut.
    */
   #cutEdge(edge: number, from: number, to: number): boolean {
-    const cursor = this.#seek(edge);
-    if (!cursor.valid) return true;
-    const { offset, entry: seen } = this.#read(cursor);
-    const end = offset + seen.length;
+    const seen = this.#covering(edge);
+    if (seen === undefined) return true;
+    const { offset } = seen;
+    const end = offset + seen.entry.length;
     if (offset >= edge || end <= edge) return true;
-    const entry = copyOf(seen);
+    const entry = copyOf(seen.entry);
     const { blockSize } = this.#context;
     const copies: Copy[] = [];
     const kept = { left: Math.max(0, from - offset), right: Math.min(entry.length, to - offset) };
@@ -346,14 +353,17 @@ export class BlobStream {
   /** Removes the entries that lie wholly inside [from, to). */
   #cutMiddle(from: number, to: number): void {
     const inside: PlacedEntry[] = [];
-    for (const placed of this.entries(from, to)) {
+    for (let end = to; end > from; ) {
       if (inside.length === CUT_WALK_MAX) {
         this.#tree.deleteRange(blobKey(from), blobKey(to), (_role, root) =>
           this.#context.dropTree(ROLE.blob, root),
         );
         return;
       }
-      inside.push(placed);
+      const last = this.#covering(end - 1);
+      if (last === undefined || last.offset < from) break;
+      inside.push(last);
+      end = last.offset;
     }
     for (const { offset, entry } of inside) {
       this.#tree.delete(blobKey(offset)); // first, so that a shared leaf has been counted
@@ -362,6 +372,31 @@ export class BlobStream {
       }
     }
   }
+}
+
+/**
+ * The entry that is all of an object of `size` bytes, if its blob stream with the root record `root`
+ * has but one and holds it in place: a view into it. Opens no tree.
+ * @throws CorruptError
+ */
+export function soleEntry(
+  root: Uint8Array,
+  size: number,
+  blockSize: number,
+): BlobEntry | undefined {
+  if (root.length === 0 || !findSole(root, 0, root.length, BLOB_SPEC)) return undefined;
+  const offset = getU64BigEndian(root, record.keyStart);
+  const entry = decodeEntry(root, record.valueStart, record.valueEnd);
+  if (offset !== 0 || entry.length !== size) return undefined;
+  checkExtent(entry, offset, blockSize);
+  return entry;
+}
+
+/** @throws CorruptError for an extent whose blocks are not those of its chunks */
+function checkExtent(entry: BlobEntry, offset: number, blockSize: number): void {
+  if (entry.kind !== ENTRY_KIND.extent) return;
+  const fault = extentFault(entry, blockSize);
+  if (fault !== undefined) throw new CorruptError(`Cannot read extent at ${offset}: ${fault}`);
 }
 
 function keyOf(cursor: Cursor): number {

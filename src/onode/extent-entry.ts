@@ -102,7 +102,7 @@ export function decodeEntry(bytes: Uint8Array, start: number, end: number): Blob
 
 function isSound(entry: ExtentEntry): boolean {
   if (entry.shift < SHIFT_MIN || entry.shift > SHIFT_MAX) return false;
-  const chunk = 2 ** entry.shift;
+  const chunk = 1 << entry.shift;
   const chunks = Math.ceil((entry.skip + entry.length) / chunk);
   return (
     entry.length > 0 &&
@@ -114,7 +114,7 @@ function isSound(entry: ExtentEntry): boolean {
 
 /** What is wrong with the blocks of an extent, or undefined: they are those of its chunks. */
 export function extentFault(extent: ExtentEntry, blockSize: number): string | undefined {
-  const chunk = 2 ** extent.shift;
+  const chunk = 1 << extent.shift;
   if (chunk < blockSize) return `chunks of ${chunk} bytes are smaller than a block`;
   const chunks = extent.checksums.length / 8;
   const least = Math.max(
@@ -142,7 +142,7 @@ export function sliceEntry(
   if (entry.kind === ENTRY_KIND.inline) {
     return { ...entry, length, data: entry.data.subarray(from, to) };
   }
-  const chunk = 2 ** entry.shift;
+  const chunk = 1 << entry.shift;
   const chunkBlocks = chunk / blockSize;
   const first = Math.floor((entry.skip + from) / chunk);
   const end = Math.ceil((entry.skip + to) / chunk);

@@ -50,12 +50,16 @@ const forEachValueRoot: Roots = (bytes, start, end, visit) => {
 
 const VALUES = rooted(forEachValueRoot, valueBytes);
 
+/** Bytes of the address in an extent entry: it stands right in front of the checksums. */
+const ADDRESS_SIZE = 6;
+
 const EXTENTS: RecordSchema = {
   mayReferToNodes: false,
   references(bytes: Uint8Array, start: number, end: number, sink: ReferenceSink): void {
     if (bytes[start] !== ENTRY_KIND.extent) return;
     const entry = decodeEntry(bytes, start, end);
-    if (entry.kind === ENTRY_KIND.extent) sink.data(entry.address, entry.blocks);
+    if (entry.kind !== ENTRY_KIND.extent) return;
+    sink.data(entry.address, entry.blocks, bytes, end - entry.checksums.length - ADDRESS_SIZE);
   },
   storedBytes(bytes: Uint8Array, start: number, end: number): number {
     const entry = decodeEntry(bytes, start, end);

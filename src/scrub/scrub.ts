@@ -12,15 +12,18 @@
  * - A checkpoint is never written over while a part of the pass reads it: no write can look like
  *   damage. Where its blocks are needed the part gives way; what it found is forgotten and it is
  *   done again.
- * - Memory: what one part holds (WINDOW_BYTES of extents, eight pieces, a node for each level), a
- *   bit for each block that was seen (at most 64 MiB), the places of up to FINDINGS_MAX findings.
+ * - Where one of two copies of a node or bitmap is bad it is written anew from the other one, in
+ *   its place, while the checkpoint is held.
+ * - Memory: what one part holds (RUNS_MAX runs of data, eight pieces, a node for each level), a bit
+ *   for each block that was seen (at most 64 MiB, and as much for a part), the places of up to
+ *   FINDINGS_MAX findings.
  */
 
 import type { BlockDevice } from '../blockdev/block-device.js';
 import { type Io, runAsync } from '../blockdev/io.js';
 import { mediaOf } from '../blockdev/media-device.js';
+import { hasCode } from '../errors.js';
 import { CheckContext, type CheckCounts, newCounts } from '../fsck/context.js';
-import { WINDOW_BYTES } from '../fsck/data-check.js';
 import { DeviceMap } from '../fsck/device-map.js';
 import { type Finding, Findings } from '../fsck/finding.js';
 import { storeVisitors, walkTrees } from '../fsck/fsck.js';
@@ -32,6 +35,9 @@ import { type Bookmark, decodeBookmark, encodeBookmark } from './bookmark.js';
 import { checkFixedPlaces } from './fixed-places.js';
 import { SEEN_BLOCKS_MAX, SeenBlocks } from './seen-blocks.js';
 import { type Clock, SYSTEM_CLOCK, Throttle } from './throttle.js';
+
+/** Bytes of a part: data that lies together but is met far apart is read once if both are in it. */
+const PART_BYTES = 1024 ** 3;
 
 /** Least bytes of a part, unless one entry has less: a rate is kept by waiting between parts. */
 const PART_BYTES_MIN = 256 * 1024;
@@ -61,7 +67,7 @@ export interface ScrubOptions {
   readonly onProgress?: (progress: ScrubProgress) => void;
   /** Time that the rate goes by; the system's unless given. */
   readonly clock?: Clock;
-  /** Bytes after which a scrub lets go of what it holds; 256 MiB unless given. */
+  /** Bytes after which a scrub lets go of what it holds; 1 GiB unless given. */
   readonly partBytes?: number;
 }
 
@@ -122,7 +128,7 @@ class Scrub {
 
   constructor(engine: Engine, options: ScrubOptions) {
     const { rate = Number.POSITIVE_INFINITY, clock = SYSTEM_CLOCK, from } = options;
-    const { partBytes = WINDOW_BYTES } = options;
+    const { partBytes = PART_BYTES } = options;
     if (!(rate > 0)) throw new RangeError(`Cannot scrub at ${rate} bytes a second`);
     if (!(partBytes > 0)) throw new RangeError(`Cannot scrub in parts of ${partBytes} bytes`);
     this.#engine = engine;
@@ -174,8 +180,18 @@ class Scrub {
 
   async #begin(): Promise<void> {
     const engine = this.#engine;
-    if (!engine.readOnly) await runAsync(engine.checkpointIo());
+    if (!engine.readOnly) await this.#checkpoint();
     for (const finding of await checkFixedPlaces(engine, this.#medium)) this.#report(finding);
+  }
+
+  /** A checkpoint, unless it would need what can't be read: then the walk says what that is. */
+  async #checkpoint(): Promise<void> {
+    try {
+      await runAsync(this.#engine.checkpointIo());
+    } catch (error) {
+      this.#engine.check();
+      if (!hasCode(error, 'E_IO') && !hasCode(error, 'E_CORRUPT')) throw error;
+    }
   }
 
   /** Walks all trees from the position on, part by part; gives how many parts that took. */
@@ -208,7 +224,8 @@ class Scrub {
     this.#isEnded ||= part.position === undefined;
     for (const finding of part.findings) this.#report(finding);
     this.#bytes += part.bytes;
-    const { nodes, bytesVerified, ...items } = part.counted;
+    const { nodes, bytesVerified, copiesHealed, ...items } = part.counted;
+    this.#counted.copiesHealed += copiesHealed;
     this.#counted.nodes += nodes;
     this.#counted.bytesVerified += bytesVerified;
     if (mode === 'count') {
@@ -244,6 +261,7 @@ class Scrub {
       trail: new Trail(this.#position, mayPause),
       visited,
       aheadBytes: Math.min(AHEAD_BYTES, budget / 2),
+      heal: (address, page) => engine.state.healer.healIo(address, page, () => !reader.expired),
     });
     try {
       const position = await runAsync(walkPart(context));

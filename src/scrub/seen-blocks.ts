@@ -31,7 +31,7 @@ export class SeenBlocks {
 export class SeenPart implements Visited {
   readonly #blocks: NumberSet;
   readonly #epoch: number;
-  readonly #added = new Set<number>();
+  readonly #added = new NumberSet(SEEN_BLOCKS_MAX);
 
   constructor(blocks: NumberSet, epoch: number) {
     this.#blocks = blocks;
@@ -46,14 +46,13 @@ export class SeenPart implements Visited {
     if (birth <= this.#epoch) this.#added.add(address);
   }
 
-  isNewChunk(chunk: StoredRun): boolean {
-    const isNew = this.isNew(chunk);
-    if (isNew) this.walked(chunk);
-    return isNew;
+  isNewChunk(address: number, birth: number): boolean {
+    if (birth > this.#epoch) return true;
+    return !this.#blocks.has(address) && this.#added.add(address);
   }
 
   /** The part of the pass has ended, and counts. */
   keep(): void {
-    for (const address of this.#added) this.#blocks.add(address);
+    this.#blocks.addAll(this.#added);
   }
 }

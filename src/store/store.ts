@@ -1,50 +1,38 @@
 /**
- * The public object store: making, opening and closing one, submitting transactions, reading.
+ * The public object store: opening and closing one, submitting transactions, reading.
  *
  * - One process has a store open for writing; a second opener gets E_BUSY.
  * - What is read is the present state, applied transactions included; `snapshot` gives a state
  *   that stays.
  */
 
-import type { BlockDevice, StripeGeometry } from '../blockdev/block-device.js';
-import { FileDevice } from '../blockdev/file-device.js';
+import type { BlockDevice } from '../blockdev/block-device.js';
 import { type Io, runAsync, runSync } from '../blockdev/io.js';
 import { openDevice, openDeviceSync } from '../blockdev/open-device.js';
+import { RawDevice } from '../blockdev/raw-device.js';
 import { type Comparator, ComparatorRegistry } from '../btree/comparator.js';
-import { StoreError } from '../errors.js';
+import { CorruptError, hasCode, StoreError } from '../errors.js';
 import { textOf } from '../format/bytes.js';
+import { SUPERBLOCK_VERSION } from '../format/superblock.js';
+import { DEVICE_BLOCKS_MAX } from '../format/superblock-bounds.js';
 import { type ScrubOptions, type ScrubReport, scrub } from '../scrub/scrub.js';
 import type { Engine } from '../txn/engine.js';
 import type { Environment } from '../txn/environment.js';
 import type { EraseOptions, EraseReport } from '../txn/eraser.js';
-import { type MakeStoreOptions, makeStore, planStore } from '../txn/make-store.js';
+import type { PackedTransaction } from '../txn/packed-transaction.js';
 import { type OpenedEngine, openEngine, type RecoveryReport } from '../txn/recovery.js';
 import { decodeReservation, heldBlocks } from '../txn/reservation.js';
 import type { Submission } from '../txn/submission.js';
 import { type Bytes, type ReservationUnits, Transaction, toBytes } from '../txn/transaction.js';
-import {
-  checkJournalEmpty,
-  createJournal,
-  type OpenedJournal,
-  openJournal,
-} from './journal-device.js';
+import { type DamageListener, DamageLog } from './damage-log.js';
+import { openJournal } from './journal-device.js';
 import { pageLimit } from './page.js';
-import { findSignature } from './signature.js';
+import { findSignatures } from './signature.js';
 import { StoredCollection } from './stored-collection.js';
 import { PresentView, SnapshotView, type View } from './view.js';
 
 /** Bytes of clean nodes that are kept in memory where nothing else is asked. */
 const CACHE_BYTES_DEFAULT = 64 * 1024 * 1024;
-
-/** Bytes of a file store that it may grow to where nothing else is asked. */
-const SIZE_MAX_DEFAULT = 64 * 1024 ** 3;
-
-export interface MkfsOptions extends MakeStoreOptions {
-  /** Bytes that a file may grow to; 64 GiB by default. A block device has the size it has. */
-  readonly size?: number;
-  /** Makes the store also where the path holds something already. */
-  readonly force?: boolean;
-}
 
 export interface OpenOptions {
   readonly readOnly?: boolean;
@@ -109,8 +97,16 @@ export interface StoreInfo {
   readonly uuid: string;
   readonly label: string;
   readonly formatVersion: number;
+  /** Bits of what the store uses that other versions may not know; format.md. */
+  readonly features: {
+    readonly compat: number;
+    readonly roCompat: number;
+    readonly incompat: number;
+  };
   readonly blockSize: number;
   readonly nodeSize: number;
+  /** Places of each metadata block: 1 or 2. */
+  readonly metadataCopies: number;
   readonly stripeUnit: number;
   readonly stripeWidth: number;
   readonly journalBytes: number;
@@ -129,6 +125,10 @@ export interface StoreInfo {
   readonly deviceBytes: number;
   /** Bytes written to it since it was opened, the zeros of growing not counted. */
   readonly writtenBytes: number | undefined;
+  /** Copies of metadata that reads and scrubs have found bad since the store was opened. */
+  readonly badCopies: number;
+  /** Those of them that were written anew from the other copy. */
+  readonly healedCopies: number;
   readonly recovery: RecoveryReport;
 }
 
@@ -145,99 +145,30 @@ export interface NamePage {
   readonly after?: Bytes;
   /** 1000 by default. */
   readonly limit?: number;
+  /**
+   * Lists what lies behind damage too, and tells of it here; else it is thrown. A page that is not
+   * full has been looked for to the end.
+   */
+  readonly onDamage?: DamageListener;
 }
 
-function* mkfsIo(device: BlockDevice, isFixed: boolean, options: MkfsOptions): Io<void> {
-  const geometry: StripeGeometry = options.geometry ?? device.geometry;
-  const plan = planStore(device.sizeMax, isFixed, geometry, options);
-  if (device.size < plan.initialSize) yield { kind: 'grow', device, size: plan.initialSize };
-  yield* makeStore(device, plan, options);
+/** A page, and what could not be read of it. */
+interface ListedNames {
+  readonly names: Uint8Array[];
+  readonly damage: DamageLog;
 }
 
-/**
- * As `mkfsIo`, unless something is found on the device and nobody said that it may go. A file that
- * held anything has been refused when it was opened.
- */
-function* mkfsAt(device: BlockDevice, options: MkfsOptions): Io<void> {
-  const isEmpty = device instanceof FileDevice || options.force === true;
-  const found = isEmpty ? undefined : yield* findSignature(device);
-  if (found !== undefined) {
-    throw new StoreError(
-      'E_EXISTS',
-      `Cannot make store on ${device.path}: it holds ${found}; use force to destroy it`,
-    );
-  }
-  yield* mkfsIo(device, device.size === device.sizeMax, options);
-}
-
-/** Makes a store on its device and, if there is one, on that of its journal. */
-function* mkfsWith(
-  device: BlockDevice,
-  { device: journalDevice }: OpenedJournal,
-  options: MkfsOptions,
-): Io<void> {
-  yield* checkJournalEmpty(journalDevice, options.force === true);
-  yield* mkfsAt(device, journalDevice === undefined ? options : { ...options, journalDevice });
-}
-
-/** Size and limit of the file that a store begins with. */
-function createOptions(options: MkfsOptions): {
-  size: number;
-  sizeMax: number;
-  overwrite: boolean;
-} {
-  const sizeMax = options.size ?? SIZE_MAX_DEFAULT;
-  if (!Number.isSafeInteger(sizeMax) || sizeMax <= 0) {
-    throw new RangeError(`Cannot make store of ${sizeMax} bytes: expected a whole number above 0`);
-  }
-  const geometry = options.geometry ?? { unit: 0, width: 0 };
-  const { initialSize } = planStore(sizeMax, false, geometry, options);
-  return { size: initialSize, sizeMax, overwrite: options.force ?? false };
-}
-
-/**
- * Makes an empty store in a file or on a block device.
- *
- * @throws StoreError E_EXISTS when the path holds something and `force` is not set; E_TOO_SMALL
- */
-export async function mkfs(path: string, options: MkfsOptions = {}): Promise<void> {
-  const create = createOptions(options);
-  const journal = createJournal(options.journal, create.sizeMax, options);
+/** The error of opening `device`, with what it holds instead of a store. */
+function* strangerIo(device: BlockDevice, error: unknown): Io<unknown> {
+  if (!hasCode(error, 'E_NOT_A_STORE')) return error;
   try {
-    const device = await openDevice(path, { create });
-    try {
-      await runAsync(mkfsWith(device, journal, options));
-    } finally {
-      device.closeSync();
-    }
-  } catch (error) {
-    journal.abandon();
-    throw error;
+    const [found] = yield* findSignatures(device);
+    if (found === undefined) return error;
+    const what = `${error.message}; it holds ${found.what}`;
+    return new StoreError('E_NOT_A_STORE', what, { cause: error });
+  } catch {
+    return error; // what is to be told is the first error
   }
-  journal.device?.closeSync();
-}
-
-/** As `mkfs`, without returning to the event loop. */
-export function mkfsSync(path: string, options: MkfsOptions = {}): void {
-  const create = createOptions(options);
-  const journal = createJournal(options.journal, create.sizeMax, options);
-  try {
-    const device = openDeviceSync(path, { create });
-    try {
-      runSync(mkfsWith(device, journal, options));
-    } finally {
-      device.closeSync();
-    }
-  } catch (error) {
-    journal.abandon();
-    throw error;
-  }
-  journal.device?.closeSync();
-}
-
-/** Makes an empty store on devices that are open already and stay the caller's. */
-export function mkfsOn(device: BlockDevice, options: MkfsOptions = {}): void {
-  runSync(mkfsIo(device, device.size === device.sizeMax, options));
 }
 
 export class Store {
@@ -284,8 +215,9 @@ export class Store {
     try {
       return new Store(device, await runAsync(openEngine(engineOptions(device, options))), options);
     } catch (error) {
+      const told = await runAsync(strangerIo(device, error));
       closeAll(device, options);
-      throw error;
+      throw told;
     }
   }
 
@@ -294,8 +226,9 @@ export class Store {
     try {
       return new Store(device, runSync(openEngine(engineOptions(device, options))), options);
     } catch (error) {
+      const told = runSync(strangerIo(device, error));
       closeAll(device, options);
-      throw error;
+      throw told;
     }
   }
 
@@ -310,17 +243,17 @@ export class Store {
    * Submits a transaction. `applied` resolves when its changes can be read, `committed` when
    * they are durable; both reject when it is refused, and then nothing of it happened.
    */
-  submit(transaction: Transaction): Submission {
+  submit(transaction: Transaction | PackedTransaction): Submission {
     return this.#engine.submit(transaction.seal());
   }
 
   /** Submits a transaction; resolves with its sequence number when it is durable. */
-  commit(transaction: Transaction): Promise<number> {
+  commit(transaction: Transaction | PackedTransaction): Promise<number> {
     return this.submit(transaction).committed;
   }
 
   /** As `commit`, without returning to the event loop: the lowest latency for a lone writer. */
-  commitSync(transaction: Transaction): number {
+  commitSync(transaction: Transaction | PackedTransaction): number {
     return this.#engine.commitSync(transaction.seal());
   }
 
@@ -347,11 +280,11 @@ export class Store {
 
   /** Names of collections in order, a page of them. */
   listCollectionsSync(options: NamePage = {}): Uint8Array[] {
-    return this.#view.sync(() => listNames(this.#view, options));
+    return listNamesSync(this.#view, options);
   }
 
   listCollections(options: NamePage = {}): Promise<Uint8Array[]> {
-    return this.#view.run(() => listNames(this.#view, options));
+    return listNames(this.#view, options);
   }
 
   /** The present state, kept as it is until it is closed. */
@@ -360,8 +293,8 @@ export class Store {
     const view = new SnapshotView(this.#engine);
     return {
       collection: (name) => new StoredCollection(view, name),
-      listCollectionsSync: (options = {}) => view.sync(() => listNames(view, options)),
-      listCollections: (options = {}) => view.run(() => listNames(view, options)),
+      listCollectionsSync: (options = {}) => listNamesSync(view, options),
+      listCollections: (options = {}) => listNames(view, options),
       close: () => view.close(),
     };
   }
@@ -375,8 +308,11 @@ export class Store {
     return this.#view.run(() => this.#reservations());
   }
 
+  /** @throws CorruptError where a read-only open could not read what space there is */
   statfs(): Statfs {
     this.#engine.check();
+    const { spaceFault } = this.recovery;
+    if (spaceFault !== undefined) throw new CorruptError(`Cannot tell space: ${spaceFault}`);
     const { state, space, superblock } = this.#engine;
     const { allocator, counters, blockSize } = state;
     const total = Math.max(superblock.deviceBlocksMax, allocator.totalBlocks);
@@ -394,14 +330,17 @@ export class Store {
 
   info(): StoreInfo {
     this.#engine.check();
-    const { superblock, readers } = this.#engine;
+    const { superblock, readers, state } = this.#engine;
+    const { compat, roCompat, incompat } = superblock;
     return {
       path: this.#device.path,
       uuid: uuidText(superblock.uuid),
       label: superblock.label,
-      formatVersion: 1,
+      formatVersion: SUPERBLOCK_VERSION,
+      features: { compat, roCompat, incompat },
       blockSize: superblock.blockSize,
       nodeSize: superblock.nodeSize,
+      metadataCopies: superblock.metadataCopies,
       stripeUnit: superblock.stripeUnit,
       stripeWidth: superblock.stripeWidth,
       journalBytes: superblock.journalBytes,
@@ -416,6 +355,8 @@ export class Store {
       createdMs: superblock.createdMs,
       deviceBytes: this.#device.size,
       writtenBytes: this.#device.writtenBytes,
+      badCopies: state.healer.bad,
+      healedCopies: state.healer.healed,
       recovery: this.recovery,
     };
   }
@@ -439,6 +380,32 @@ export class Store {
    */
   erase(options: EraseOptions = {}): Promise<EraseReport> {
     return this.#engine.eraser.erase(options);
+  }
+
+  /**
+   * Lets the store grow to `size` bytes, rounded down to blocks; of a block device that has grown
+   * it takes over what is there up to `size`. A smaller `size` than before is a lower limit: not
+   * below what the file has grown to, for which the store has to be closed (`resizeStore`). The
+   * store stays in use meanwhile; when this ends, the limit is durable.
+   *
+   * @throws RangeError for a size that no store can have
+   * @throws StoreError E_INVALID when the store is larger than that; E_NO_SPACE when a block
+   *   device is smaller; E_READ_ONLY, E_CLOSED, E_IO
+   */
+  async resize(size: number): Promise<void> {
+    const { device, state } = this.#engine;
+    const blocks = Math.floor(size / state.blockSize);
+    if (!Number.isSafeInteger(size) || blocks < 1 || blocks > DEVICE_BLOCKS_MAX) {
+      throw new RangeError(`Cannot resize store to ${size} bytes`);
+    }
+    if (device instanceof RawDevice) {
+      device.refreshSize();
+      if (device.size < blocks * state.blockSize) {
+        const what = `Cannot resize store to ${size} bytes`;
+        throw new StoreError('E_NO_SPACE', `${what}: the device has ${device.size}`);
+      }
+    }
+    await runAsync(this.#engine.limitIo(blocks));
   }
 
   // Ending
@@ -473,12 +440,12 @@ export class Store {
   }
 
   #reservations(): ListedReservation[] {
-    const { trees, blockSize, nodeSize } = this.#engine.state;
+    const { state } = this.#engine;
     const listed: ListedReservation[] = [];
-    const cursor = trees.reservations.cursor();
+    const cursor = state.trees.reservations.cursor();
     for (cursor.seekFirst(); cursor.valid; cursor.next()) {
       const reservation = decodeReservation(cursor.value());
-      const heldBytes = heldBlocks(reservation, blockSize, nodeSize) * blockSize;
+      const heldBytes = heldBlocks(reservation, state) * state.blockSize;
       listed.push({ name: cursor.key(), ...reservation, heldBytes });
     }
     return listed;
@@ -517,20 +484,34 @@ function engineOptions(device: BlockDevice, options: OpenOptions) {
   return { ...common, acceptJournalLoss, ...given };
 }
 
-function listNames(view: View, options: NamePage): Uint8Array[] {
+function listNamesSync(view: View, options: NamePage): Uint8Array[] {
+  const { names, damage } = view.sync(() => namesOf(view, options));
+  damage.tell();
+  return names;
+}
+
+async function listNames(view: View, options: NamePage): Promise<Uint8Array[]> {
+  const { names, damage } = await view.run(() => namesOf(view, options));
+  damage.tell();
+  return names;
+}
+
+function namesOf(view: View, options: NamePage): ListedNames {
   const { after } = options;
   const limit = pageLimit(options.limit);
+  const damage = new DamageLog(options.onDamage);
   const names: Uint8Array[] = [];
   const cursor = view.collections.cursor();
+  const next = (): boolean => cursor.next();
   const first = after === undefined ? undefined : toBytes(after);
-  if (first === undefined) cursor.seekFirst();
-  else cursor.seek(first);
-  for (; cursor.valid && names.length < limit; cursor.next()) {
+  damage.step(cursor, () => (first === undefined ? cursor.seekFirst() : cursor.seek(first)));
+  while (cursor.valid && names.length < limit) {
     const name = cursor.key();
-    if (first !== undefined && names.length === 0 && textOf(name) === textOf(first)) continue;
-    names.push(name);
+    const isAfter = first === undefined || names.length > 0 || textOf(name) !== textOf(first);
+    if (isAfter) names.push(name);
+    if (names.length < limit) damage.step(cursor, next);
   }
-  return names;
+  return { names, damage };
 }
 
 function uuidText(uuid: Uint8Array): string {

@@ -6,15 +6,17 @@
  */
 
 import type { Io } from '../blockdev/io.js';
+import type { Cursor } from '../btree/cursor.js';
 import { StoreError } from '../errors.js';
 import { compareBytes, textOf } from '../format/bytes.js';
-import { COLLECTION_KIND } from '../onode/cnode.js';
+import { COLLECTION_KIND, type CollectionKind } from '../onode/cnode.js';
 import { hashOf, nameOf } from '../onode/object-key.js';
 import { decodeOnode } from '../onode/onode.js';
 import { attributeKey, attributeName, FIRST_ATTRIBUTE_KEY } from '../txn/attribute-key.js';
 import type { OpenCollection } from '../txn/open-collection.js';
 import { printable } from '../txn/store-state.js';
 import { type Bytes, type ObjectName, toBytes } from '../txn/transaction.js';
+import { type DamageListener, DamageLog } from './damage-log.js';
 import { type FoundValue, findValue, readValue } from './found-value.js';
 import { pageLimit } from './page.js';
 import { nameKey, StoredObject } from './stored-object.js';
@@ -48,6 +50,17 @@ export interface ListOptions {
   readonly to?: ObjectName;
   /** Most objects; 1000 by default. */
   readonly limit?: number;
+  /**
+   * Lists what lies behind damage too, and tells of it here; else it is thrown. A page that is not
+   * full has been looked for to the end.
+   */
+  readonly onDamage?: DamageListener;
+}
+
+/** A page, and what could not be read of it. */
+interface ListedPage {
+  readonly listed: ListedObject[];
+  readonly damage: DamageLog;
 }
 
 export class StoredCollection {
@@ -90,11 +103,11 @@ export class StoredCollection {
 
   /** A page of objects in the collection's order. */
   listSync(options: ListOptions = {}): ListedObject[] {
-    return this.#view.sync(() => this.#list(options));
+    return told(this.#view.sync(() => this.#list(options)));
   }
 
-  list(options: ListOptions = {}): Promise<ListedObject[]> {
-    return this.#view.run(() => this.#list(options));
+  async list(options: ListOptions = {}): Promise<ListedObject[]> {
+    return told(await this.#view.run(() => this.#list(options)));
   }
 
   /** Undefined when there is no such attribute. */
@@ -130,31 +143,36 @@ export class StoredCollection {
   }
 
   #stat(): CollectionStat {
-    const { id, kind, bits, objects } = this.#open();
+    const { id, kind, bits, totals } = this.#open();
     const order = kind === COLLECTION_KIND.hash ? 'hash' : 'name';
-    return { id, order, bits, objects: objects.count(), storedBytes: objects.storedBytes() };
+    return { id, order, bits, ...totals };
   }
 
-  #list(options: ListOptions): ListedObject[] {
+  #list(options: ListOptions): ListedPage {
     const { from, after, to } = options;
     const limit = pageLimit(options.limit);
+    const damage = new DamageLog(options.onDamage);
     const { objects, kind } = this.#open();
     const cursor = objects.cursor();
+    const next = (): boolean => cursor.next();
     const first = after ?? from;
-    if (first === undefined) cursor.seekFirst();
-    else cursor.seek(nameKey(kind, first));
+    const start = first === undefined ? undefined : nameKey(kind, first);
     const skipped = after === undefined ? undefined : textOf(nameKey(kind, after));
     const end = to === undefined ? undefined : nameKey(kind, to);
     const listed: ListedObject[] = [];
-    for (; cursor.valid && listed.length < limit; cursor.next()) {
+    if (limit === 0) return { listed, damage };
+    damage.step(cursor, () => (start === undefined ? cursor.seekFirst() : cursor.seek(start)));
+    while (cursor.valid) {
       const found = cursor.key();
       if (end !== undefined && compareBytes(found, end) >= 0) break;
-      if (skipped !== undefined && listed.length === 0 && textOf(found) === skipped) continue;
-      const { size, version } = decodeOnode(cursor.valueBytes, cursor.valueStart, cursor.valueEnd);
-      const hash = kind === COLLECTION_KIND.hash ? hashOf(found) : undefined;
-      listed.push({ name: nameOf(kind, found), hash, size, version });
+      if (skipped === undefined || listed.length > 0 || textOf(found) !== skipped) {
+        const one = damage.record(() => listedObject(kind, found, cursor));
+        if (one !== undefined) listed.push(one);
+        if (listed.length === limit) break;
+      }
+      damage.step(cursor, next);
     }
-    return listed;
+    return { listed, damage };
   }
 
   #attribute(key: Uint8Array): FoundValue | undefined {
@@ -176,4 +194,17 @@ export class StoredCollection {
     }
     return names;
   }
+}
+
+/** The object at which a cursor stands. */
+function listedObject(kind: CollectionKind, key: Uint8Array, cursor: Cursor): ListedObject {
+  const { size, version } = decodeOnode(cursor.valueBytes, cursor.valueStart, cursor.valueEnd);
+  const hash = kind === COLLECTION_KIND.hash ? hashOf(key) : undefined;
+  return { name: nameOf(kind, key), hash, size, version };
+}
+
+/** The objects of a page, when its damage has been told. */
+function told({ listed, damage }: ListedPage): ListedObject[] {
+  damage.tell();
+  return listed;
 }

@@ -11,21 +11,22 @@ import type { BlockRun } from '../alloc/block-run.js';
 import type { Io } from '../blockdev/io.js';
 import type { Tree } from '../btree/tree.js';
 import { StoreError } from '../errors.js';
-import { compareBytes, textOf } from '../format/bytes.js';
-import type { PlacedEntry } from '../onode/blob-stream.js';
+import { compareBytes, textOf, unsetBytes } from '../format/bytes.js';
+import { type PlacedEntry, soleEntry } from '../onode/blob-stream.js';
 import type { CollectionKind } from '../onode/cnode.js';
 import { ENTRY_KIND } from '../onode/extent-entry.js';
 import { objectKey } from '../onode/object-key.js';
-import { Onode } from '../onode/onode.js';
+import { decodeOnode, Onode } from '../onode/onode.js';
 import {
   attributeKey,
   attributeName,
   FIRST_ATTRIBUTE_KEY,
   HEADER_KEY,
 } from '../txn/attribute-key.js';
-import { readEntries } from '../txn/data-reader.js';
+import { readEntriesInto, readEntrySync } from '../txn/data-reader.js';
+import type { OpenCollection } from '../txn/open-collection.js';
 import { printable } from '../txn/store-state.js';
-import { type Bytes, type ObjectName, toBytes } from '../txn/transaction.js';
+import { type Bytes, type MapFormat, type ObjectName, toBytes } from '../txn/transaction.js';
 import { type FoundValue, findValue, readValue } from './found-value.js';
 import { pageLimit } from './page.js';
 import type { View } from './view.js';
@@ -117,19 +118,56 @@ export class StoredObject {
 
   /** The bytes [offset, offset + length), as far as the object goes; all of them by default. */
   readSync(offset = 0, length = Number.POSITIVE_INFINITY): Uint8Array {
+    return this.tryReadSync(offset, length) ?? this.#refuse();
+  }
+
+  /** As `readSync`. */
+  async read(offset = 0, length = Number.POSITIVE_INFINITY): Promise<Uint8Array> {
+    return (await this.tryRead(offset, length)) ?? this.#refuse();
+  }
+
+  /** As `readSync`; undefined when the collection has no such object. */
+  tryReadSync(offset = 0, length = Number.POSITIVE_INFINITY): Uint8Array | undefined {
     checkRange(offset, length);
+    const quick = this.#view.sync(() => this.#readQuickly(offset, length));
+    if (quick !== undefined) return quick;
     return this.#view.readSync(
       () => this.#planRead(offset, length),
       (plan) => this.#readData(plan),
     );
   }
 
-  /** As `readSync`. */
-  read(offset = 0, length = Number.POSITIVE_INFINITY): Promise<Uint8Array> {
+  /** As `tryReadSync`. */
+  async tryRead(offset = 0, length = Number.POSITIVE_INFINITY): Promise<Uint8Array | undefined> {
     checkRange(offset, length);
-    return this.#view.read(
+    return await this.#view.read(
       () => this.#planRead(offset, length),
       (plan) => this.#readData(plan),
+    );
+  }
+
+  /**
+   * Reads the bytes from `offset` on into `target`, as far as both go; gives how many these were.
+   * What follows them in `target` stays. After an error its bytes are of no use.
+   */
+  readIntoSync(target: Uint8Array, offset = 0): number {
+    const { length } = target;
+    checkRange(offset, length);
+    const quick = this.#view.sync(() => this.#readQuickly(offset, length, target));
+    if (quick !== undefined) return quick.length;
+    return this.#view.readSync(
+      () => this.#planRead(offset, length),
+      (plan) => this.#readDataInto(plan, target),
+    );
+  }
+
+  /** As `readIntoSync`; `target` belongs to the store until the promise settles. */
+  async readInto(target: Uint8Array, offset = 0): Promise<number> {
+    const { length } = target;
+    checkRange(offset, length);
+    return await this.#view.read(
+      () => this.#planRead(offset, length),
+      (plan) => this.#readDataInto(plan, target),
     );
   }
 
@@ -137,7 +175,7 @@ export class StoredObject {
   readRangesSync(ranges: readonly ByteRange[]): Uint8Array[] {
     checkRanges(ranges);
     return this.#view.readSync(
-      () => ranges.map(([offset, length]) => this.#planRead(offset, length)),
+      () => ranges.map(([offset, length]) => this.#planRead(offset, length) ?? this.#refuse()),
       (plans) => this.#readEach(plans),
     );
   }
@@ -146,7 +184,7 @@ export class StoredObject {
   readRanges(ranges: readonly ByteRange[]): Promise<Uint8Array[]> {
     checkRanges(ranges);
     return this.#view.read(
-      () => ranges.map(([offset, length]) => this.#planRead(offset, length)),
+      () => ranges.map(([offset, length]) => this.#planRead(offset, length) ?? this.#refuse()),
       (plans) => this.#readEach(plans),
     );
   }
@@ -236,26 +274,39 @@ export class StoredObject {
     return this.#view.run(() => this.#existing().map.count());
   }
 
+  /** How the map stream is keyed. @throws StoreError E_COMPARATOR naming one not registered */
+  mapFormatSync(): Required<MapFormat> {
+    return this.#view.sync(() => this.#mapFormat());
+  }
+
+  mapFormat(): Promise<Required<MapFormat>> {
+    return this.#view.run(() => this.#mapFormat());
+  }
+
   // Looking up, as repeatable tree work
+
+  #open(): OpenCollection {
+    const collection = this.#view.openCollection(this.#collection);
+    if (collection !== undefined) return collection;
+    const name = printable(this.#collection);
+    throw new StoreError('E_NOT_FOUND', `Cannot find collection ${name}`);
+  }
 
   #find(): Onode | undefined {
     const { version } = this.#view;
     if (this.#seen === version) return this.#onode;
-    const collection = this.#view.openCollection(this.#collection);
-    if (collection === undefined) {
-      const name = printable(this.#collection);
-      throw new StoreError('E_NOT_FOUND', `Cannot find collection ${name}`);
-    }
-    const key = nameKey(collection.kind, this.#name);
-    const record = collection.objects.get(key);
+    const { objects, kind } = this.#open();
+    const record = objects.get(nameKey(kind, this.#name));
     this.#onode = record === undefined ? undefined : Onode.decode(this.#view.engine.state, record);
     this.#seen = version;
     return this.#onode;
   }
 
   #existing(): Onode {
-    const onode = this.#find();
-    if (onode !== undefined) return onode;
+    return this.#find() ?? this.#refuse();
+  }
+
+  #refuse(): never {
     const name = this.#name;
     const plain = typeof name === 'string' || name instanceof Uint8Array ? name : name.name;
     throw new StoreError(
@@ -292,22 +343,51 @@ export class StoredObject {
     }));
   }
 
-  #planRead(offset: number, length: number): PlannedRead {
-    const { size, blob } = this.#existing();
+  /**
+   * Reads an object that was not looked up before and has all its bytes in one entry: in one go,
+   * out of the record where it stands. Undefined when it isn't like that.
+   */
+  #readQuickly(offset: number, length: number, target?: Uint8Array): Uint8Array | undefined {
+    const { version, engine } = this.#view;
+    if (this.#seen === version) return undefined;
+    const { objects, kind } = this.#open();
+    if (!objects.find(nameKey(kind, this.#name))) return undefined;
+    const { state, device } = engine;
+    const { size, blob } = decodeOnode(objects.hitBytes, objects.hitStart, objects.hitEnd);
+    const entry = soleEntry(blob, size, state.blockSize);
+    if (entry === undefined || offset >= size || length === 0) return undefined;
+    const to = Math.min(size, offset + length);
+    const bytes = readEntrySync(state, device, entry, offset, to, target);
+    return bytes.length === to - offset ? bytes : bytes.subarray(0, to - offset);
+  }
+
+  #planRead(offset: number, length: number): PlannedRead | undefined {
+    const onode = this.#find();
+    if (onode === undefined) return undefined;
+    const { size, blob } = onode;
     const from = Math.min(offset, size);
     const to = Math.min(size, offset + length);
     return { entries: [...blob.entries(from, to)], from, to };
   }
 
-  *#readData(plan: PlannedRead): Io<Uint8Array> {
+  *#readData(plan: PlannedRead | undefined): Io<Uint8Array | undefined> {
+    if (plan === undefined) return undefined;
+    const target = unsetBytes(plan.to - plan.from);
+    yield* this.#readDataInto(plan, target);
+    return target;
+  }
+
+  *#readDataInto(plan: PlannedRead | undefined, target: Uint8Array): Io<number> {
+    if (plan === undefined) return this.#refuse();
     const { state, device } = this.#view.engine;
-    return yield* readEntries(state, device, plan.entries, plan.from, plan.to);
+    yield* readEntriesInto(state, device, { ...plan, target });
+    return plan.to - plan.from;
   }
 
   /** One after the other: whole chunks of all of them at once would be too much memory. */
   *#readEach(plans: readonly PlannedRead[]): Io<Uint8Array[]> {
     const pieces: Uint8Array[] = [];
-    for (const plan of plans) pieces.push(yield* this.#readData(plan));
+    for (const plan of plans) pieces.push((yield* this.#readData(plan)) ?? this.#refuse());
     return pieces;
   }
 
@@ -332,6 +412,11 @@ export class StoredObject {
 
   *#readValue(found: FoundValue | undefined): Io<Uint8Array | undefined> {
     return found === undefined ? undefined : yield* readValue(this.#view.engine, found);
+  }
+
+  #mapFormat(): Required<MapFormat> {
+    const { comparator, keySize } = this.#existing().map.spec;
+    return { comparator: comparator.name, comparatorVersion: comparator.version, keySize };
   }
 
   #plannedAttributes(): [Uint8Array, FoundValue][] {

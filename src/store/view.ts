@@ -9,11 +9,12 @@
 
 import { type Io, runAsync, runSync } from '../blockdev/io.js';
 import { Tree } from '../btree/tree.js';
-import { StoreError } from '../errors.js';
+import { hasCode, StoreError } from '../errors.js';
 import { COLLECTIONS_SPEC } from '../onode/tree-specs.js';
 import type { Engine } from '../txn/engine.js';
 import { OpenCollection } from '../txn/open-collection.js';
 import type { Reader } from '../txn/readers.js';
+import { readSuperblocks } from '../txn/superblock-slots.js';
 
 export abstract class View {
   readonly engine: Engine;
@@ -34,16 +35,20 @@ export abstract class View {
   sync<T>(work: () => T): T {
     this.check();
     const { forest } = this.engine.state;
-    const result = forest.sync(work);
-    forest.trim();
-    return result;
+    try {
+      return forest.sync(work);
+    } catch (error) {
+      throw reasonFor(this.engine, error);
+    } finally {
+      forest.trim();
+    }
   }
 
   /** Runs tree work, reading off-thread what it misses. */
   async run<T>(work: () => T): Promise<T> {
     return await this.#reading(async () => {
       const { forest } = this.engine.state;
-      const result = await forest.run(work);
+      const result = await forest.run(() => this.#checked(work));
       forest.trim();
       return result;
     });
@@ -51,14 +56,24 @@ export abstract class View {
 
   /** Tree work that plans, then I/O that carries it out. */
   readSync<P, T>(plan: () => P, io: (plan: P) => Io<T>): T {
-    return runSync(io(this.sync(plan)));
+    try {
+      return runSync(io(this.sync(plan)));
+    } catch (error) {
+      throw reasonFor(this.engine, error);
+    }
   }
 
   async read<P, T>(plan: () => P, io: (plan: P) => Io<T>): Promise<T> {
     return await this.#reading(async () => {
-      const planned = await this.engine.state.forest.run(plan);
+      const planned = await this.engine.state.forest.run(() => this.#checked(plan));
       return await runAsync(io(planned));
     });
+  }
+
+  /** Work that may have waited: what it looked at could have been given to others meanwhile. */
+  #checked<T>(work: () => T): T {
+    this.check();
+    return work();
   }
 
   async #reading<T>(work: () => Promise<T>): Promise<T> {
@@ -70,11 +85,28 @@ export abstract class View {
       return result;
     } catch (error) {
       this.check(); // what ended meanwhile can't be read: that is the reason, whatever was found
-      throw error;
+      throw reasonFor(this.engine, error);
     } finally {
       this.engine.readers.end(reader);
     }
   }
+}
+
+/**
+ * What to tell a reader who came upon `error`: E_STALE where what seems damaged was written by
+ * somebody else since the store was opened read-only.
+ */
+function reasonFor({ device, readOnly, superblock }: Engine, error: unknown): unknown {
+  if (!readOnly || !hasCode(error, 'E_CORRUPT')) return error;
+  try {
+    const { newest } = runSync(readSuperblocks(device));
+    if (newest.number === superblock.number) return error;
+  } catch {
+    return error; // nothing more is known
+  }
+  const message =
+    'Cannot read store: it was written by another process since it was opened; open it again';
+  return new StoreError('E_STALE', message, { cause: error });
 }
 
 /** The state as it is now. */

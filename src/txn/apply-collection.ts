@@ -11,6 +11,7 @@ import { embedMax } from '../onode/limits.js';
 import { hashRange, sharesBits } from '../onode/object-key.js';
 import { encodeValue, type NewValue, releaseValue } from '../onode/value-record.js';
 import { attributeKey } from './attribute-key.js';
+import type { Totals } from './collection-totals.js';
 import type { ObjectTable } from './object-table.js';
 import { OpenCollection } from './open-collection.js';
 import { OPERATION } from './operation.js';
@@ -116,8 +117,8 @@ export class CollectionOperations {
       throw new StoreError('E_NOT_EMPTY', `Cannot remove collection ${name}: it holds objects`);
     }
     const limit = embedMax(state.nodeSize);
-    state.counters.objects -= collection.objects.count();
-    state.counters.storedBytes -= collection.objects.storedBytes();
+    state.counters.objects -= collection.totals.objects;
+    state.counters.storedBytes -= collection.totals.storedBytes;
     state.dropTree(ROLE.attributes, collection.attributes.encodeRoot(limit));
     state.dropTree(ROLE.objects, collection.objects.encodeRoot(limit));
     state.takeCollection(collection);
@@ -129,7 +130,9 @@ export class CollectionOperations {
     collection.encode(embedMax(state.nodeSize));
     state.takeCollection(collection);
     const bytes = Buffer.from(name, 'latin1');
-    state.addCollection(OpenCollection.copy(state, bytes, collection.record, collection.id));
+    const renamed = OpenCollection.copy(state, bytes, collection.record, collection.id);
+    renamed.known = collection.known;
+    state.addCollection(renamed);
   }
 
   #clone(source: OpenCollection, name: string): void {
@@ -145,8 +148,9 @@ export class CollectionOperations {
     const copy = OpenCollection.copy(state, bytes, record, id);
     state.addCollection(copy);
     this.#objects.noteGrown(copy);
-    state.counters.objects += source.objects.count();
-    state.counters.storedBytes += source.objects.storedBytes();
+    copy.known = source.totals;
+    state.counters.objects += source.totals.objects;
+    state.counters.storedBytes += source.totals.storedBytes;
   }
 
   #setAttribute(collection: OpenCollection, value: () => NewValue): void {
@@ -186,6 +190,8 @@ export class CollectionOperations {
     const middle = source.objects.splitOff(from);
     if (above !== undefined) source.objects.join(above);
     target.objects = this.#adopt(middle, target);
+    source.known = undefined;
+    target.known = undefined;
     this.#setBits(source, bits);
     this.#setBits(target, bits);
   }
@@ -196,6 +202,7 @@ export class CollectionOperations {
     if (source.kind !== target.kind) {
       throw new StoreError('E_INVALID', 'Cannot merge collections: they are ordered differently');
     }
+    const merged = sumOf(source.known, target.known);
     const first = source.objects.firstKey();
     const last = source.objects.lastKey();
     if (first !== undefined && last !== undefined) {
@@ -206,6 +213,7 @@ export class CollectionOperations {
       }
       target.objects.join(source.objects);
       target.objects.join(above);
+      target.known = merged;
     }
     this.#setBits(target, bits);
     const limit = embedMax(this.#state.nodeSize);
@@ -219,6 +227,12 @@ export class CollectionOperations {
     empty.join(tree);
     return empty;
   }
+}
+
+/** Totals of two collections together; undefined where one of them isn't known. */
+function sumOf(a: Totals | undefined, b: Totals | undefined): Totals | undefined {
+  if (a === undefined || b === undefined) return undefined;
+  return { objects: a.objects + b.objects, storedBytes: a.storedBytes + b.storedBytes };
 }
 
 /** The order is that of the reversed hash: what first and last agree in, all agree in. */

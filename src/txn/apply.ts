@@ -334,7 +334,7 @@ class Application {
   }
 
   #held(units: { bytes: number; operations: number; keys: number }): number {
-    return heldBlocks(units, this.#state.blockSize, this.#state.nodeSize);
+    return heldBlocks(units, this.#state);
   }
 
   #reservation(name: Uint8Array): ReturnType<typeof decodeReservation> {
@@ -346,13 +346,15 @@ class Application {
   #reserve(name: Uint8Array, owner: Uint8Array): void {
     const { counters, trees } = this.#state;
     const units = this.#units();
-    const before = trees.reservations.get(name);
-    if (before !== undefined) counters.heldBlocks -= this.#held(decodeReservation(before));
+    const record = trees.reservations.get(name);
+    const before = record === undefined ? undefined : decodeReservation(record);
+    if (before !== undefined) counters.heldBlocks -= this.#held(before);
     counters.heldBlocks += this.#held(units);
     if (counters.heldBlocks > DEVICE_BLOCKS_MAX) {
       throw new StoreError('E_NO_SPACE', 'Cannot reserve: no device has so many blocks');
     }
-    trees.reservations.put(name, encodeReservation({ owner, ...units }));
+    const keeper = owner.length === 0 && before !== undefined ? before.owner : owner;
+    trees.reservations.put(name, encodeReservation({ ...units, owner: keeper }));
   }
 
   #cancel(name: Uint8Array): void {

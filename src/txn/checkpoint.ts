@@ -9,16 +9,21 @@
  *
  * - Addresses are chosen for the very blocks that the bitmap then marks, so the chosen set grows
  *   until nothing more becomes dirty by choosing.
+ * - What is kept twice gets a place in either half of the device, as far as the pool has them; the
+ *   same bytes go to both. The journal is not kept twice: it ends with the checkpoint.
+ * - A node or bitmap that can't be read fails a freeze, and leaves the state as it was.
  * - Nothing that the older superblock refers to is written over: its blocks are still in limbo.
  */
 
+import type { Allocator } from '../alloc/allocator.js';
 import type { BlockRun } from '../alloc/block-run.js';
+import type { Half } from '../alloc/group-geometry.js';
 import { assert } from '../assert.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
 import type { Io, IoStep } from '../blockdev/io.js';
-import type { Node } from '../btree/node.js';
+import type { Node, NodePlace } from '../btree/node.js';
 import type { Tree } from '../btree/tree.js';
-import { StoreError } from '../errors.js';
+import { hasCode, StoreError } from '../errors.js';
 import { BLOCK_HEADER } from '../format/block.js';
 import { checksum } from '../format/checksum.js';
 import type { JournalPosition } from '../format/journal-record.js';
@@ -64,37 +69,18 @@ export interface FreezeOptions {
   readonly transaction: number;
 }
 
-/** Freezes the state as it is now. In synchronous mode of the forest. */
+/** Something that a freeze has to look at can't be read (`cause`): the state is as it was before. */
+export class UnreadableState extends Error {}
+
+/**
+ * Freezes the state as it is now. In synchronous mode of the forest.
+ * @throws UnreadableState
+ */
 export function freezeState(options: FreezeOptions): FrozenState {
   const { state, storeTag } = options;
   const { forest, allocator, trees } = state;
   const epoch = forest.generation;
-  const allocate = (blocks: number, contiguous: boolean): readonly BlockRun[] => {
-    const drawn = allocator.allocate(blocks, { purpose: 'pool', contiguous });
-    if (drawn.length > 0) return drawn;
-    throw new StoreError('E_NO_SPACE', 'Cannot write checkpoint: the pool is used up');
-  };
-
-  forest.begin();
-  state.settleCollections();
-  forest.assignShared((length) => (allocate(length, true)[0] as BlockRun).start);
-  const roots = {} as Record<RootRole, Uint8Array>;
-  for (const role of ROOT_ROLES) {
-    const tree = treeOf(state, role);
-    if (role !== 'groups')
-      roots[role] = tree?.encodeRoot(SUPERBLOCK_EMBED_MAX) ?? new Uint8Array(0);
-  }
-  const places = new NodePlaces(allocate);
-  const remarked = allocator.markUnerased();
-  do {
-    for (const group of remarked) putSummary(trees.groups, group, allocator.summaryOf(group));
-    for (const group of allocator.dirtyGroups) {
-      putSummary(trees.groups, group, allocator.summaryOf(group));
-    }
-    roots.groups = trees.groups.encodeRoot(SUPERBLOCK_EMBED_MAX);
-    places.cover(forest.unplaced());
-  } while (allocator.moveBitmaps() > 0);
-  for (const run of places.surplus(forest.unplaced())) allocator.free(run, false);
+  const { roots, places } = prepared(state);
   const bitmaps = sealBitmaps(state, epoch, storeTag);
   roots.groups = trees.groups.encodeRoot(SUPERBLOCK_EMBED_MAX);
   forest.release();
@@ -119,12 +105,67 @@ export function freezeState(options: FreezeOptions): FrozenState {
   };
 }
 
-/** Where what programs have put in is going to be written. */
-export function placesOf({ nodes, data }: FrozenState, blockSize: number): BlockRun[] {
-  return [
-    ...nodes.map(({ address: start, length }) => ({ start, length })),
-    ...data.map(({ address: start, bytes }) => ({ start, length: bytes.length / blockSize })),
-  ];
+/** Where what programs have put in is going to be written, in all copies. */
+export function contentRuns({ nodes, data }: FrozenState, blockSize: number): BlockRun[] {
+  const runs = data.map(({ address: start, bytes }) => ({
+    start,
+    length: bytes.length / blockSize,
+  }));
+  for (const { address, copy, length } of nodes) {
+    runs.push({ start: address, length });
+    if (copy !== 0) runs.push({ start: copy, length });
+  }
+  return runs;
+}
+
+interface Prepared {
+  readonly roots: Record<RootRole, Uint8Array>;
+  readonly places: CopyPlaces;
+}
+
+/**
+ * All of a freeze that may have to read: what is behind it finds in memory whatever it needs. The
+ * savepoint that it opens stays open.
+ */
+function prepared(state: StoreState): Prepared {
+  const { forest, allocator, releasedBlocks } = state;
+  const mark = allocator.mark();
+  forest.begin();
+  try {
+    return placeAll(state);
+  } catch (error) {
+    forest.rollback();
+    allocator.rewind(mark);
+    state.releasedBlocks = releasedBlocks;
+    state.forgetOpen();
+    if (!hasCode(error, 'E_IO') && !hasCode(error, 'E_CORRUPT')) throw error;
+    throw new UnreadableState(error.message, { cause: error });
+  }
+}
+
+/** Gives a place to everything that the checkpoint writes. */
+function placeAll(state: StoreState): Prepared {
+  const { forest, allocator, trees } = state;
+  state.settleCollections();
+  const places = new CopyPlaces(allocator, state.metadataCopies);
+  forest.assignShared((length) => places.one(length));
+  const roots = {} as Record<RootRole, Uint8Array>;
+  for (const role of ROOT_ROLES) {
+    const tree = treeOf(state, role);
+    if (role !== 'groups')
+      roots[role] = tree?.encodeRoot(SUPERBLOCK_EMBED_MAX) ?? new Uint8Array(0);
+  }
+  const remarked = allocator.markUnerased();
+  do {
+    for (const group of remarked) putSummary(trees.groups, group, allocator.summaryOf(group));
+    for (const group of allocator.dirtyGroups) {
+      putSummary(trees.groups, group, allocator.summaryOf(group));
+    }
+    roots.groups = trees.groups.encodeRoot(SUPERBLOCK_EMBED_MAX);
+    places.cover([...forest.unplaced()]);
+  } while (allocator.moveBitmaps() > 0);
+  for (const run of places.surplus([...forest.unplaced()])) allocator.free(run, false);
+  return { roots, places };
 }
 
 function treeOf(state: StoreState, role: RootRole): Tree | undefined {
@@ -138,27 +179,74 @@ function sealBitmaps(state: StoreState, epoch: number, storeTag: number): Pendin
   for (const group of allocator.dirtyGroups) {
     const bytes = new Uint8Array(blockSize);
     allocator.durableBits(group, bytes.subarray(BLOCK_HEADER.size));
-    const { address } = allocator.pointerOf(group);
+    const { address, copy } = allocator.pointerOf(group);
     sealBitmap(bytes, group, address, epoch, storeTag);
     allocator.sealBitmap(group, epoch, checksum.low, checksum.high);
     putSummary(trees.groups, group, allocator.summaryOf(group));
     bitmaps.push({ address, bytes });
+    if (copy !== 0) bitmaps.push({ address: copy, bytes });
   }
   return bitmaps;
 }
 
+/** Places for nodes, one in each half of the device where they are kept twice. */
+class CopyPlaces {
+  readonly #first: NodePlaces;
+  readonly #second: NodePlaces | undefined;
+
+  constructor(allocator: Allocator, copies: number) {
+    this.#first = new NodePlaces(allocator, copies === 2 ? 'low' : undefined);
+    this.#second = copies === 2 ? new NodePlaces(allocator, 'high') : undefined;
+  }
+
+  /** A place for a node that gets it at once. */
+  one(length: number): NodePlace {
+    return { address: this.#first.one(length), copy: this.#second?.one(length) ?? 0 };
+  }
+
+  cover(nodes: readonly Node[]): void {
+    this.#first.cover(nodes);
+    this.#second?.cover(nodes);
+  }
+
+  surplus(nodes: readonly Node[]): BlockRun[] {
+    return [...this.#first.surplus(nodes), ...(this.#second?.surplus(nodes) ?? [])];
+  }
+
+  take(length: number): NodePlace {
+    return { address: this.#first.take(length), copy: this.#second?.take(length) ?? 0 };
+  }
+}
+
 /** Addresses for nodes, chosen before it is known which node gets which. */
 class NodePlaces {
-  readonly #allocate: (blocks: number, contiguous: boolean) => readonly BlockRun[];
+  readonly #allocator: Allocator;
+  readonly #half: Half | undefined;
   readonly #byLength = new Map<number, number[]>();
   readonly #scraps: BlockRun[] = [];
 
-  constructor(allocate: (blocks: number, contiguous: boolean) => readonly BlockRun[]) {
-    this.#allocate = allocate;
+  /** In one half of the device, if they can be, where a `half` is given. */
+  constructor(allocator: Allocator, half: Half | undefined) {
+    this.#allocator = allocator;
+    this.#half = half;
+  }
+
+  /** The address of a place for one node. */
+  one(length: number): number {
+    return (this.#allocate(length, true, length)[0] as BlockRun).start;
+  }
+
+  #allocate(blocks: number, contiguous: boolean, unit: number): readonly BlockRun[] {
+    const options = { purpose: 'pool', contiguous } as const;
+    const half = this.#half;
+    const wish = half === undefined ? options : { ...options, half, unit };
+    const drawn = this.#allocator.allocate(blocks, wish);
+    if (drawn.length > 0) return drawn;
+    throw new StoreError('E_NO_SPACE', 'Cannot write checkpoint: the pool is used up');
   }
 
   /** Chooses until there is an address for each of `nodes`. */
-  cover(nodes: Iterable<Node>): void {
+  cover(nodes: readonly Node[]): void {
     const missing = new Map<number, number>();
     for (const { length } of nodes) missing.set(length, (missing.get(length) ?? 0) + 1);
     // Long ones first: what is left of a run serves shorter ones.
@@ -172,7 +260,7 @@ class NodePlaces {
   /** Cuts runs of `blocks` blocks in sum into places of `length`. */
   #cut(blocks: number, contiguous: boolean, length: number): void {
     const places = this.#placesOf(length);
-    for (const run of this.#allocate(blocks, contiguous)) {
+    for (const run of this.#allocate(blocks, contiguous, length)) {
       const end = run.start + run.length;
       let at = run.start;
       for (; at + length <= end; at += length) places.push(at);
@@ -181,7 +269,7 @@ class NodePlaces {
   }
 
   /** Takes off and returns what is more than `nodes` need. */
-  surplus(nodes: Iterable<Node>): BlockRun[] {
+  surplus(nodes: readonly Node[]): BlockRun[] {
     const needed = new Map<number, number>();
     for (const { length } of nodes) needed.set(length, (needed.get(length) ?? 0) + 1);
     const surplus = this.#scraps.splice(0);
@@ -232,14 +320,20 @@ export function* writeFrozen(
     const root = frozen.roots[role];
     if (root.length > 0) forest.resolveReferences(root, 0, root.length, ROLE[role]);
   }
-  const nodes = frozen.nodes.map((node) => ({ address: node.address, bytes: node.page }));
-  const runs = [...frozen.data, ...frozen.bitmaps, ...nodes];
+  const runs = [...frozen.data, ...frozen.bitmaps, ...placesOf(frozen.nodes)];
   runs.sort((a, b) => a.address - b.address);
   for (const step of writeRuns(device, runs, blockSize)) {
     check();
     yield step;
   }
   state.pending.written(frozen.data);
+}
+
+/** What belongs on the device of sealed nodes. */
+export function placesOf(nodes: readonly Node[]): PendingRun[] {
+  const runs = nodes.map(({ address, page }) => ({ address, bytes: page }));
+  for (const { copy, page } of nodes) if (copy !== 0) runs.push({ address: copy, bytes: page });
+  return runs;
 }
 
 /** Durable writes of runs in order of address, joined into pieces, two at a time. */

@@ -3,7 +3,8 @@
  *
  * - What generation N freed is handed out again when N + 1 is durable, no reader needs it, and no
  *   overtaken write may still land.
- * - A failure poisons the engine: nobody knows what is on the device.
+ * - A failed write or flush poisons the engine: nobody knows what is on the device. What can't be
+ *   read fails the checkpoint that needed it, which is tried again when more has been done.
  */
 
 import type { BlockDevice } from '../blockdev/block-device.js';
@@ -14,7 +15,13 @@ import { StoreError } from '../errors.js';
 import type { JournalPosition } from '../format/journal-record.js';
 import type { Superblock } from '../format/superblock.js';
 import type { Announcer } from './announcer.js';
-import { type FrozenState, freezeState, placesOf, writeFrozen } from './checkpoint.js';
+import {
+  contentRuns,
+  type FrozenState,
+  freezeState,
+  UnreadableState,
+  writeFrozen,
+} from './checkpoint.js';
 import type { Committer } from './committer.js';
 import type { Environment } from './environment.js';
 import type { Journal } from './journal.js';
@@ -56,9 +63,13 @@ export interface CheckpointerOptions {
 
 export class Checkpointer {
   readonly #options: CheckpointerOptions;
+  /** Blocks that the store may grow to; the next superblock says so. */
+  deviceBlocksMax: number;
   #superblock: Superblock;
   #running: Drive<void> | undefined;
   #count = 0;
+  /** Bytes of journal to replay when a checkpoint last failed for what it could not read. */
+  #failedBytes = Number.NEGATIVE_INFINITY;
   /** Generation of the allocator that the newest durable checkpoint ended; -1 for none yet. */
   #settledLimbo = -1;
   #settledEpoch = 0;
@@ -69,6 +80,7 @@ export class Checkpointer {
   constructor(options: CheckpointerOptions, superblock: Superblock) {
     this.#options = options;
     this.#superblock = superblock;
+    this.deviceBlocksMax = superblock.deviceBlocksMax;
   }
 
   /** The newest superblock that is durable. */
@@ -140,20 +152,12 @@ export class Checkpointer {
   *#freezeAndWrite(cleanClose: boolean): Io<void> {
     const { state, device } = this.#options;
     try {
-      this.#options.committer.close();
-      const frozen = state.forest.sync(() =>
-        freezeState({
-          state,
-          storeTag: this.#options.storeTag,
-          position: this.#options.journal.position(),
-          transaction: this.#options.transaction(),
-        }),
-      );
-      state.forgetOpen();
+      const frozen = this.#freeze();
+      state.endGeneration();
       const { check } = this.#options;
       // The first step of a drive waits for its turn: the device may have failed when that comes.
       yield { kind: 'until', start: async () => check(), force: check };
-      yield* this.#options.announcer.begin(placesOf(frozen, state.blockSize));
+      yield* this.#options.announcer.begin(contentRuns(frozen, state.blockSize));
       yield* writeFrozen(state, device, frozen, check);
       this.#options.overtaken.after(() => state.forest.clean(frozen.nodes));
       yield {
@@ -165,9 +169,21 @@ export class Checkpointer {
       yield { kind: 'flush', device };
       yield* this.#switchTo(frozen, cleanClose);
     } catch (error) {
+      if (error instanceof UnreadableState) {
+        this.#failedBytes = this.#replayBytes;
+        throw error.cause;
+      }
       this.#options.poison(error);
       throw error;
     }
+  }
+
+  /** @throws UnreadableState */
+  #freeze(): FrozenState {
+    const { state, storeTag, committer, journal, transaction } = this.#options;
+    committer.close();
+    const at = { position: journal.position(), transaction: transaction() };
+    return state.forest.sync(() => freezeState({ state, storeTag, ...at }));
   }
 
   /** Writes the superblock of what was frozen and lets go of what only the one before needed. */
@@ -178,6 +194,7 @@ export class Checkpointer {
       ...this.#superblock,
       number: this.#superblock.number + 1,
       deviceBlocks: frozen.deviceBlocks,
+      deviceBlocksMax: Math.max(this.deviceBlocksMax, frozen.deviceBlocks),
       journalStart: frozen.position,
       epoch: frozen.epoch,
       transaction: frozen.transaction,
@@ -197,12 +214,16 @@ export class Checkpointer {
     this.#releasableJournal = this.#superblock.journalStart;
     this.#superblock = next;
     this.#count++;
+    this.#failedBytes = Number.NEGATIVE_INFINITY;
     state.allocator.settle(frozen.limbo);
     const released = this.#settledLimbo;
     this.#settledLimbo = frozen.limbo;
     this.#releasable = released;
     this.releaseOld();
-    if (!this.#options.readers.hasSnapshot) state.forest.retireNumbers(this.#settledEpoch);
+    if (!this.#options.readers.hasSnapshot) {
+      state.forgetOpen(); // what was opened while nodes were being sealed may name old numbers
+      state.forest.retireNumbers(this.#settledEpoch);
+    }
     this.#settledEpoch = frozen.epoch;
     state.forest.trim();
     state.allocator.trim();
@@ -241,6 +262,7 @@ export class Checkpointer {
     const { space } = this.#options;
     const { forest, pending } = this.#options.state;
     if (forest.dirtyBytes === 0 && pending.runCount === 0) return false;
+    if (this.#replayBytes - this.#failedBytes < this.#replayBytesMax / 16) return false;
     return (
       this.#replayBytes > this.#replayBytesMax ||
       forest.dirtyBytes + pending.bytes > this.#options.dirtyBytesMax ||

@@ -9,10 +9,11 @@
 
 import type { AllocateOptions } from '../alloc/chooser.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
-import type { Io } from '../blockdev/io.js';
+import type { Io, IoStep } from '../blockdev/io.js';
 import type { Overtaken } from '../blockdev/overtaken.js';
 import { fillRuns } from './placement.js';
 import { heldBlocks } from './reservation.js';
+import { isEntitled } from './sealed-transaction.js';
 import type { SpaceKeeper } from './space-keeper.js';
 import type { SpacePolicy } from './space-policy.js';
 import type { StoreState } from './store-state.js';
@@ -29,14 +30,20 @@ export interface DataPlacesOptions {
   readonly relieve: (blocks: number, entitled: boolean) => Io<boolean>;
   /** Makes known what is going to be written to. */
   readonly announce: (runs: readonly PlacedRun[]) => Io<void>;
+  /** A transaction before this one that is not settled: what it replaces is not freed yet. */
+  readonly predecessor: (entry: Entry) => Entry | undefined;
   /** @throws StoreError when nothing may be written any more */
   readonly check: () => void;
 }
+
+const NO_RUNS: readonly PlacedRun[] = [];
 
 export class DataPlaces {
   readonly #options: DataPlacesOptions;
   /** Claims of refused transactions whose data may still be under way. */
   #refused: PlacedRun[] = [];
+  /** Transactions that have not found enough room yet. */
+  readonly #short = new Set<Entry>();
   /** Transactions that redeem, have claimed blocks and are not accepted yet. */
   readonly #redeeming = new Set<Entry>();
 
@@ -67,9 +74,8 @@ export class DataPlaces {
 
   /** Blocks for data that is not written ahead; none when there is no room. */
   take(blocks: number, options: AllocateOptions, entry: Entry): readonly PlacedRun[] {
-    const { deleting, redeems } = entry.sealed;
     const redeemed = this.#redeemedBlocks(entry);
-    return this.#options.keeper.takeForData(blocks, options, deleting || redeems, redeemed);
+    return this.#options.keeper.takeForData(blocks, options, isEntitled(entry.sealed), redeemed);
   }
 
   /** Gives up the places that the transaction's data has got, written or not. */
@@ -99,21 +105,56 @@ export class DataPlaces {
     this.#options.space.prepaid = blocks;
   }
 
-  /** Claims blocks, but none that are promised to somebody else. E_NO_SPACE */
+  /**
+   * Claims blocks, but none that are promised to somebody else. One transaction after the other
+   * would find what those before it have freed: they are waited for, and nobody takes what one
+   * before him has not found enough of. E_NO_SPACE
+   */
   *#claim(blocks: number, entry: Entry): Io<readonly PlacedRun[]> {
-    for (;;) {
-      const entitled = Math.max(0, this.#redeemedBlocks(entry) - entry.claimedBlocks);
-      if (this.#options.space.canClaim(blocks, entitled)) {
-        const runs = this.take(blocks, { purpose: 'data', claim: true }, entry);
+    try {
+      for (;;) {
+        const older = this.#olderShort(entry);
+        const runs = older === undefined ? this.#tryClaim(blocks, entry) : NO_RUNS;
         if (runs.length > 0) return runs;
+        this.#short.add(entry);
+        if (older === undefined) yield* this.#makeRoom(blocks, entry);
+        else yield untilSettled(older);
       }
-      if (!(yield* this.#options.relieve(blocks, entry.sealed.redeems))) throw noSpace();
+    } finally {
+      this.#short.delete(entry);
     }
+  }
+
+  /** One that was submitted before and has not found enough room; reserved room is there. */
+  #olderShort({ number, sealed }: Entry): Entry | undefined {
+    if (sealed.redeems) return undefined;
+    for (const one of this.#short) if (one.number < number) return one;
+    return undefined;
+  }
+
+  #tryClaim(blocks: number, entry: Entry): readonly PlacedRun[] {
+    const entitled = Math.max(0, this.#redeemedBlocks(entry) - entry.claimedBlocks);
+    if (!this.#options.space.canClaim(blocks, entitled)) return [];
+    return this.take(blocks, { purpose: 'data', claim: true }, entry);
+  }
+
+  *#makeRoom(blocks: number, entry: Entry): Io<void> {
+    if (yield* this.#options.relieve(blocks, entry.sealed.redeems)) return;
+    const before = this.#options.predecessor(entry);
+    if (before === undefined) throw noSpace(entry.sealed);
+    yield untilSettled(before);
   }
 
   /** Blocks that the reservations hold back for what a transaction redeems. */
   #redeemedBlocks({ sealed }: Entry): number {
-    const { blockSize, nodeSize } = this.#options.state;
-    return heldBlocks(sealed.redeemed, blockSize, nodeSize);
+    return heldBlocks(sealed.redeemed, this.#options.state);
   }
+}
+
+/** A synchronous caller has settled all that came before him: he has nobody to wait for. */
+function untilSettled(entry: Entry): IoStep {
+  const force = (): void => {
+    if (!entry.settled) throw noSpace(entry.sealed);
+  };
+  return { kind: 'until', start: () => entry.applied.catch(() => undefined), force };
 }

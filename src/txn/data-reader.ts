@@ -8,10 +8,10 @@
 import type { BlockDevice } from '../blockdev/block-device.js';
 import type { Io, IoStep } from '../blockdev/io.js';
 import { CorruptError } from '../errors.js';
-import { newBytes } from '../format/bytes.js';
+import { copyOut, unsetBytes } from '../format/bytes.js';
 import { matchesHash } from '../format/checksum.js';
 import type { PlacedEntry } from '../onode/blob-stream.js';
-import { ENTRY_KIND, type ExtentEntry } from '../onode/extent-entry.js';
+import { type BlobEntry, ENTRY_KIND, type ExtentEntry, sliceEntry } from '../onode/extent-entry.js';
 import { checkOnDevice } from './node-reader.js';
 import type { StoreState } from './store-state.js';
 
@@ -25,12 +25,49 @@ interface Part {
   readonly inPlace: boolean;
 }
 
+/** Where bytes go, and the entries that they come from. */
+export interface EntriesRead {
+  /** The entries of a blob stream, cut to [from, to). */
+  readonly entries: readonly PlacedEntry[];
+  readonly from: number; // bytes
+  readonly to: number; // bytes
+  /** At least to - from bytes. What stands in it after a failure is of no use. */
+  readonly target: Uint8Array;
+}
+
 /**
- * The bytes [from, to) of a stream whose entries, cut to this range, are `entries`. The result is
- * the caller's.
+ * Reads the bytes [from, to) of a stream into the front of `target`.
  *
  * @throws CorruptError naming the device offset of a chunk that does not match
  */
+export function* readEntriesInto(
+  state: StoreState,
+  device: BlockDevice,
+  { entries, from, to, target }: EntriesRead,
+): Io<void> {
+  checkTiling(entries, from, to);
+  const parts: Part[] = [];
+  const reads: IoStep[] = [];
+  for (const { offset, entry } of entries) {
+    const at = offset - from;
+    if (entry.kind === ENTRY_KIND.inline) target.set(entry.data, at);
+    else if (entry.kind === ENTRY_KIND.hole) target.fill(0, at, at + entry.length);
+    if (entry.kind !== ENTRY_KIND.extent) continue;
+    const part = partOf(state, device, entry, at, target, false);
+    parts.push(part);
+    if (fillFromPending(state, entry, part.bytes)) continue;
+    const deviceOffset = entry.address * state.blockSize;
+    reads.push({ kind: 'read', device, offset: deviceOffset, target: part.bytes });
+  }
+  for (let i = 0; i < reads.length; i += READS_TOGETHER) {
+    const [only, ...more] = reads.slice(i, i + READS_TOGETHER);
+    if (only === undefined) break;
+    yield more.length === 0 ? only : { kind: 'together', steps: [only, ...more] };
+  }
+  for (const part of parts) finish(part, target, state.blockSize);
+}
+
+/** As `readEntriesInto`; the result is the caller's. */
 export function* readEntries(
   state: StoreState,
   device: BlockDevice,
@@ -38,33 +75,69 @@ export function* readEntries(
   from: number,
   to: number,
 ): Io<Uint8Array> {
-  checkTiling(entries, from, to);
-  const target = newBytes(to - from);
-  const parts: Part[] = [];
-  const reads: IoStep[] = [];
-  for (const { offset, entry } of entries) {
-    const at = offset - from;
-    if (entry.kind === ENTRY_KIND.inline) target.set(entry.data, at);
-    if (entry.kind !== ENTRY_KIND.extent) continue;
-    const size = entry.blocks * state.blockSize;
-    checkOnDevice(device, entry.address * state.blockSize, size, 'data');
-    const inPlace = entry.skip === 0 && size === entry.length;
-    const bytes = inPlace ? target.subarray(at, at + size) : new Uint8Array(size);
-    parts.push({ entry, at, bytes, inPlace });
-    if (fillFromPending(state, entry, bytes)) continue;
-    const deviceOffset = entry.address * state.blockSize;
-    reads.push({ kind: 'read', device, offset: deviceOffset, target: bytes });
-  }
-  for (let i = 0; i < reads.length; i += READS_TOGETHER) {
-    const [only, ...more] = reads.slice(i, i + READS_TOGETHER);
-    if (only === undefined) break;
-    yield more.length === 0 ? only : { kind: 'together', steps: [only, ...more] };
-  }
-  for (const { entry, at, bytes, inPlace } of parts) {
-    verify(entry, bytes, state.blockSize);
-    if (!inPlace) target.set(bytes.subarray(entry.skip, entry.skip + entry.length), at);
-  }
+  const target = unsetBytes(to - from);
+  yield* readEntriesInto(state, device, { entries, from, to, target });
   return target;
+}
+
+/**
+ * Reads bytes [from, to) of one entry into the front of `target`, or into an array of their own;
+ * gives this array. Synchronously.
+ *
+ * @throws CorruptError as readEntriesInto
+ */
+export function readEntrySync(
+  state: StoreState,
+  device: BlockDevice,
+  whole: BlobEntry,
+  from: number,
+  to: number,
+  target?: Uint8Array,
+): Uint8Array {
+  const { blockSize } = state;
+  const length = to - from;
+  if (whole.kind === ENTRY_KIND.inline && target === undefined)
+    return copyOut(whole.data, from, to);
+  const entry = sliceEntry(whole, from, to, blockSize);
+  if (entry.kind === ENTRY_KIND.extent) {
+    const mayPad = target === undefined;
+    const room = target ?? unsetBytes(Math.max(length, entry.blocks * blockSize));
+    const part = partOf(state, device, entry, 0, room, mayPad);
+    if (!fillFromPending(state, entry, part.bytes)) {
+      device.readSync(entry.address * blockSize, part.bytes);
+    }
+    finish(part, room, blockSize);
+    return room.length === length ? room : room.subarray(0, length);
+  }
+  const into = target ?? unsetBytes(length);
+  if (entry.kind === ENTRY_KIND.inline) into.set(entry.data);
+  else into.fill(0, 0, length);
+  return into;
+}
+
+/**
+ * Where the blocks of an entry are read to: straight into `target` at `at` if they are the object's
+ * from the first byte on and to the last one, or if what pads them may stand there.
+ */
+function partOf(
+  state: StoreState,
+  device: BlockDevice,
+  entry: ExtentEntry,
+  at: number,
+  target: Uint8Array,
+  mayPad: boolean,
+): Part {
+  const size = entry.blocks * state.blockSize;
+  checkOnDevice(device, entry.address * state.blockSize, size, 'data');
+  const inPlace = entry.skip === 0 && (mayPad || size === entry.length);
+  const bytes = inPlace ? target.subarray(at, at + size) : unsetBytes(size);
+  return { entry, at, bytes, inPlace };
+}
+
+/** Verifies what was read, and copies what isn't in its place. */
+function finish({ entry, at, bytes, inPlace }: Part, target: Uint8Array, blockSize: number): void {
+  verify(entry, bytes, blockSize);
+  if (!inPlace) target.set(bytes.subarray(entry.skip, entry.skip + entry.length), at);
 }
 
 /** @throws CorruptError unless the entries cover [from, to) without gap: none is ever left */

@@ -14,18 +14,15 @@
  * - Every wait has a synchronous form: `commitSync` finishes what is under way before it.
  */
 
-import type { BlockRun } from '../alloc/block-run.js';
-import type { AllocateOptions } from '../alloc/chooser.js';
 import { assert } from '../assert.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
 import { Drive, waitFor } from '../blockdev/drive.js';
 import { type Io, type IoStep, runSync } from '../blockdev/io.js';
 import { Overtaken } from '../blockdev/overtaken.js';
 import { hasCode, StoreError } from '../errors.js';
-import { bodyRunBlocks } from '../format/journal-record.js';
 import { type Superblock, storeTagOf } from '../format/superblock.js';
+import { Acceptor } from './acceptor.js';
 import { Announcer } from './announcer.js';
-import { applyTransaction } from './apply.js';
 import { Checkpointer } from './checkpointer.js';
 import { Committer } from './committer.js';
 import { DataPlaces } from './data-places.js';
@@ -36,14 +33,13 @@ import type { Journal } from './journal.js';
 import { Overdue, untilLanded } from './overdue.js';
 import { type Reader, Readers } from './readers.js';
 import { Relief } from './relief.js';
-import type { SealedTransaction } from './sealed-transaction.js';
+import { isEntitled, type SealedTransaction } from './sealed-transaction.js';
 import { SpaceKeeper } from './space-keeper.js';
 import { SpacePolicy } from './space-policy.js';
-import type { Placer, StoreState } from './store-state.js';
+import type { StoreState } from './store-state.js';
 import { Entry, noRuns, noSpace, Shortage, type Submission } from './submission.js';
 import type { SuperblockWriter } from './superblock-writer.js';
 import { TransactionQueue } from './transaction-queue.js';
-import { encodeChoices, type PlacedRun, RECORD_OVERHEAD_MAX } from './transaction-record.js';
 
 export interface EngineOptions {
   readonly device: BlockDevice;
@@ -59,9 +55,6 @@ export interface EngineOptions {
   readonly transaction: number;
 }
 
-/** Data with nothing to lie next to. */
-const ANYWHERE: AllocateOptions = { purpose: 'data' };
-
 export class Engine {
   readonly device: BlockDevice;
   readonly state: StoreState;
@@ -71,6 +64,7 @@ export class Engine {
   readonly eraser: Eraser;
   readonly #journal: Journal;
   readonly #committer: Committer;
+  readonly #acceptor: Acceptor;
   readonly #announcer: Announcer;
   readonly #keeper: SpaceKeeper;
   readonly #places: DataPlaces;
@@ -80,12 +74,13 @@ export class Engine {
   readonly #dirtyBytesMax: number;
   /** Writes that may still land: no place is given to others before they have. */
   readonly #overtaken = new Overtaken(() => this.#landed());
-  #transaction: number;
   readonly #queue = new TransactionQueue();
   #current: Drive<void> | undefined;
   #pumping = false;
   #housekeeping: Drive<void> | undefined;
   #poison: StoreError | undefined;
+  /** The last checkpoint is near: what came now would stand behind it in the journal. */
+  #closing = false;
   #closed = false;
 
   constructor(options: EngineOptions) {
@@ -95,7 +90,6 @@ export class Engine {
     this.readOnly = options.readOnly;
     this.#journal = journal;
     this.#dirtyBytesMax = options.dirtyBytesMax;
-    this.#transaction = options.transaction;
     const storeTag = storeTagOf(superblock.uuid);
     this.space = new SpacePolicy(state);
     this.#keeper = new SpaceKeeper(device, state, this.space);
@@ -108,6 +102,7 @@ export class Engine {
       overtaken: this.#overtaken,
       relieve: (blocks, entitled) => this.#relieve(blocks, entitled),
       announce: (runs) => this.#announcer.announce(runs),
+      predecessor: (entry) => this.#queue.predecessor(entry),
       check: () => this.check(),
     });
     this.readers = new Readers(() => this.#checkpointer.releaseLimbo());
@@ -123,6 +118,17 @@ export class Engine {
         unannounced: (run) => this.#announcer.take([run]),
         overtaken: this.#overtaken,
         failed: (error) => this.poison(error),
+      },
+      options.transaction,
+    );
+    this.#acceptor = new Acceptor(
+      {
+        state,
+        space: this.space,
+        keeper: this.#keeper,
+        places: this.#places,
+        committer: this.#committer,
+        overtaken: this.#overtaken,
       },
       options.transaction,
     );
@@ -143,7 +149,7 @@ export class Engine {
         storeTag,
         readOnly: options.readOnly,
         dirtyBytesMax: options.dirtyBytesMax,
-        transaction: () => this.#transaction,
+        transaction: () => this.#acceptor.transaction,
         check: () => this.check(),
         poison: (error) => this.poison(error),
       },
@@ -152,7 +158,7 @@ export class Engine {
     this.#drops = new DropWorker({
       state,
       space: this.space,
-      isOpen: () => this.#poison === undefined && !this.#closed,
+      isOpen: () => this.#poison === undefined && !this.#closing && !this.#closed,
       checkpoint: () => this.checkpointIo(),
     });
     this.#relief = new Relief({
@@ -184,6 +190,43 @@ export class Engine {
     if (this.#isOverBudget) yield* this.checkpointIo();
   }
 
+  /**
+   * Makes `blocksMax` the blocks that the store may grow to. The limit is durable before anything
+   * is put where it did not reach, and before this ends.
+   * @throws StoreError E_INVALID when the store has more blocks already; E_READ_ONLY
+   */
+  *limitIo(blocksMax: number): Io<void> {
+    this.check();
+    if (this.readOnly) {
+      throw new StoreError('E_READ_ONLY', 'Cannot resize store: it is open read-only');
+    }
+    const { device, state } = this;
+    const { totalBlocks } = state.allocator;
+    if (blocksMax < totalBlocks) {
+      throw new StoreError(
+        'E_INVALID',
+        `Cannot shrink an open store from ${totalBlocks} to ${blocksMax} blocks: close it first`,
+      );
+    }
+    const before = this.#checkpointer.deviceBlocksMax;
+    const bytes = blocksMax * state.blockSize;
+    if (blocksMax < before) device.limitTo(bytes);
+    const { running } = this.#checkpointer;
+    if (running !== undefined) yield waitFor(running);
+    this.#checkpointer.deviceBlocksMax = blocksMax;
+    yield* this.checkpointIo();
+    device.limitTo(bytes);
+    this.#keeper.adoptSize(blocksMax);
+    this.#pump();
+  }
+
+  /** Works the drop list off: what nothing refers to any more is free then. */
+  *dropIo(): Io<void> {
+    const running = this.#housekeeping;
+    if (running !== undefined) yield waitFor(running);
+    yield* this.#drops.dropAll();
+  }
+
   /** Begins a checkpoint unless one is under way, and waits for its end. */
   checkpointIo(): Io<void> {
     return this.#checkpointer.io();
@@ -191,7 +234,7 @@ export class Engine {
 
   /** Last transaction that was applied. */
   get transaction(): number {
-    return this.#transaction;
+    return this.#acceptor.transaction;
   }
 
   /** Last transaction that is durable. */
@@ -233,6 +276,7 @@ export class Engine {
     this.#poison = new StoreError('E_IO', `Cannot go on: ${reason}; reopen the store`, {
       cause: error,
     });
+    this.state.healer.stop();
     this.#committer.stop(this.#poison);
     this.#queue.refuseAll(this.#poison);
   }
@@ -270,6 +314,9 @@ export class Engine {
     this.check();
     if (this.readOnly) {
       throw new StoreError('E_READ_ONLY', 'Cannot submit transaction: the store is read-only');
+    }
+    if (this.#closing) {
+      throw new StoreError('E_CLOSED', 'Cannot submit transaction: the store is being closed');
     }
     return new Entry(sealed);
   }
@@ -349,7 +396,7 @@ export class Engine {
   /** Applies a transaction at once if nothing has to be waited for. */
   #tryFast(entry: Entry): boolean {
     if (this.#mustWait(entry)) return false;
-    return this.state.forest.attempt(() => this.#attempt(entry)); // what failed is tried again
+    return this.state.forest.attempt(() => this.#acceptor.attempt(entry)); // what failed is tried again
   }
 
   /** Applies one transaction, waiting for what it needs; refuses it when it can't be. */
@@ -361,14 +408,13 @@ export class Engine {
         try {
           yield {
             kind: 'until',
-            start: () => forest.run(() => this.#attempt(entry)),
-            force: () => forest.sync(() => this.#attempt(entry)),
+            start: () => forest.run(() => this.#acceptor.attempt(entry)),
+            force: () => forest.sync(() => this.#acceptor.attempt(entry)),
           };
         } catch (error) {
           if (!(error instanceof Shortage)) throw error;
-          const { deleting, redeems } = entry.sealed;
-          if (yield* this.#relieve(error.blocks, deleting || redeems)) continue;
-          throw error.blocks > 0 ? noSpace() : noRuns();
+          if (yield* this.#relieve(error.blocks, isEntitled(entry.sealed))) continue;
+          throw error.blocks > 0 ? noSpace(entry.sealed) : noRuns();
         }
       }
     } catch (error) {
@@ -381,7 +427,7 @@ export class Engine {
   #processSync(entry: Entry): void {
     if (!this.#mustWait(entry)) {
       try {
-        this.state.forest.sync(() => this.#attempt(entry));
+        this.state.forest.sync(() => this.#acceptor.attempt(entry));
         return;
       } catch (error) {
         if (!(error instanceof Shortage)) {
@@ -406,78 +452,12 @@ export class Engine {
     }
   }
 
-  /** Accepts a transaction: all of it, or an error and nothing. */
-  #attempt(entry: Entry): void {
-    if (entry.settled) return;
-    const { state } = this;
-    const { sealed, claims, ahead } = entry;
-    const { nextObject: firstObject, nextCollection: firstCollection } = state.counters;
-    const placements: (readonly PlacedRun[])[] = [];
-    const placer: Placer = {
-      place: (blocks, hint) => {
-        const options = hint < 0 ? ANYWHERE : ({ purpose: 'data', hint } as const);
-        const runs = this.#places.take(blocks, options, entry);
-        if (runs.length === 0) throw new Shortage(blocks);
-        placements.push(runs);
-        return runs;
-      },
-    };
-    let bodyRun: BlockRun | undefined;
-    const record = this.#committer.open(this.#recordBytesMax(entry));
-    state.begin(placer);
-    try {
-      for (const run of claims) state.allocator.adopt(run);
-      record.varint(sealed.length);
-      const from = record.at;
-      sealed.writeTo(record);
-      applyTransaction(state, record.bytes.subarray(from, record.at), ahead, { replay: false });
-      encodeChoices(record, ahead, { firstObject, firstCollection, placements });
-      bodyRun = this.#placeBody(this.#committer.openBytes);
-      this.#places.countPrepaid(entry);
-      const missing = this.space.missing(sealed.deleting);
-      const isCrowded = this.space.isCrowded(sealed.deleting);
-      if (missing > 0 || isCrowded) throw new Shortage(missing);
-      if (!this.#keeper.coverGeneration(sealed.deleting || sealed.redeems)) throw new Shortage(0);
-    } catch (error) {
-      state.rollback();
-      this.#committer.abandon();
-      this.#places.countPrepaid(undefined);
-      throw error;
-    }
-    state.commit();
-    state.allocator.keep();
-    entry.accept(++this.#transaction);
-    this.#places.settle(entry);
-    const { sequence } = entry;
-    const flush = ahead.length > 0;
-    // Data written ahead is the caller's again when it has committed: nothing may read it then.
-    this.#committer.add(
-      { sequence, flush, bodyRun },
-      {
-        resolve: () => (flush ? this.#overtaken.after(() => entry.commit()) : entry.commit()),
-        reject: (error) => entry.lose(error),
-      },
-    );
-    sealed.release();
-  }
-
-  /** Blocks for the body of a record of `bytes`, if it needs any; they are free again in time. */
-  #placeBody(bytes: number): BlockRun | undefined {
-    if (!this.#committer.isLarge(bytes)) return undefined;
-    const { allocator, blockSize } = this.state;
-    const length = bodyRunBlocks(bytes, blockSize);
-    const [run] = allocator.allocate(length, { purpose: 'data', contiguous: true });
-    if (run === undefined) throw new Shortage(length);
-    allocator.free(run);
-    return run;
-  }
-
   // Room: in the journal, in memory, on the device
 
   /** True while a transaction has to wait for a checkpoint before it may be applied. */
   #mustWait(entry: Entry): boolean {
     const { state, space } = this;
-    if (!this.#hasRecordRoom(entry)) return true;
+    if (!this.#acceptor.hasRecordRoom(entry)) return true;
     const clean = state.forest.dirtyBytes === 0;
     if (
       !clean &&
@@ -495,32 +475,12 @@ export class Engine {
     return forest.dirtyBytes + forest.packingBytes + pending.bytes > 2 * this.#dirtyBytesMax;
   }
 
-  /** True when the journal has room for the transaction's record. */
-  #hasRecordRoom(entry: Entry): boolean {
-    return this.#committer.hasRoom(this.#recordBytesMax(entry));
-  }
-
-  /** Upper bound of what the transaction takes in a record. */
-  #recordBytesMax(entry: Entry): number {
-    const built = entry.sealed.length;
-    return built + Math.ceil(built / 8) + this.#aheadBytes(entry) + RECORD_OVERHEAD_MAX;
-  }
-
-  /** Upper bound of what the extents of data written ahead take in a record. */
-  #aheadBytes(entry: Entry): number {
-    let bytes = 0;
-    for (const { extents } of entry.ahead) {
-      for (const { checksums } of extents) bytes += checksums.length + 40;
-    }
-    return bytes;
-  }
-
   /** Waits until a checkpoint has made room, and until that may be used. */
   *#makeRoom(entry: Entry): Io<void> {
     const before = this.#checkpointer.count;
     yield* this.checkpointIo();
     assert(this.#checkpointer.count > before, 'a checkpoint has ended');
-    if (!this.#hasRecordRoom(entry)) yield untilLanded(this.#overtaken);
+    if (!this.#acceptor.hasRecordRoom(entry)) yield untilLanded(this.#overtaken);
   }
 
   /** Tries to make room, as `Relief` says. */
@@ -576,6 +536,7 @@ export class Engine {
       force: () => this.#drainSync(),
     };
     this.check();
+    this.#closing = true;
     const { running } = this.#checkpointer;
     if (running !== undefined) yield waitFor(running);
     yield this.#committerIdle();

@@ -8,7 +8,14 @@ import type { BlockDevice } from '../blockdev/block-device.js';
 import { U64 } from '../btree/comparator.js';
 import type { Tree } from '../btree/tree.js';
 import { treeSpec } from '../btree/tree-spec.js';
-import { BLOCK_HEADER, BLOCK_TYPE, checkBlock, sealBlock } from '../format/block.js';
+import { hasCode } from '../errors.js';
+import {
+  BLOCK_HEADER,
+  BLOCK_TYPE,
+  checkBlock,
+  restoreChecksum,
+  sealBlock,
+} from '../format/block.js';
 import { getU64BigEndian, setU64BigEndian } from '../format/bytes.js';
 import {
   GROUP_SUMMARY,
@@ -17,6 +24,7 @@ import {
   putGroupSummary,
 } from '../format/group-summary.js';
 import { ROLE } from '../format/role.js';
+import type { Healer } from './healer.js';
 
 /** Group index -> GROUP_SUMMARY. */
 export const GROUPS_SPEC = treeSpec({
@@ -25,23 +33,46 @@ export const GROUPS_SPEC = treeSpec({
   valueSize: GROUP_SUMMARY.size,
 });
 
-/** Reads bitmap blocks and checks them against their summary. */
+/** Reads bitmap blocks and checks them against their summary; a bad first copy is healed. */
 export class BitmapReader implements GroupSource {
   readonly #device: BlockDevice;
   readonly #page: Uint8Array;
+  readonly #healer: Healer;
 
-  constructor(device: BlockDevice, blockSize: number) {
+  constructor(device: BlockDevice, blockSize: number, healer: Healer) {
     this.#device = device;
     this.#page = new Uint8Array(blockSize);
+    this.#healer = healer;
   }
 
   load(_group: number, pointer: BitmapPointer): Uint8Array {
-    const { address, birth, low, high } = pointer;
+    try {
+      this.#read(pointer, pointer.address);
+    } catch (error) {
+      const isBad = hasCode(error, 'E_IO') || hasCode(error, 'E_CORRUPT');
+      if (pointer.copy === 0 || !isBad) throw error;
+      this.#recover(pointer, error);
+    }
+    return this.#page.subarray(BLOCK_HEADER.size);
+  }
+
+  /** Reads the second copy where the first one failed with `error`. */
+  #recover(pointer: BitmapPointer, error: unknown): void {
+    try {
+      this.#read(pointer, pointer.copy);
+    } catch {
+      throw error;
+    }
+    restoreChecksum(this.#page, pointer.low, pointer.high);
+    this.#healer.heal(pointer.address, this.#page);
+  }
+
+  /** Reads what the pointer names from one of its places. */
+  #read({ address, birth, low, high }: BitmapPointer, place: number): void {
     const blockSize = this.#page.length;
-    this.#device.readSync(address * blockSize, this.#page);
+    this.#device.readSync(place * blockSize, this.#page);
     const expected = { type: BLOCK_TYPE.bitmap, level: 0, role: 0, address, birth };
     checkBlock(this.#page, expected, low, high, blockSize);
-    return this.#page.subarray(BLOCK_HEADER.size);
   }
 }
 

@@ -44,6 +44,8 @@ export interface JournalPlace {
   readonly superblock: Superblock;
   readonly ring: JournalRing;
   readonly superblocks: SuperblockWriter;
+  /** Nothing knows of a superblock that came after the newest one that was found. */
+  readonly isLast: boolean;
   readonly lost?: JournalLoss;
 }
 
@@ -73,11 +75,13 @@ export function* placeJournal(options: PlaceOptions, newest: Superblock): Io<Jou
         `Cannot open ${device.path} with journal ${journalDevice.path}: its journal is on its own device; leave the journal away`,
       );
     }
-    return { superblock: newest, ...ownPlace(device, newest) };
+    return { superblock: newest, isLast: true, ...ownPlace(device, newest) };
   }
   const found = yield* findHeader(journalDevice, newest);
-  if (typeof found !== 'string')
-    return { superblock: newest, ...separatePlace(options, newest, found) };
+  if (typeof found !== 'string') {
+    const isLast = found.header.number === newest.number;
+    return { superblock: newest, isLast, ...separatePlace(options, newest, found) };
+  }
   if (!acceptLoss) {
     const { transaction } = newest;
     throw new StoreError(
@@ -89,7 +93,7 @@ export function* placeJournal(options: PlaceOptions, newest: Superblock): Io<Jou
   const lost = { reason: found, transaction, sequence: journalStart.sequence };
   if (readOnly) {
     const superblock = atHome(newest, options.environment);
-    return { superblock, ...ownPlace(device, superblock), lost };
+    return { superblock, isLast: false, ...ownPlace(device, superblock), lost };
   }
   return { ...(yield* replaceJournal(options, newest)), lost };
 }
@@ -203,7 +207,7 @@ function* replaceJournal(options: PlaceOptions, newest: Superblock): Io<JournalP
     yield* clearRing(ringOf(device, superblock));
     const place = ownPlace(device, superblock);
     yield* place.superblocks.write(superblock);
-    return { superblock, ...place };
+    return { superblock, isLast: false, ...place };
   }
   yield* checkUnused(journalDevice, newest.uuid);
   const journalBytes = separateRingBytes(journalDevice, newest.blockSize);
@@ -212,5 +216,5 @@ function* replaceJournal(options: PlaceOptions, newest: Superblock): Io<JournalP
   const place = separatePlace(options, superblock, { device: journalDevice, header });
   yield* clearRing(place.ring);
   yield* place.superblocks.write(superblock);
-  return { superblock, ...place };
+  return { superblock, isLast: false, ...place };
 }

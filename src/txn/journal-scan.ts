@@ -8,6 +8,8 @@
  *   found there of this incarnation or a later one, with a sequence beyond the end, is a
  *   witness: its `durable` tells a damaged end from a torn one. One of an earlier incarnation
  *   was cut off by the recovery in between and says nothing.
+ * - Of a journal that was closed cleanly, and that nobody can have written to since, the sweep is
+ *   left out where the walk ends at a place with nothing of this journal: no record was begun there.
  * - Damage is never cut: `damage` is set and the engine decides. `cut` is a tail whose flush
  *   had not returned.
  * - A read error goes to the caller: it is never the end of the journal.
@@ -105,10 +107,15 @@ export interface JournalScan {
 export interface ScanOptions {
   /** Highest sequence that is known to have been durable from elsewhere (a newer superblock). */
   readonly knownDurable?: number;
+  /** The writer closed at the start, and all four slots say that none came after it. */
+  readonly isClosed?: boolean;
 }
 
 /** Bytes read at once. */
-const WINDOW_BYTES = 1024 * 1024;
+const WINDOW_BYTES = 4 * 1024 * 1024;
+
+/** Bytes read of a journal in which at most the last writer's mark is expected. */
+const CLOSED_WINDOW_BYTES = 64 * 1024;
 
 /** Bytes of the ring that a record covers. */
 export function recordSpan(record: RecordHeader, ring: JournalRing): number {
@@ -126,9 +133,11 @@ export function* scanJournal(
   start: JournalPosition,
   options: ScanOptions = {},
 ): Io<JournalScan> {
-  const reader = new RingReader(ring);
+  const { isClosed = false } = options;
+  const reader = new RingReader(ring, isClosed ? CLOSED_WINDOW_BYTES : WINDOW_BYTES);
   const walk = yield* walkChain(ring, reader, start);
-  const sweep = yield* sweepRest(ring, reader, walk);
+  const isKnownEnd = isClosed && walk.reason === undefined;
+  const sweep = isKnownEnd ? NOTHING_BEHIND : yield* sweepRest(ring, walk);
   const known = Math.max(start.sequence - 1, options.knownDurable ?? 0, sweep.witnessed);
   const highestDurable = walk.records.reduce((high, one) => Math.max(high, one.durable), known);
   const highestIncarnation = Math.max(walk.next.incarnation, sweep.incarnation);
@@ -330,22 +339,47 @@ interface Sweep {
   readonly stale: readonly RingRegion[];
 }
 
-function* sweepRest(ring: JournalRing, reader: RingReader, walk: Walk): Io<Sweep> {
+const NOTHING_BEHIND: Sweep = { witnessed: 0, follower: undefined, incarnation: 0, stale: [] };
+
+/** The sound and unsound headers of this journal in the blocks behind the walk's end. */
+function* headersBehind(ring: JournalRing, walk: Walk): Io<HeaderFound[]> {
+  const reader = new RingReader(ring, WINDOW_BYTES);
+  const found: HeaderFound[] = [];
+  const rest = ring.bytes - walk.bytes;
+  for (let swept = 0; swept < rest; ) {
+    const at = (walk.next.head + swept) % ring.bytes;
+    const length = Math.min(WINDOW_BYTES, ring.bytes - at, rest - swept);
+    const window = yield* reader.view(at, length);
+    for (let from = 0; from < length; from += ring.blockSize) {
+      if (!isRecord(window, from, ring.uuid)) continue;
+      const fault = recordFault(window, from, ring.uuid, at + from);
+      const record = fault === undefined ? decodeRecordHeader(window, from) : undefined;
+      found.push({ at: at + from, swept: swept + from, record });
+    }
+    swept += length;
+  }
+  return found;
+}
+
+interface HeaderFound {
+  readonly at: number; // offset in the ring
+  readonly swept: number; // bytes behind the walk's end
+  /** Undefined where it isn't sound. */
+  readonly record: RecordHeader | undefined;
+}
+
+function* sweepRest(ring: JournalRing, walk: Walk): Io<Sweep> {
   const { next } = walk;
   const sequenceMax = next.sequence + ring.bytes / ring.blockSize;
   const stale: RingRegion[] = [];
   let witnessed = 0;
   let incarnation = 0;
   let follower: number | undefined;
-  for (let swept = 0; swept < ring.bytes - walk.bytes; swept += ring.blockSize) {
-    const at = (next.head + swept) % ring.bytes;
-    const block = yield* reader.view(at, ring.blockSize);
-    if (!isRecord(block, 0, ring.uuid)) continue;
-    if (recordFault(block, 0, ring.uuid, at) !== undefined) {
+  for (const { at, swept, record } of yield* headersBehind(ring, walk)) {
+    if (record === undefined) {
       stale.push({ offset: at, length: ring.blockSize });
       continue;
     }
-    const record = decodeRecordHeader(block, 0);
     incarnation = Math.max(incarnation, record.incarnation);
     if (record.sequence < next.sequence || record.sequence > sequenceMax) continue;
     const length = Math.min(recordSpan(record, ring), ring.bytes - at);
@@ -396,9 +430,9 @@ class RingReader {
   #from = 0;
   #to = 0;
 
-  constructor(ring: JournalRing) {
+  constructor(ring: JournalRing, windowBytes: number) {
     this.#ring = ring;
-    this.#window = new Uint8Array(Math.min(ring.bytes, WINDOW_BYTES));
+    this.#window = new Uint8Array(Math.min(ring.bytes, windowBytes));
   }
 
   /** Bytes [at, at + length) of the ring, as a view that holds until the next call. */
@@ -411,7 +445,7 @@ class RingReader {
     }
     if (at < this.#from || at + length > this.#to) {
       this.#to = 0;
-      const target = this.#window.subarray(0, Math.min(WINDOW_BYTES, this.#ring.bytes - at));
+      const target = this.#window.subarray(0, this.#ring.bytes - at);
       yield* this.#read(at, target);
       this.#from = at;
       this.#to = at + target.length;

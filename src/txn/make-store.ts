@@ -14,7 +14,7 @@ import type { Io } from '../blockdev/io.js';
 import { emptyRoot } from '../btree/root-record.js';
 import { StoreError } from '../errors.js';
 import { separateRingOffset } from '../format/journal-header.js';
-import type { Superblock } from '../format/superblock.js';
+import { LABEL_BYTES_MAX, type Superblock } from '../format/superblock.js';
 import {
   HOME_RING_BLOCKS,
   homeRing,
@@ -22,6 +22,7 @@ import {
   JOURNAL_BLOCKS_MIN,
   RO_COMPAT,
   SLOT_STEP,
+  SLOT_STRIDE_MAX,
   slotBytes,
   slotStrideFor,
   superblockFault,
@@ -47,6 +48,7 @@ const JOURNAL_SHARE = 16;
 const INITIAL_BYTES = 8 * 1024 * 1024;
 
 export interface MakeStoreOptions {
+  /** At most 64 bytes of UTF-8. */
   readonly label?: string;
   /** Bytes, a power of two in [1024, 65536]. */
   readonly blockSize?: number;
@@ -56,6 +58,8 @@ export interface MakeStoreOptions {
   readonly journalBytes?: number;
   /** Writes all of a file once, so that it never grows; by default it does, as it fills. */
   readonly preallocate?: boolean;
+  /** Places of each metadata block, far from each other: 1 by default, or 2. */
+  readonly metadataCopies?: number;
   /** RAID geometry, in bytes; what the device says of itself by default. */
   readonly geometry?: StripeGeometry;
   /** Overwrites what is freed; docs/erase.md. */
@@ -72,6 +76,7 @@ export interface MakeStoreOptions {
 export interface StorePlan {
   readonly blockSize: number;
   readonly nodeSize: number;
+  readonly metadataCopies: number;
   readonly slotStride: number;
   /** The ring on the store's device, in use or kept for it. */
   readonly homeRing: { readonly offset: number; readonly bytes: number };
@@ -82,15 +87,22 @@ export interface StorePlan {
   readonly initialSize: number;
 }
 
-/** Bytes of the ring of a new store of up to `sizeMax` bytes. */
+/**
+ * Bytes of the ring of a new store of up to `sizeMax` bytes.
+ *
+ * @throws RangeError for a size that makes no sense
+ */
 export function journalBytesFor(sizeMax: number, options: MakeStoreOptions): number {
   const { blockSize = BLOCK_SIZE_DEFAULT } = options;
   const share = Math.floor(sizeMax / JOURNAL_SHARE);
   const wanted = options.journalBytes ?? Math.min(JOURNAL_BYTES_DEFAULT, share);
+  if (!Number.isSafeInteger(wanted) || wanted < 0) {
+    throw new RangeError(`Cannot use a journal of ${wanted} bytes: expected a whole number`);
+  }
   return Math.floor(Math.max(JOURNAL_BLOCKS_MIN, wanted / blockSize)) * blockSize;
 }
 
-/** @throws StoreError E_TOO_SMALL; RangeError for options that make no sense */
+/** @throws StoreError E_TOO_SMALL, E_TOO_BIG for the label; RangeError for options that make no sense */
 export function planStore(
   sizeMax: number,
   isFixed: boolean,
@@ -99,7 +111,14 @@ export function planStore(
 ): StorePlan {
   const { blockSize = BLOCK_SIZE_DEFAULT } = options;
   const nodeSize = options.nodeSize ?? Math.max(NODE_SIZE_DEFAULT, blockSize);
+  const { metadataCopies = 1 } = options;
   checkSizes(blockSize, nodeSize);
+  checkLabel(options.label ?? '');
+  if (metadataCopies !== 1 && metadataCopies !== 2) {
+    throw new RangeError(`Cannot keep ${metadataCopies} copies of metadata: only 1 or 2`);
+  }
+  const fault = stripesFault(geometry, blockSize);
+  if (fault !== undefined) throw new RangeError(`Cannot use stripes: ${fault}`);
   const slotStride = slotStrideFor({ blockSize, stripeWidth: geometry.width });
   const isSeparate = options.journal !== undefined || options.journalDevice !== undefined;
   const bytes = isSeparate ? HOME_RING_BLOCKS * blockSize : journalBytesFor(sizeMax, options);
@@ -108,7 +127,7 @@ export function planStore(
   const farOffset = isFixed
     ? Math.floor((sizeMax - 2 * slotStride) / SLOT_STEP) * SLOT_STEP
     : journalEnd;
-  const nodeBlocks = nodeSize / blockSize;
+  const nodeBlocks = (nodeSize / blockSize) * metadataCopies;
   const total = Math.floor(sizeMax / blockSize);
   const pool = 5 * housekeepingBlocks(isFixed ? total : 0, nodeBlocks) * blockSize;
   const needed = journalEnd + 2 * slotStride + pool;
@@ -124,6 +143,7 @@ export function planStore(
   return {
     blockSize,
     nodeSize,
+    metadataCopies,
     slotStride,
     homeRing: ring,
     farOffset,
@@ -131,6 +151,20 @@ export function planStore(
     geometry,
     initialSize: isFixed ? sizeMax : Math.floor(initial / blockSize) * blockSize,
   };
+}
+
+/** Why a store of such blocks can't have these stripes; undefined when it can. */
+export function stripesFault(
+  { unit, width }: StripeGeometry,
+  blockSize: number,
+): string | undefined {
+  if (unit === 0 && width === 0) return undefined;
+  if (!(unit > 0) || unit % blockSize !== 0) {
+    return `unit ${unit} is not whole blocks of ${blockSize}`;
+  }
+  if (!(width > 0) || width % unit !== 0) return `width ${width} is not whole units of ${unit}`;
+  const most = Math.min(groupBlocksFor(blockSize, 0) * blockSize, SLOT_STRIDE_MAX);
+  return width > most ? `width ${width} is over ${most}` : undefined;
 }
 
 function checkSizes(blockSize: number, nodeSize: number): void {
@@ -143,6 +177,15 @@ function checkSizes(blockSize: number, nodeSize: number): void {
       `Cannot use node size ${nodeSize}: not a multiple of ${blockSize} up to 65536`,
     );
   }
+}
+
+function checkLabel(label: string): void {
+  const { length } = new TextEncoder().encode(label);
+  if (length <= LABEL_BYTES_MAX) return;
+  throw new StoreError(
+    'E_TOO_BIG',
+    `Cannot use label: ${length} bytes exceed ${LABEL_BYTES_MAX}; choose a shorter one`,
+  );
 }
 
 /** Blocks at fixed places: superblock slots, and the journal's place on the store's device. */
@@ -215,7 +258,7 @@ export function* makeStore(
     stripeWidth: plan.geometry.width,
     slotStride: plan.slotStride,
     farOffset: plan.farOffset,
-    metadataCopies: 1,
+    metadataCopies: plan.metadataCopies,
     journalUuid: environment.random(16),
     journalStart: { head: 0, sequence: 1, previous: new Uint8Array(8), incarnation: 1 },
     epoch: 1,

@@ -2,6 +2,8 @@
  * The objects that a transaction names, opened on first use and written back at its end.
  *
  * - A slot stands for one (collection, key); two names of the same key share it.
+ * - Where there are several, their onodes are kept open for the transactions that follow: one of
+ *   them is most often what the others changed too, such as the log of a PG.
  * - Changes live in the slot's onode until `writeBack`; operations on whole collections call it
  *   first and start over with `forget`, since keys may then be elsewhere.
  */
@@ -30,19 +32,36 @@ export class ObjectSlot {
   onode: Onode | undefined;
   /** The collection's tree has a record for the key. */
   stored: boolean;
+  /** Size in bytes of the object of that record. */
+  storedSize: number;
   changed = false;
+  /** What its onode is kept open under, if it is. */
+  readonly id: string | undefined;
 
   constructor(
     collection: OpenCollection,
     key: Uint8Array,
     name: Uint8Array,
     onode: Onode | undefined,
+    id: string | undefined,
   ) {
     this.collection = collection;
     this.key = key;
     this.name = name;
     this.onode = onode;
+    this.id = id;
     this.stored = onode !== undefined;
+    this.storedSize = onode?.size ?? 0;
+  }
+
+  /** Notes that the tree holds what the transaction made of the object. */
+  settle(): void {
+    const isThere = this.onode !== undefined;
+    const size = this.onode?.size ?? 0;
+    this.collection.count(Number(isThere) - Number(this.stored), size - this.storedSize);
+    this.stored = isThere;
+    this.storedSize = size;
+    this.changed = false;
   }
 
   /**
@@ -79,10 +98,10 @@ export class ObjectTable {
     if (named === undefined) throw new StoreError('E_CORRUPT', 'Cannot find object in transaction');
     const collection = this.#state.changing(named.collection);
     const key = objectKey(collection.kind, named.name, named.hash);
-    const slot =
-      this.#named.length === 1
-        ? this.#open(collection, key, named.name)
-        : this.#shared(collection, key, named.name);
+    const isAlone = this.#named.length === 1 && this.#state.openObjects.isEmpty;
+    const slot = isAlone
+      ? this.#open(collection, key, named.name)
+      : this.#shared(collection, key, named.name);
     this.#byIndex[index] = slot;
     return slot;
   }
@@ -92,14 +111,16 @@ export class ObjectTable {
     const id = `${collection.id} ${textOf(key)}`;
     let slot = this.#byKey.get(id);
     if (slot === undefined) {
-      slot = this.#open(collection, key, name);
+      slot = this.#open(collection, key, name, id);
       this.#byKey.set(id, slot);
     }
     return slot;
   }
 
-  #open(collection: OpenCollection, key: Uint8Array, name: Uint8Array): ObjectSlot {
-    const slot = new ObjectSlot(collection, key, name, this.#load(collection, key));
+  #open(collection: OpenCollection, key: Uint8Array, name: Uint8Array, id?: string): ObjectSlot {
+    const kept = id === undefined ? undefined : this.#state.openObjects.get(id);
+    const onode = kept ?? this.#load(collection, key);
+    const slot = new ObjectSlot(collection, key, name, onode, id);
     this.#slots.push(slot);
     return slot;
   }
@@ -169,8 +190,8 @@ export class ObjectTable {
   writeBack(): void {
     for (const slot of this.#slots) {
       if (!slot.changed) continue;
-      slot.changed = false;
-      const { onode, collection, key } = slot;
+      const { onode, collection, key, id } = slot;
+      if (id !== undefined) this.#state.openObjects.keep(id, onode);
       if (onode !== undefined) {
         onode.version++;
         collection.objects.put(key, onode.encode());
@@ -178,7 +199,7 @@ export class ObjectTable {
       } else if (slot.stored) {
         collection.objects.delete(key);
       }
-      slot.stored = onode !== undefined;
+      slot.settle();
     }
   }
 
@@ -193,8 +214,9 @@ export class ObjectTable {
     return this.#grown?.has(collection.id) === true;
   }
 
-  /** Forgets all slots: they are opened again when they are named again. */
+  /** Forgets all slots: they are opened again, from their records, when they are named again. */
   forget(): void {
+    this.#state.openObjects.forget();
     this.#byIndex = [];
     this.#slots.length = 0;
     this.#byKey = undefined;

@@ -9,6 +9,9 @@ import { type CollectionKind, decodeCnode, encodeCnode } from '../onode/cnode.js
 import type { ObjectContext } from '../onode/context.js';
 import { openRoot } from '../onode/onode.js';
 import { ATTRIBUTES_SPEC, OBJECTS_SPEC } from '../onode/tree-specs.js';
+import { type Totals, totalsOf } from './collection-totals.js';
+
+const NOTHING: Totals = { objects: 0, storedBytes: 0 };
 
 export class OpenCollection {
   readonly #context: ObjectContext;
@@ -18,6 +21,8 @@ export class OpenCollection {
   bits: number;
   objects: Tree;
   readonly attributes: Tree;
+  /** What `objects` holds, undefined where nobody has counted. */
+  known: Totals | undefined;
   /** The record as last encoded. */
   record: Uint8Array;
   #encoded:
@@ -72,7 +77,25 @@ export class OpenCollection {
       attributes: emptyRoot(ATTRIBUTES_SPEC),
       objects: emptyRoot(OBJECTS_SPEC),
     });
-    return new OpenCollection(context, name, record, id);
+    const collection = new OpenCollection(context, name, record, id);
+    collection.known = NOTHING;
+    return collection;
+  }
+
+  /** What it holds; walks dirty nodes only after objects were moved between collections. */
+  get totals(): Totals {
+    this.known ??= totalsOf(this.objects);
+    return this.known;
+  }
+
+  /** Notes that objects came or went, and bytes of objects. */
+  count(objects: number, storedBytes: number): void {
+    const { known } = this;
+    if (known === undefined) return;
+    this.known = {
+      objects: known.objects + objects,
+      storedBytes: known.storedBytes + storedBytes,
+    };
   }
 
   /**

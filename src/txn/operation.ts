@@ -69,6 +69,19 @@ export const DELETING: ReadonlySet<number> = new Set([
   OPERATION.mustNotExist,
 ]);
 
+/**
+ * Operations that give back a whole collection or reservation, and the guards: a transaction of
+ * these alone may use all of the delete floor.
+ */
+export const DROPPING: ReadonlySet<number> = new Set([
+  OPERATION.removeCollection,
+  OPERATION.dropCollection,
+  OPERATION.cancelReservation,
+  OPERATION.ifVersion,
+  OPERATION.mustExist,
+  OPERATION.mustNotExist,
+]);
+
 /** Names by code, for messages. */
 export const OPERATION_NAMES: Readonly<Record<number, string>> = Object.fromEntries(
   Object.entries(OPERATION).map(([name, code]) => [code, name]),

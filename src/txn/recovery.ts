@@ -11,7 +11,8 @@
  *
  * - A crash anywhere in this leaves what a crash before it left: opening can be repeated.
  * - A damaged record that was durable refuses a writable open; a read-only one shows the state
- *   before it.
+ *   before it. Where a read-only open can't apply the records, it shows the last checkpoint, and
+ *   the records stay pending: what is damaged of that fails when it is read.
  */
 
 import { Allocator } from '../alloc/allocator.js';
@@ -33,6 +34,7 @@ import { Engine } from './engine.js';
 import { type Environment, SYSTEM_ENVIRONMENT } from './environment.js';
 import { suspect } from './eraser.js';
 import { BitmapReader, GROUPS_SPEC, readSummaries } from './group-store.js';
+import { Healer } from './healer.js';
 import { Journal } from './journal.js';
 import { type JournalLoss, placeJournal } from './journal-place.js';
 import {
@@ -43,9 +45,14 @@ import {
 } from './journal-scan.js';
 import { fixedRuns } from './make-store.js';
 import { checkOnDevice, DeviceNodeReader } from './node-reader.js';
-import { decodeReservation, heldBlocks } from './reservation.js';
+import { decodeReservation, heldBlocks, type MetadataShape } from './reservation.js';
 import { type Counters, type Placer, STORE_SPECS, StoreState } from './store-state.js';
-import { readSuperblocks, type SlotFault } from './superblock-slots.js';
+import {
+  emptyOldSlots,
+  readSuperblocks,
+  type SlotFault,
+  type SuperblocksRead,
+} from './superblock-slots.js';
 import type { SuperblockWriter } from './superblock-writer.js';
 import {
   decodeTransactionRecords,
@@ -81,8 +88,12 @@ export interface OpenEngineOptions {
 export interface RecoveryReport {
   /** Transactions applied from the journal. */
   readonly replayed: number;
-  /** Transactions of the journal that a read-only open can't apply: a comparator is unknown. */
+  /** Transactions of the journal that a read-only open can't apply: it shows the state before. */
   readonly pending: number;
+  /** Why it can't apply them. */
+  readonly obstacle?: string;
+  /** Why a read-only open does not know how much space there is. */
+  readonly spaceFault?: string;
   /** A tail that was cut: it had not been acknowledged for certain. */
   readonly cut?: JournalEnd;
   /** A record that had been durable and is not there; with a read-only open or a repair only. */
@@ -107,7 +118,8 @@ const LOADED_GROUPS_MAX = 1024;
 export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
   const { device, readOnly, repair = false, environment = SYSTEM_ENVIRONMENT } = options;
   const { journalDevice, acceptJournalLoss: acceptLoss = false } = options;
-  const { newest: found, faults } = yield* readSuperblocks(device);
+  const read = yield* readSuperblocks(device);
+  const { newest: found, older, faults } = read;
   if (!readOnly && !isWritable(found)) {
     throw new StoreError(
       'E_VERSION',
@@ -116,10 +128,12 @@ export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
   }
   device.limitTo(found.deviceBlocksMax * found.blockSize);
   const where = { device, journalDevice, acceptLoss, readOnly, environment };
-  const { superblock: newest, ring, superblocks, lost } = yield* placeJournal(where, found);
-  const journal = new Journal(ring);
+  const place = yield* placeJournal(where, found);
+  const { superblock: newest, superblocks, lost } = place;
+  const journal = new Journal(place.ring);
   journal.announces = erasesFreed(newest);
-  const scan = yield* journal.scan(newest.journalStart);
+  const isLast = place.isLast && isClosed(read);
+  const scan = yield* journal.scan(newest.journalStart, { isClosed: isLast });
   if (scan.damage !== undefined && !readOnly && !repair) {
     throw new StoreError(
       'E_DAMAGED_JOURNAL',
@@ -127,29 +141,14 @@ export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
     );
   }
   const epoch = scan.records.reduce((top, record) => Math.max(top, record.epoch), newest.epoch);
-  let state = yield* openState(options, newest, epoch + 1);
-  const claimed = yield* claimAll(state, device, journal, scan, repair);
-  let replayed = 0;
-  let skipped = 0;
-  let pending = 0;
-  try {
-    skipped = yield* replayAll(state, journal, claimed, repair);
-    replayed = transactionsIn(claimed);
-  } catch (error) {
-    if (!readOnly || !hasCode(error, 'E_COMPARATOR')) throw error;
-    pending = transactionsIn(claimed);
-    state = yield* openState(options, newest, epoch + 1);
-  }
-  if (!readOnly && state.erases) {
-    const written = yield* announcedGroups(journal, claimed);
-    for (const group of new Set([...state.allocator.unerasedGroups, ...written])) {
-      suspect(state.allocator, group);
-    }
-  }
+  const recovered = yield* recoverState(options, newest, journal, scan, epoch + 1);
+  const { state, found: records, replayed, skipped, obstacle, spaceFault } = recovered;
+  if (!readOnly && state.erases) yield* suspectWritten(state, journal, records);
   const transaction = newest.transaction + replayed;
+  if (!readOnly && older !== undefined) yield* emptyOldSlots(device, older, newest);
   const superblock = readOnly
     ? newest
-    : yield* beginWriting(superblocks, journal, newest, claimed, state);
+    : yield* beginWriting(superblocks, journal, newest, records, state);
   const { dirtyBytesMax } = options;
   const engine = new Engine({
     device,
@@ -166,13 +165,73 @@ export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
   const report = {
     replayed: replayed - skipped,
     skipped,
-    pending,
+    pending: obstacle === undefined ? 0 : transactionsIn(records),
     faults,
-    ...(claimed.cut !== undefined && { cut: claimed.cut }),
-    ...(claimed.damage !== undefined && { damage: claimed.damage }),
+    ...(obstacle !== undefined && { obstacle }),
+    ...(spaceFault !== undefined && { spaceFault }),
+    ...(records.cut !== undefined && { cut: records.cut }),
+    ...(records.damage !== undefined && { damage: records.damage }),
     ...(lost !== undefined && { lost }),
   };
   return { engine, report };
+}
+
+/** The state that an open comes to. */
+interface Recovered {
+  readonly state: StoreState;
+  /** The journal as far as it counts. */
+  readonly found: JournalScan;
+  readonly replayed: number;
+  readonly skipped: number;
+  /** Why the records were not applied. */
+  readonly obstacle?: string;
+  readonly spaceFault?: string;
+}
+
+/** The superblock's state with the records applied; without them where a reader has to do so. */
+function* recoverState(
+  options: OpenEngineOptions,
+  newest: Superblock,
+  journal: Journal,
+  scan: JournalScan,
+  generation: number,
+): Io<Recovered> {
+  const { device, readOnly, repair = false } = options;
+  let found = scan;
+  try {
+    const state = yield* openState(options, newest, generation);
+    found = yield* claimAll(state, device, journal, scan, repair);
+    const skipped = yield* replayAll(state, journal, found, repair);
+    return { state, found, replayed: transactionsIn(found), skipped };
+  } catch (error) {
+    if (!readOnly || !isObstacle(error)) throw error;
+    const shown = yield* checkpointState(options, newest, generation);
+    return { ...shown, found, replayed: 0, skipped: 0, obstacle: error.message };
+  }
+}
+
+/** Something of the store can't be read, or is not known: a reader does with what is left. */
+function isObstacle(error: unknown): error is StoreError {
+  return hasCode(error, 'E_COMPARATOR') || isUnreadable(error);
+}
+
+function isUnreadable(error: unknown): error is StoreError {
+  return hasCode(error, 'E_CORRUPT') || hasCode(error, 'E_IO');
+}
+
+/** The superblock's state, for reading: space is not known where its trees can't be read. */
+function* checkpointState(
+  options: OpenEngineOptions,
+  superblock: Superblock,
+  generation: number,
+): Io<Pick<Recovered, 'state' | 'spaceFault'>> {
+  try {
+    return { state: yield* openState(options, superblock, generation) };
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    const state = yield* openState(options, superblock, generation, 'unknown space');
+    return { state, spaceFault: error.message };
+  }
 }
 
 /** Applies all records in memory; gives the number of transactions that were skipped. */
@@ -207,6 +266,14 @@ function* replayAll(
 /** Failures that say nothing about the transaction. */
 const UNSKIPPABLE: ReadonlySet<string> = new Set(['E_COMPARATOR', 'E_IO', 'E_NO_SPACE']);
 
+/** What is free in groups that were not erased, or written to since the checkpoint, may hold anything. */
+function* suspectWritten(state: StoreState, journal: Journal, scan: JournalScan): Io<void> {
+  const written = yield* announcedGroups(journal, scan);
+  for (const group of new Set([...state.allocator.unerasedGroups, ...written])) {
+    suspect(state.allocator, group);
+  }
+}
+
 /** Groups that may have been written to since the newest checkpoint. */
 function* announcedGroups(journal: Journal, scan: JournalScan): Io<number[]> {
   const groups: number[] = [];
@@ -227,12 +294,14 @@ function* openState(
   options: OpenEngineOptions,
   superblock: Superblock,
   generation: number,
+  space: 'known space' | 'unknown space' = 'known space',
 ): Io<StoreState> {
   const { device, comparators } = options;
   const { blockSize, nodeSize, roots } = superblock;
+  const healer = new Healer(device, superblock, options.readOnly);
   const free = { node: (_start: number, _length: number, _role: number): void => undefined };
   const erases = erasesFreed(superblock);
-  const reader = new DeviceNodeReader(device, blockSize);
+  const reader = new DeviceNodeReader(device, blockSize, healer);
   const forest = new Forest({
     reader,
     erases,
@@ -256,23 +325,27 @@ function* openState(
   };
   let summaries: ReturnType<typeof summariesOf> = [];
   let held = 0;
-  yield inForest(forest, () => {
-    summaries = summariesOf(trees.groups);
-    held = heldBy(trees.reservations, blockSize, nodeSize);
-  });
+  if (space === 'known space') {
+    yield inForest(forest, () => {
+      summaries = summariesOf(trees.groups);
+      held = heldBy(trees.reservations, superblock);
+    });
+  }
   const allocator = new Allocator({
     blockSize,
     blockCount: superblock.deviceBlocks,
     stripeBlocks: superblock.stripeWidth / blockSize,
     fixed: fixedRuns(superblock),
     summaries,
-    source: new BitmapReader(device, blockSize),
+    source: new BitmapReader(device, blockSize, healer),
+    metadataCopies: superblock.metadataCopies,
     generation: 0,
     loadedGroupsMax: LOADED_GROUPS_MAX,
     erases,
   });
   // A crash may have come between a growth and the checkpoint that knows of it.
-  const blocks = Math.floor(Math.min(device.size, device.sizeMax) / blockSize);
+  const there = Math.floor(Math.min(device.size, device.sizeMax) / blockSize);
+  const blocks = Math.min(there, superblock.deviceBlocksMax);
   if (blocks > allocator.totalBlocks) allocator.grow(blocks);
   const counters: Counters = {
     nextObject: superblock.nextObject,
@@ -292,6 +365,8 @@ function* openState(
     nodeSize,
     erases,
     readBlocks: (address, target) => reader.readSync(address, target),
+    metadataCopies: superblock.metadataCopies,
+    healer,
   });
   free.node = (start, length, role) => state.freeNode(start, length, role);
   return state;
@@ -302,11 +377,11 @@ function summariesOf(groups: Tree) {
 }
 
 /** Blocks that all reservations hold back. */
-function heldBy(reservations: Tree, blockSize: number, nodeSize: number): number {
+function heldBy(reservations: Tree, shape: MetadataShape): number {
   let held = 0;
   const cursor = reservations.cursor();
   for (cursor.seekFirst(); cursor.valid; cursor.next()) {
-    held += heldBlocks(decodeReservation(cursor.value()), blockSize, nodeSize);
+    held += heldBlocks(decodeReservation(cursor.value()), shape);
   }
   if (held > DEVICE_BLOCKS_MAX) {
     throw new CorruptError('Cannot open reservations: they hold back more than a device has');
@@ -404,10 +479,10 @@ function replayStep(state: StoreState, record: TransactionRecord): IoStep {
     const { choices, ahead } = record;
     let next = 0;
     const placer: Placer = {
-      place: () => {
+      place: (blocks) => {
         const runs = choices.placements[next++];
-        if (runs === undefined) {
-          throw new CorruptError('Cannot replay transaction: a placement is missing');
+        if (runs?.reduce((sum, { length }) => sum + length, 0) !== blocks) {
+          throw new CorruptError('Cannot replay transaction: a placement is missing or too short');
         }
         for (const run of runs) state.allocator.adopt(run);
         return runs;
@@ -433,6 +508,14 @@ function replayStep(state: StoreState, record: TransactionRecord): IoStep {
     }
     state.commit();
   });
+}
+
+/**
+ * True when the last writer closed with the newest superblock and none came after it: its first
+ * write would have been the next number, in the slots that hold the one before.
+ */
+function isClosed({ newest, older, faults }: SuperblocksRead): boolean {
+  return newest.cleanClose && faults.length === 0 && older?.number === newest.number - 1;
 }
 
 /** The first writes of a writable open; gives the superblock that counts from now on. */

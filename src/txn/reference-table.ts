@@ -48,6 +48,11 @@ export class ReferenceTable implements ReferenceCounts {
     return getU32(tree.hitBytes, tree.hitStart + REFERENCE.count);
   }
 
+  /** True when a block of the run has two or more references. */
+  touches(address: number, length: number): boolean {
+    return this.#isTouched(address, address + length);
+  }
+
   /** One more reference on each block of the run. */
   retain(address: number, length: number): void {
     this.#change(address, length, 1);

@@ -26,9 +26,20 @@ const NODES_PER_OPERATION = 16;
 /** Nodes that one further key of the same operation can add: a leaf, its split, its reference. */
 const NODES_PER_KEY = 3;
 
+/** What a store's metadata is made of. */
+export interface MetadataShape {
+  /** Bytes. */
+  readonly blockSize: number;
+  /** Bytes. */
+  readonly nodeSize: number;
+  /** Places of each node: 1 or 2. */
+  readonly metadataCopies: number;
+}
+
 /** Blocks that reserved units hold back. */
-export function heldBlocks(units: ReservationUnits, blockSize: number, nodeSize: number): number {
-  const nodeBlocks = nodeSize / blockSize;
+export function heldBlocks(units: ReservationUnits, shape: MetadataShape): number {
+  const { blockSize, nodeSize, metadataCopies } = shape;
+  const nodeBlocks = (nodeSize / blockSize) * metadataCopies;
   return (
     Math.ceil(units.bytes / blockSize) +
     units.operations * (1 + NODES_PER_OPERATION * nodeBlocks) +

@@ -18,20 +18,44 @@ export interface TransactionParts {
   readonly ahead: readonly Uint8Array[];
   /** True when every operation gives space back. */
   readonly deleting: boolean;
+  /** True when every operation gives back a whole collection or reservation. */
+  readonly dropping: boolean;
   /** True when it redeems from a reservation. */
   readonly redeems: boolean;
   /** What it redeems, of all reservations together. */
   readonly redeemed: ReservationUnits;
 }
 
-export class SealedTransaction {
-  readonly #parts: TransactionParts;
+/** A transaction as the engine takes it. */
+export interface SealedTransaction {
   /** Bytes of its encoding: tables and operations, without data that is written ahead. */
   readonly length: number;
   /** Identity of each collection and reservation it names: these order it behind others. */
   readonly ordered: readonly string[];
   readonly ahead: readonly Uint8Array[];
   readonly deleting: boolean;
+  readonly dropping: boolean;
+  readonly redeems: boolean;
+  readonly redeemed: ReservationUnits;
+  /** Writes the encoding: `length` bytes. */
+  writeTo(writer: ByteWriter): void;
+  /** Gives the buffer of the encoding back: it is not written any more. */
+  release(): void;
+}
+
+/** True when it may use what others leave alone: it only gives back, or it redeems. */
+export function isEntitled({ deleting, redeems }: SealedTransaction): boolean {
+  return deleting || redeems;
+}
+
+/** One that comes from a builder. */
+export class BuiltTransaction implements SealedTransaction {
+  readonly #parts: TransactionParts;
+  readonly length: number;
+  readonly ordered: readonly string[];
+  readonly ahead: readonly Uint8Array[];
+  readonly deleting: boolean;
+  readonly dropping: boolean;
   readonly redeems: boolean;
   readonly redeemed: ReservationUnits;
 
@@ -43,11 +67,11 @@ export class SealedTransaction {
       reservations.length === 0 ? names.collections : [...names.collections, ...reservations];
     this.ahead = parts.ahead;
     this.deleting = parts.deleting;
+    this.dropping = parts.dropping;
     this.redeems = parts.redeems;
     this.redeemed = parts.redeemed;
   }
 
-  /** Writes the encoding: `length` bytes. */
   writeTo(writer: ByteWriter): void {
     const { names, count, operations } = this.#parts;
     writer.reserve(this.length);
@@ -56,7 +80,6 @@ export class SealedTransaction {
     writer.lengthPrefixed(operations.done());
   }
 
-  /** Gives the buffer of the encoding back: it is not written any more. */
   release(): void {
     this.#parts.operations.release();
   }

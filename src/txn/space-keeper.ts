@@ -55,7 +55,7 @@ export class SpaceKeeper {
         if (!hasCode(error, 'E_NO_SPACE')) throw error;
         continue; // the host has not so much left
       }
-      this.#adoptSize();
+      this.adoptSize();
       return true;
     }
     device.limitTo(device.size); // the host is full: no use in trying for every transaction
@@ -63,9 +63,9 @@ export class SpaceKeeper {
   }
 
   /** Lets the allocator know how large the device has become. */
-  #adoptSize(): void {
+  adoptSize(blocksMax = Number.POSITIVE_INFINITY): void {
     const { allocator, blockSize } = this.#state;
-    const blocks = Math.floor(this.#device.size / blockSize);
+    const blocks = Math.min(blocksMax, Math.floor(this.#device.size / blockSize));
     if (blocks <= allocator.totalBlocks) return;
     allocator.grow(blocks);
     this.fillPool();
@@ -94,7 +94,7 @@ export class SpaceKeeper {
 
   /** The same for nodes that are longer than others: the pool needs runs of their lengths too. */
   #coverOversize(): boolean {
-    const { forest, allocator } = this.#state;
+    const { forest, allocator, metadataCopies } = this.#state;
     const { oversizeBytes } = forest;
     const { poolBlocks } = allocator;
     const covered = this.#covered;
@@ -102,7 +102,9 @@ export class SpaceKeeper {
     if (covered.oversizeBytes === oversizeBytes && covered.poolBlocks === poolBlocks) return true;
     const counts = new Map<number, number>();
     for (const { length } of forest.unplaced()) {
-      if (length > this.#space.nodeBlocks) counts.set(length, (counts.get(length) ?? 0) + 1);
+      if (length > this.#space.nodeBlocks) {
+        counts.set(length, (counts.get(length) ?? 0) + metadataCopies);
+      }
     }
     let longer = 0;
     for (const [length, count] of [...counts].sort(([a], [b]) => b - a)) {

@@ -4,7 +4,9 @@
  * - The pool holds back three times the dirty blocks of the largest housekeeping generation, as
  *   actual extents, so that a checkpoint always fits.
  * - A transaction is charged after it was done: data is out of `free` already, what remains is
- *   the growth of the metadata. Deleting may use the floor, everything else may not.
+ *   the growth of the metadata. Deleting may use the floor, everything else may not; the last of it
+ *   is for dropping whole collections, so that single deletes never use up what that takes. What
+ *   is within its reservation has its room, whatever deletes have used.
  * - A generation is closed before its dirty blocks exceed what a checkpoint can place: at no time
  *   are there more than the pool is for, or than are free beyond all promises.
  * - The pool is made of runs that nodes fit into. Beyond its three parts it holds what reservations
@@ -13,6 +15,7 @@
  * - What was claimed for a transaction that redeems is part of what its reservation holds back.
  */
 
+import type { SealedTransaction } from './sealed-transaction.js';
 import type { StoreState } from './store-state.js';
 
 /** Nodes of the largest housekeeping generation: paths of a delete and of a drop step through
@@ -22,7 +25,13 @@ const HOUSEKEEPING_NODES = 32;
 /** The pool is never more than this part of the store. */
 const POOL_SHARE = 16;
 
-/** Dirty blocks of a housekeeping generation in a store of `totalBlocks`. */
+/** Part of the floor that single deletes leave to the dropping of collections. */
+const DROP_PART = 4;
+
+/**
+ * Dirty blocks of a housekeeping generation in a store of `totalBlocks`; `nodeBlocks` are those of
+ * a node with all its copies.
+ */
 export function housekeepingBlocks(totalBlocks: number, nodeBlocks: number): number {
   const least = HOUSEKEEPING_NODES * nodeBlocks;
   const ample = Math.min(2048, Math.floor(totalBlocks / (3 * POOL_SHARE)));
@@ -32,17 +41,20 @@ export function housekeepingBlocks(totalBlocks: number, nodeBlocks: number): num
 export class SpacePolicy {
   readonly #state: StoreState;
   readonly #nodeBlocks: number;
+  /** Places of each node and bitmap. */
+  readonly #copies: number;
   /** Blocks of reservations that are claimed for transactions which are not accepted yet. */
   prepaid = 0;
 
   constructor(state: StoreState) {
     this.#state = state;
     this.#nodeBlocks = state.nodeSize / state.blockSize;
+    this.#copies = state.metadataCopies;
   }
 
   /** M of the rules: dirty blocks that the pool can always place. */
   get housekeeping(): number {
-    return housekeepingBlocks(this.#state.allocator.totalBlocks, this.#nodeBlocks);
+    return housekeepingBlocks(this.#state.allocator.totalBlocks, this.#nodeBlocks * this.#copies);
   }
 
   /** Blocks of the smallest node. */
@@ -78,11 +90,25 @@ export class SpacePolicy {
     return this.housekeeping;
   }
 
-  /** Blocks that the next checkpoint has to place: nodes, bitmaps, and the nodes over these. */
+  /** Blocks of dirty nodes, in all their places. */
+  get #nodesToPlace(): number {
+    return this.#state.forest.dirtyBlocks * this.#copies;
+  }
+
+  /**
+   * Blocks that the next checkpoint has to place: nodes, bitmaps, and the nodes over these. The
+   * second copy of a bitmap makes one more group dirty at most.
+   */
   get dirtyBlocks(): number {
-    const { forest, allocator } = this.#state;
-    const groups = allocator.dirtyGroupCount;
-    return forest.dirtyBlocks + groups + (Math.min(groups, 8) + 2) * this.#nodeBlocks;
+    const groups = this.#state.allocator.dirtyGroupCount * this.#copies;
+    const nodes = (Math.min(groups, 8) + 2) * this.#nodeBlocks;
+    return this.#nodesToPlace + (groups + nodes) * this.#copies;
+  }
+
+  /** Blocks that stay free behind a transaction that takes more than it gives back. */
+  keptFrom({ deleting, dropping }: SealedTransaction): number {
+    if (dropping) return 0;
+    return deleting ? Math.ceil(this.floor / DROP_PART) : this.floor;
   }
 
   /** Blocks that reservations hold back of those that are free. */
@@ -97,8 +123,7 @@ export class SpacePolicy {
 
   /** Blocks by which the metadata of this generation has grown. */
   get growth(): number {
-    const { forest, releasedBlocks } = this.#state;
-    return Math.max(0, forest.dirtyBlocks - releasedBlocks);
+    return Math.max(0, this.#nodesToPlace - this.#state.releasedBlocks);
   }
 
   /** Dirty blocks at which a generation is closed. */
@@ -106,23 +131,25 @@ export class SpacePolicy {
     return Math.max(this.housekeeping, Math.floor(this.#unpromised / 2));
   }
 
-  /** Blocks that are missing for the state as it is now; 0 when everything has its room. */
-  missing(deleting: boolean): number {
-    const floor = deleting ? 0 : this.floor;
-    return Math.max(0, this.growth + this.held + floor - this.free);
+  /** Blocks by which all that is promised exceeds what is free; below 0 so many are left. */
+  get deficit(): number {
+    return this.growth + this.held - this.free;
   }
 
   /** True when `blocks` can be claimed for data that uses `entitled` blocks of a reservation. */
   canClaim(blocks: number, entitled: number): boolean {
-    const promised = Math.max(0, this.held - entitled) + this.floor + this.growth;
-    const left = this.free - promised - blocks;
-    return left >= 0 && this.dirtyBlocks <= Math.max(this.housekeeping, left);
+    const isPromised = blocks <= entitled;
+    const kept = isPromised ? 0 : this.floor;
+    const left = this.free - Math.max(0, this.held - entitled) - kept - this.growth - blocks;
+    return (isPromised || left >= 0) && this.dirtyBlocks <= Math.max(this.housekeeping, left);
   }
 
-  /** True when the generation has more dirty blocks than a checkpoint could be sure to place. */
-  isCrowded(deleting: boolean): boolean {
-    const free = this.#unpromised + (deleting ? this.floor : 0);
-    return this.dirtyBlocks > Math.max(this.housekeeping, free);
+  /**
+   * True when the generation has more dirty blocks than a checkpoint could be sure to place with
+   * `kept` blocks left.
+   */
+  isCrowded(kept: number): boolean {
+    return this.dirtyBlocks > Math.max(this.housekeeping, this.free - this.held - kept);
   }
 
   /** True when a checkpoint would have to take what is promised to others. */
@@ -130,9 +157,10 @@ export class SpacePolicy {
     return this.#state.allocator.poolBlocks < this.dirtyBlocks + this.held;
   }
 
-  /** Blocks that come back, at most, when what was freed so far is durable. */
+  /** Blocks that come back, at most, when what was freed so far is durable, and growth is placed. */
   get returning(): number {
-    return this.#state.allocator.limboBlocks - this.#state.releasedBlocks;
+    const { allocator, releasedBlocks } = this.#state;
+    return allocator.limboBlocks - Math.min(releasedBlocks, this.#nodesToPlace);
   }
 
   get #unpromised(): number {

@@ -29,7 +29,10 @@ import type { ObjectContext, PlacedExtent } from '../onode/context.js';
 import { embedMax } from '../onode/limits.js';
 import { SCHEMAS } from '../onode/schemas.js';
 import { COLLECTIONS_SPEC } from '../onode/tree-specs.js';
+import { CollectionTotals } from './collection-totals.js';
+import type { Healer } from './healer.js';
 import { OpenCollection } from './open-collection.js';
+import { OpenObjects } from './open-objects.js';
 import { PendingData } from './pending-data.js';
 import { fillRuns } from './placement.js';
 import { REFERENCE, ReferenceTable } from './reference-table.js';
@@ -100,6 +103,9 @@ export interface StoreStateOptions {
   readonly erases: boolean;
   /** Reads a run of blocks at once. */
   readonly readBlocks: (address: number, target: Uint8Array) => void;
+  /** Places of each node and bitmap: 1 or 2. */
+  readonly metadataCopies: number;
+  readonly healer: Healer;
 }
 
 export class StoreState implements ObjectContext {
@@ -109,20 +115,24 @@ export class StoreState implements ObjectContext {
   readonly trees: StoreTrees;
   readonly references: ReferenceTable;
   readonly pending: PendingData;
+  readonly openObjects = new OpenObjects();
   readonly blockSize: number;
   readonly nodeSize: number;
   readonly erases: boolean;
   readonly #readBlocks: StoreStateOptions['readBlocks'];
+  readonly metadataCopies: number;
+  readonly healer: Healer;
   counters: Counters;
   /** Raised by every change of the trees; what was read from them holds as long as it stays. */
   version = 0;
-  /** Blocks of nodes that were on the device and were given up since the last checkpoint. */
+  /** Blocks, of all copies, of nodes on the device that were given up since the last checkpoint. */
   releasedBlocks = 0;
 
   /** False when the drop list is known to hold nothing but parked entries. */
   mayDrop = true;
 
   readonly #collections = new Map<string, OpenCollection>();
+  readonly #totals = new CollectionTotals();
   readonly #touched = new Set<string>();
   #placer: Placer | undefined;
   #saved: {
@@ -142,6 +152,8 @@ export class StoreState implements ObjectContext {
     this.nodeSize = options.nodeSize;
     this.erases = options.erases;
     this.#readBlocks = options.readBlocks;
+    this.metadataCopies = options.metadataCopies;
+    this.healer = options.healer;
     this.pending = new PendingData(options.blockSize);
     this.references = new ReferenceTable(options.trees.references, (start, length) =>
       this.allocator.free({ start, length }),
@@ -157,7 +169,7 @@ export class StoreState implements ObjectContext {
     };
   }
 
-  /** Frees the blocks of a node that is never shared. */
+  /** Frees the blocks of a node that is never shared, or of its second copy. */
   freeNode(start: number, length: number, role: number): void {
     this.allocator.free({ start, length }, !BARE_ROLES.has(role));
     this.releasedBlocks += length;
@@ -183,6 +195,7 @@ export class StoreState implements ObjectContext {
   /** Keeps what was done since `begin`. */
   commit(): void {
     this.forest.release();
+    for (const name of this.#touched) this.#keepTotals(name);
     this.#saved = null;
     this.#placer = undefined;
     this.version++;
@@ -198,6 +211,7 @@ export class StoreState implements ObjectContext {
     this.counters = saved.counters;
     this.releasedBlocks = saved.releasedBlocks;
     for (const name of this.#touched) this.#collections.delete(name);
+    this.openObjects.forget();
     this.#saved = null;
     this.#placer = undefined;
     this.version++;
@@ -211,9 +225,19 @@ export class StoreState implements ObjectContext {
     }
   }
 
-  /** Forgets what is kept beside the records: after a checkpoint, roots have other pointers. */
+  /** All that is dirty was frozen: from now on roots have other pointers. */
+  endGeneration(): void {
+    this.#totals.endGeneration();
+    this.forgetOpen();
+  }
+
+  /**
+   * Forgets what is kept beside the records, open collections and what handles have looked up:
+   * after a freeze, and before numbers retire that it may name. Between transactions only.
+   */
   forgetOpen(): void {
     this.#collections.clear();
+    this.openObjects.forget();
     this.version++;
   }
 
@@ -313,7 +337,7 @@ export class StoreState implements ObjectContext {
     const cursor = this.trees.drops.cursor();
     for (cursor.seekFirst(); cursor.valid; cursor.next()) {
       const at = cursor.valueStart + 1;
-      bytes += pointerLength(cursor.valueBytes, at) * this.blockSize;
+      bytes += pointerLength(cursor.valueBytes, at) * this.blockSize * this.metadataCopies;
       bytes += pointerStoredBytes(cursor.valueBytes, at);
     }
     return bytes;
@@ -338,6 +362,7 @@ export class StoreState implements ObjectContext {
     const record = this.trees.collections.get(key);
     if (record === undefined) return undefined;
     const collection = OpenCollection.decode(this, key, record);
+    collection.known = this.#totals.find(collection.id, collection.objects);
     this.#remember(name, collection);
     return collection;
   }
@@ -370,6 +395,11 @@ export class StoreState implements ObjectContext {
   writeBack(collection: OpenCollection): void {
     if (!collection.encode(embedMax(this.nodeSize))) return;
     this.trees.collections.put(collection.name, collection.record);
+  }
+
+  #keepTotals(name: string): void {
+    const collection = this.#collections.get(name);
+    if (collection !== undefined) this.#totals.set(collection.id, collection.known);
   }
 
   #remember(name: string, collection: OpenCollection): void {

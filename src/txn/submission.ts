@@ -26,8 +26,12 @@ export class Shortage extends Error {
   }
 }
 
+let lastNumber = 0;
+
 /** A submitted transaction on its way. */
 export class Entry implements Submission {
+  /** Raised with every submission. */
+  readonly number = ++lastNumber;
   readonly sealed: SealedTransaction;
   ahead: AheadData[] = [];
   claims: PlacedRun[] = [];
@@ -134,9 +138,11 @@ export function noRuns(): StoreError {
 }
 
 /** Nothing is free and nothing is being freed. */
-export function noSpace(): StoreError {
+export function noSpace({ deleting }: SealedTransaction): StoreError {
   return new StoreError(
     'E_NO_SPACE',
-    'Cannot apply transaction: nothing is free and nothing is being freed; remove something',
+    deleting
+      ? 'Cannot apply transaction: the space kept for deleting is used up, and clones hold what was removed; drop a collection or its clone'
+      : 'Cannot apply transaction: nothing is free and nothing is being freed; remove something',
   );
 }

@@ -55,13 +55,64 @@ export function slotOffsets(places: SlotPlaces, parity: number): [near: number, 
  * the superblock refers to must be durable already.
  */
 export function* writeSuperblock(device: BlockDevice, fields: Superblock): Io<void> {
-  const padding = new Uint8Array(slotBytes(fields) - SUPERBLOCK_SIZE);
-  const steps = slotOffsets(fields, fields.number % 2).map((offset): IoStep => {
-    const sources = [encodeSuperblock(fields, offset)];
-    if (padding.length > 0) sources.push(padding);
-    return { kind: 'write', device, offset, sources, durable: true };
-  });
+  const steps = slotOffsets(fields, fields.number % 2).map((offset) =>
+    slotStep(device, fields, offset),
+  );
   yield { kind: 'together', steps };
+}
+
+/** Writes one slot. */
+function slotStep(device: BlockDevice, fields: Superblock, offset: number): IoStep {
+  const padding = new Uint8Array(slotBytes(fields) - SUPERBLOCK_SIZE);
+  const sources = [encodeSuperblock(fields, offset)];
+  if (padding.length > 0) sources.push(padding);
+  return { kind: 'write', device, offset, sources, durable: true };
+}
+
+/**
+ * Switches from the state `before`, which stands in all four slots, to `after`, under the next two
+ * numbers, each `announce`d before; gives the second. The far slots of `after` may have another place, free in `before`:
+ *
+ * 1. The near slot, then the far one, of the first number. From the near one on the place of the
+ *    far slots is the new one, and nothing stands there that nobody has switched to.
+ * 2. The old far slots are emptied: when no near slot tells the place, a search must not find them.
+ * 3. Both slots of the second number.
+ *
+ * An open that finds the two numbers with different places of far slots goes on with 2.
+ */
+export function* switchTwice(
+  device: BlockDevice,
+  before: Superblock,
+  after: Superblock,
+  announce: (next: Superblock) => Io<void>,
+): Io<Superblock> {
+  const first = { ...after, number: before.number + 1 };
+  yield* announce(first);
+  const [near, far] = slotOffsets(first, first.number % 2);
+  for (const offset of [near, far]) yield slotStep(device, first, offset);
+  yield { kind: 'flush', device };
+  yield* emptyOldSlots(device, before, first);
+  const second = { ...first, number: first.number + 1 };
+  yield* announce(second);
+  yield* writeSuperblock(device, second);
+  yield { kind: 'flush', device };
+  return second;
+}
+
+/** Empties the far slots of `old` that are not those of `present` too. */
+export function* emptyOldSlots(
+  device: BlockDevice,
+  old: Superblock,
+  present: Superblock,
+): Io<void> {
+  if (old.farOffset === present.farOffset) return;
+  const kept = new Set([...slotOffsets(present, 0), ...slotOffsets(present, 1)]);
+  const zeros = new Uint8Array(slotBytes(old));
+  for (const parity of [0, 1]) {
+    const [, offset] = slotOffsets(old, parity);
+    if (kept.has(offset) || offset + zeros.length > device.size) continue;
+    yield { kind: 'write', device, offset, sources: [zeros], durable: true };
+  }
 }
 
 /**

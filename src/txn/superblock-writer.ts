@@ -18,7 +18,7 @@ import {
   separateRingOffset,
 } from '../format/journal-header.js';
 import { type Superblock, sealOf } from '../format/superblock.js';
-import { writeSuperblock } from './superblock-slots.js';
+import { switchTwice, writeSuperblock } from './superblock-slots.js';
 
 /** A journal's own device, and the header that is on it. */
 export interface HeaderPlace {
@@ -38,13 +38,21 @@ export class SuperblockWriter {
 
   /** See `writeSuperblock`. */
   *write(fields: Superblock): Io<void> {
-    if (this.#place !== undefined) {
-      const { device, header } = this.#place;
-      const next = announcing(header, fields);
-      yield* writeHeaders(device, fields.blockSize, next);
-      this.#place = { device, header: next };
-    }
+    yield* this.#announce(fields);
     yield* writeSuperblock(this.#device, fields);
+  }
+
+  /** See `switchTwice`. */
+  *switchTwice(before: Superblock, after: Superblock): Io<Superblock> {
+    return yield* switchTwice(this.#device, before, after, (next) => this.#announce(next));
+  }
+
+  *#announce(fields: Superblock): Io<void> {
+    if (this.#place === undefined) return;
+    const { device, header } = this.#place;
+    const next = announcing(header, fields);
+    yield* writeHeaders(device, fields.blockSize, next);
+    this.#place = { device, header: next };
   }
 }
 

@@ -35,7 +35,9 @@ export class TransactionQueue {
     for (let i = 0; i < this.#entries.length; i++) {
       const entry = this.#entries[i] as Entry;
       if (entry.settled) {
-        this.#entries.splice(i--, 1);
+        if (i === 0) this.#entries.shift();
+        else this.#entries.splice(i, 1);
+        i--;
         continue;
       }
       const { ordered } = entry.sealed;
@@ -45,6 +47,12 @@ export class TransactionQueue {
       for (const name of ordered) blocked.add(name);
     }
     return undefined;
+  }
+
+  /** The oldest one that is neither applied nor refused, if `entry` came after it. */
+  predecessor(entry: Entry): Entry | undefined {
+    const oldest = this.#entries.find(({ settled }) => !settled);
+    return oldest === entry ? undefined : oldest;
   }
 
   /** Those whose data nobody writes. */

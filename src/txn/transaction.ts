@@ -18,8 +18,9 @@ import {
   VALUE_SIZE_MAX,
 } from '../onode/limits.js';
 import { NameTable } from './name-table.js';
-import { DATA_KIND, DELETING, OPERATION, type Operation } from './operation.js';
-import { SealedTransaction } from './sealed-transaction.js';
+import { DATA_KIND, DELETING, DROPPING, OPERATION, type Operation } from './operation.js';
+import { packTransaction } from './packed-transaction.js';
+import { BuiltTransaction, type SealedTransaction } from './sealed-transaction.js';
 
 /** Text stands for its UTF-8 bytes. */
 export type Bytes = string | Uint8Array;
@@ -116,6 +117,7 @@ export class Transaction {
   #unfinishedAt = -1;
   #unfinishedAhead = 0;
   #deleting = true;
+  #dropping = true;
   readonly #redeemed = { bytes: 0, operations: 0, keys: 0 };
   #redeems = false;
   #sealed = false;
@@ -165,11 +167,18 @@ export class Transaction {
     return this.#end();
   }
 
+  /** Sets one attribute of a collection. E_NOT_FOUND. */
   setCollectionAttribute(collection: Bytes, name: Bytes, value: Bytes): this {
     this.#onCollection(OPERATION.setCollectionAttribute, collection);
     this.#name(name, 'attribute name');
     this.#value(value);
     return this.#end();
+  }
+
+  /** Sets several attributes of a collection; others stay. E_NOT_FOUND. */
+  setCollectionAttributes(collection: Bytes, attributes: Iterable<readonly [Bytes, Bytes]>): this {
+    for (const [name, value] of attributes) this.setCollectionAttribute(collection, name, value);
+    return this;
   }
 
   /** An attribute that is not there is no error. */
@@ -413,7 +422,7 @@ export class Transaction {
 
   // Reservations
 
-  /** Makes the reservation `name`, or resizes it. E_NO_SPACE. */
+  /** Makes the reservation `name`, or resizes it; then an empty `owner` keeps its owner. E_NO_SPACE. */
   reserve(name: Bytes, units: ReservationUnits, owner: Bytes = ''): this {
     this.#begin(OPERATION.reserve);
     this.#reservation(name);
@@ -469,13 +478,14 @@ export class Transaction {
     if (this.#sealed) throw new TypeError('Cannot submit transaction: it was submitted before');
     this.#sealed = true;
     this.#takeBack();
-    const sealed = new SealedTransaction({
+    const sealed = new BuiltTransaction({
       names: this.#names,
       count: this.#count,
       operations: this.#operations,
       reservations: this.#reservations,
       ahead: this.#ahead,
       deleting: this.#deleting,
+      dropping: this.#dropping,
       redeems: this.#redeems,
       redeemed: this.#redeemed,
     });
@@ -488,6 +498,15 @@ export class Transaction {
     return sealed;
   }
 
+  /**
+   * Ends the building and packs the transaction for the thread that has the store, which submits
+   * it as a `PackedTransaction`. The bytes may be transferred, but not changed; `allocate` gives
+   * them their place, which may be a part of a larger buffer.
+   */
+  pack(allocate = (length: number): Uint8Array => new Uint8Array(length)): Uint8Array {
+    return packTransaction(this.seal(), allocate);
+  }
+
   /** Begins an operation; one before it that threw on the way is taken back. */
   #begin(operation: Operation): void {
     if (this.#sealed) throw new TypeError('Cannot add operation: the transaction was submitted');
@@ -496,6 +515,7 @@ export class Transaction {
     this.#unfinishedAhead = this.#ahead.length;
     this.#operations.u8(operation);
     if (!DELETING.has(operation)) this.#deleting = false;
+    if (!DROPPING.has(operation)) this.#dropping = false;
   }
 
   /** All arguments of an operation were good: it counts. */

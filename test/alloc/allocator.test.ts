@@ -228,6 +228,7 @@ test('summaries that can not be are corrupt', (t) => {
     free: 10,
     longest: 5,
     address: 40,
+    copy: 0,
     birth: 1,
     low: 0,
     high: 0,
@@ -237,6 +238,7 @@ test('summaries that can not be are corrupt', (t) => {
     [0, { free: 129, longest: 5 }],
     [0, { longest: 11 }],
     [0, { address: 200 }],
+    [0, { copy: 200 }],
     [1, { free: 73 }],
     [2, {}],
   ];

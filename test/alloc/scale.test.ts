@@ -24,6 +24,7 @@ function* halfFull(groups: number): Generator<readonly [number, GroupSummary]> {
         free: 16_192,
         longest: 1000 + (group % 5000),
         address,
+        copy: 0,
         birth: 9,
         low: 1,
         high: 2,

@@ -2,7 +2,8 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { NO_STRIPES } from '../../src/blockdev/block-device.js';
-import { deviceNumbers, readFacts, readGeometry } from '../../src/blockdev/geometry.js';
+import * as geometry from '../../src/blockdev/geometry.js';
+import { deviceNumbers, readFacts } from '../../src/blockdev/geometry.js';
 import { temporaryDirectory } from '../support/temp-directory.js';
 
 /** A recorded sysfs: attributes by their path below the root. */
@@ -13,6 +14,12 @@ function sysfs(t: ExecutionContext, attributes: Record<string, string | number>)
     writeFileSync(join(root, path), `${value}\n`);
   }
   return root;
+}
+
+/** Unit and width that are found. */
+function readGeometry(directory: string) {
+  const { unit, width } = geometry.readGeometry(directory);
+  return { unit, width };
 }
 
 function md(level: string, disks: number | string, more: Record<string, number> = {}) {
@@ -47,15 +54,15 @@ test('readGeometry() finds no stripes where an array has none', (t) => {
 });
 
 test('readGeometry() takes the I/O sizes of a queue only when they look like stripes', (t) => {
-  const geometry = (minimum: number | string, optimal: number | string) =>
+  const sizes = (minimum: number | string, optimal: number | string) =>
     readGeometry(sysfs(t, { 'queue/minimum_io_size': minimum, 'queue/optimal_io_size': optimal }));
-  t.deepEqual(geometry(65_536, 196_608), { unit: 65_536, width: 196_608 });
-  t.deepEqual(geometry(512, 0), NO_STRIPES);
-  t.deepEqual(geometry(4096, 4096), NO_STRIPES);
-  t.deepEqual(geometry(512, 1_048_576), NO_STRIPES);
-  t.deepEqual(geometry(65_536, 100_000), NO_STRIPES);
-  t.deepEqual(geometry(4096, 4_294_963_200), NO_STRIPES);
-  t.deepEqual(geometry('x', -1), NO_STRIPES);
+  t.deepEqual(sizes(65_536, 196_608), { unit: 65_536, width: 196_608 });
+  t.deepEqual(sizes(512, 0), NO_STRIPES);
+  t.deepEqual(sizes(4096, 4096), NO_STRIPES);
+  t.deepEqual(sizes(512, 1_048_576), NO_STRIPES);
+  t.deepEqual(sizes(65_536, 100_000), NO_STRIPES);
+  t.deepEqual(sizes(4096, 4_294_963_200), NO_STRIPES);
+  t.deepEqual(sizes('x', -1), NO_STRIPES);
   t.deepEqual(readGeometry(temporaryDirectory(t)), NO_STRIPES);
 });
 
@@ -84,16 +91,98 @@ test('readFacts() finds a disk and its aligned partition by their numbers', (t) 
   t.is(disk?.size, 2 ** 31);
   t.is(disk?.sectorSize, 4096);
   t.is(disk?.isReadOnly, false);
-  t.deepEqual(disk?.geometry, stripes);
+  t.deepEqual(disk?.geometry, { ...stripes, origin: 'I/O sizes of sdb' });
 
   const aligned = readFacts(8, 17, root);
   t.is(aligned?.size, 1_048_576);
   t.is(aligned?.sectorSize, 4096);
   t.is(aligned?.isReadOnly, true);
-  t.deepEqual(aligned?.geometry, stripes);
+  t.deepEqual(aligned?.geometry, { ...stripes, origin: 'I/O sizes of sdb' });
 
-  t.deepEqual(readFacts(8, 18, root)?.geometry, NO_STRIPES);
+  t.deepEqual(readFacts(8, 18, root)?.geometry, {
+    ...NO_STRIPES,
+    origin: 'sdb2 begins 512 bytes behind the start of a stripe of 131072 bytes: none is used',
+  });
   t.is(readFacts(8, 19, root), undefined);
+});
+
+/** Attributes of a queue, in bytes but for the longest transfer. */
+interface Queue {
+  readonly logical: number;
+  readonly physical: number;
+  readonly minimum: number;
+  readonly optimal: number;
+  readonly transferKb: number;
+}
+
+function disk(t: ExecutionContext, queue: Queue, more: Record<string, string | number> = {}) {
+  return sysfs(t, {
+    'queue/logical_block_size': queue.logical,
+    'queue/physical_block_size': queue.physical,
+    'queue/minimum_io_size': queue.minimum,
+    'queue/optimal_io_size': queue.optimal,
+    'queue/max_hw_sectors_kb': queue.transferKb,
+    alignment_offset: 0,
+    ...more,
+  });
+}
+
+/** Disks as kernels describe them. */
+const DISKS: Readonly<Record<string, readonly [queue: Queue, unit: number, width: number]>> = {
+  'a SATA SSD': [disk512(512, 512, 0, 32_767), 0, 0],
+  'a 512e disk': [disk512(4096, 4096, 0, 32_767), 0, 0],
+  'a 4Kn disk': [{ ...disk512(4096, 4096, 0, 32_767), logical: 4096 }, 0, 0],
+  'a disk that recommends its longest transfer': [disk512(4096, 8192, 16_776_192, 16_383), 0, 0],
+  'an NVMe disk': [disk512(512, 512, 512, 1024), 0, 0],
+  'an NVMe disk with large pages': [disk512(131_072, 131_072, 131_072, 512), 0, 0],
+  'an SSD that recommends whole megabytes of its pages': [
+    disk512(4096, 4096, 1_048_576, 4096),
+    0,
+    0,
+  ],
+  'a loop device': [disk512(512, 512, 0, 1280), 0, 0],
+  'a hardware RAID-5 of 9 disks': [disk512(512, 262_144, 2_097_152, 1024), 262_144, 2_097_152],
+  'dm-linear over a RAID-5 of 5 disks': [disk512(4096, 65_536, 262_144, 4096), 65_536, 262_144],
+};
+
+function disk512(physical: number, minimum: number, optimal: number, transferKb: number): Queue {
+  return { logical: 512, physical, minimum, optimal, transferKb };
+}
+
+for (const [name, [queue, unit, width]] of Object.entries(DISKS)) {
+  test(`readGeometry() of ${name}`, (t) => {
+    t.deepEqual(readGeometry(disk(t, queue)), { unit, width });
+  });
+}
+
+test('readGeometry() takes no stripes that do not begin with the device, and says so', (t) => {
+  const [queue] = DISKS['dm-linear over a RAID-5 of 5 disks'] as [Queue, number, number];
+  const found = geometry.readGeometry(disk(t, queue, { alignment_offset: 32_768 }));
+  t.is(found.width, 0);
+  t.regex(found.origin ?? '', /begins 32768 bytes before a stripe of 262144 bytes: none is used/);
+});
+
+test('readGeometry() of partitions on an array is that of the array, or none', (t) => {
+  const attributes = Object.entries(md('raid6', 10)).map(([path, value]) => [`md5/${path}`, value]);
+  const root = sysfs(t, {
+    ...Object.fromEntries(attributes),
+    'md5/md5p1/partition': 1,
+    'md5/md5p1/start': 2048,
+    'md5/md5p2/partition': 2,
+    'md5/md5p2/start': 2048 + 100,
+    'md5/md5p3/partition': 3,
+  });
+  t.deepEqual(geometry.readGeometry(join(root, 'md5/md5p1')), {
+    unit: 65_536,
+    width: 524_288,
+    origin: 'md5, raid6 of 10 disks',
+  });
+  const second = geometry.readGeometry(join(root, 'md5/md5p2'));
+  t.is(second.width, 0);
+  t.regex(second.origin ?? '', /md5p2 begins 51200 bytes behind the start of a stripe/);
+  const third = geometry.readGeometry(join(root, 'md5/md5p3'));
+  t.is(third.width, 0);
+  t.regex(third.origin ?? '', /unknown/);
 });
 
 test('deviceNumbers() takes the numbers apart as Linux puts them together', (t) => {

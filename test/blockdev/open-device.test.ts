@@ -12,7 +12,7 @@ test('openDevice() says what is wrong with a path', async (t) => {
   const missing = join(directory, 'missing');
   const refusals = [
     [directory, 'E_INVALID', 'it is a directory'],
-    [missing, 'E_NOT_FOUND', 'no such file or directory; create it first'],
+    [missing, 'E_NOT_FOUND', 'no such file or directory'],
     ['/dev/null', 'E_INVALID', 'it is neither a file nor a block device'],
     [join(directory, 'x'.repeat(300)), 'E_INVALID', 'the path is too long'],
   ] as const;

@@ -73,6 +73,10 @@ export class PageDevice {
     page.set(stored);
   }
 
+  heal(address: number, page: Uint8Array): void {
+    this.pages.set(address, page.slice());
+  }
+
   async read(address: number, page: Uint8Array): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     this.readSync(address, page);
@@ -82,7 +86,9 @@ export class PageDevice {
 const nested: RecordSchema = {
   mayReferToNodes: true,
   references(bytes, start, end, sink) {
-    if (bytes[start] === KIND.data) sink.data(getU48(bytes, start + 1), getU16(bytes, start + 7));
+    if (bytes[start] === KIND.data) {
+      sink.data(getU48(bytes, start + 1), getU16(bytes, start + 7), bytes, start + 1);
+    }
     if (bytes[start] === KIND.root) {
       rootReferences(bytes, start + 1, end, ROLE.map, SCHEMAS, sink);
     }
@@ -151,9 +157,10 @@ export function makeBed(blockSize: number, nodeSize: number, cacheBytes = 1 << 3
   let lastFrozen = 0;
   const startCheckpoint = (): OpenCheckpoint => {
     const frozen = forest.generation;
-    forest.assignShared(allocate);
+    const place = (length: number) => ({ address: allocate(length), copy: 0 });
+    forest.assignShared(place);
     const nodes = forest.freeze();
-    for (const node of nodes) if (node.address < 0) forest.assign(node, allocate(node.length));
+    for (const node of nodes) if (node.address < 0) forest.assign(node, place(node.length));
     let sealed = 0;
     const seal = (count: number): void => {
       for (const end = Math.min(sealed + count, nodes.length); sealed < end; sealed++) {

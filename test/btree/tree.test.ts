@@ -47,6 +47,48 @@ test('put() in order fills nodes by nine tenths and more, upwards and downwards'
   }
 });
 
+test('bulkBuild() makes the tree that puts make: full nodes, and it can be edited afterwards', (t) => {
+  const prng = new Prng(SEED);
+  const bed = makeBed(1024, 4096);
+  const specs = [
+    SPEC,
+    treeSpec({ role: ROLE.references, comparator: U64, keySize: 8, valueSize: 16 }),
+  ];
+  for (const spec of specs) {
+    for (const count of [0, 1, 3, 40, 5000]) {
+      const entries = Array.from({ length: count }, (_, i): [Uint8Array, Uint8Array] => {
+        const key = spec === SPEC ? keyOf(i) : new Uint8Array(8);
+        if (spec !== SPEC) setU64BigEndian(key, 0, 3 * i);
+        const length = spec.valueSize >= 0 ? spec.valueSize : prng.below(i % 50 === 0 ? 5000 : 90);
+        return [key, new Uint8Array(length).fill(i)];
+      });
+      const tree = new Tree(bed.forest, spec);
+      tree.bulkBuild(entries);
+      t.is(tree.count(), count, `SEED=${SEED}`);
+      if (count === 0) continue;
+      const report = tree.verify();
+      if (count === 5000 && spec !== SPEC) t.true(report.fill > 0.95, String(report.fill));
+      chill(bed);
+      for (const [key, value] of entries) t.deepEqual(tree.get(key), value, `SEED=${SEED}`);
+      for (const [key] of entries) if (prng.below(3) > 0) tree.delete(key);
+      tree.verify();
+    }
+  }
+});
+
+test('bulkBuild() refuses keys that do not rise and a tree that has records', (t) => {
+  const bed = makeBed(1024, 4096);
+  const one: [Uint8Array, Uint8Array] = [keyOf(1), EMPTY];
+  t.throws(() => new Tree(bed.forest, SPEC).bulkBuild([one, one]), { instanceOf: RangeError });
+  t.throws(() => filled(bed, 1).bulkBuild([one]), { code: 'E_INVALID' });
+  const tree = new Tree(
+    bed.forest,
+    treeSpec({ role: ROLE.references, comparator: U64, keySize: 8 }),
+  );
+  t.throws(() => tree.bulkBuild([one]), { instanceOf: RangeError });
+  t.true(tree.isEmpty());
+});
+
 test('put() takes the largest keys and values in the smallest nodes, and refuses larger ones', (t) => {
   const bed = makeBed(512, 512);
   const tree = new Tree(bed.forest, SPEC);

@@ -46,8 +46,8 @@ test('the main job holds on a small tree and leaves nothing behind', async (t) =
 test('the main job refuses what it cannot work on', async (t) => {
   const temporary = temporaryDirectory(t);
   const none = await runDemo([join(temporary, 'none')], temporary);
-  t.is(none.code, 1);
-  t.regex(none.text, /E_NOT_FOUND/);
+  t.is(none.code, 2);
+  t.regex(none.text, /none: no such file or directory; usage: npm start/);
   const inside = await runDemo([temporary], temporary);
   t.is(inside.code, 2);
   t.regex(inside.text, /set TMPDIR elsewhere/);

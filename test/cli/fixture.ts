@@ -29,11 +29,15 @@ export interface RunOptions {
   readonly unprivileged?: boolean;
 }
 
-/** Starts `holdfast` with these arguments. */
-export function start(args: readonly string[], options: RunOptions = {}): ChildProcess {
+/** Starts `holdfast` with these arguments; `stdout` is a descriptor, a pipe unless given. */
+export function start(
+  args: readonly string[],
+  options: RunOptions = {},
+  stdout?: number,
+): ChildProcess {
   const dropped = options.unprivileged === true && process.getuid?.() === 0;
   return spawn(process.execPath, [MAIN, ...args], {
-    stdio: 'pipe',
+    stdio: ['pipe', stdout ?? 'pipe', 'pipe'],
     ...(dropped && { uid: NOBODY, gid: NOBODY }),
   });
 }

@@ -45,6 +45,15 @@ test('mkfs takes sizes of blocks, nodes and journal', async (t) => {
   t.is(info['journalBytes'], 2 * MIB);
 });
 
+test('mkfs keeps metadata twice where it is asked to', async (t) => {
+  const bench = new Bench(t);
+  await bench.fails(2, /only 1 or 2/, 'mkfs', '--size', '96MiB', '--metadata-copies', '3');
+  await bench.fails(2, /metadata-copies/, 'mkfs', '--size', '96MiB', '--metadata-copies', 'two');
+  await bench.ok('mkfs', '--size', '96MiB', '--metadata-copies', '2');
+  t.is((await bench.json<Record<string, unknown>>('info'))['metadataCopies'], 2);
+  t.regex(await bench.ok('info'), /^metadata copies:\s+2$/m);
+});
+
 test('df tells where the space is', async (t) => {
   const bench = await newBench(t);
   await bench.okWith({ input: bytes(100_000) }, 'put', 'c', 'o', '-');
@@ -273,7 +282,11 @@ test('rm removes objects, all or none, and collections', async (t) => {
   t.is(await bench.ok('ls', 'c'), '3\n');
   await bench.ok('rm', 'c', 'none', '--force');
   await bench.fails(1, /it holds objects; use --recursive/, 'rm', 'c');
-  t.deepEqual(await bench.json('rm', 'c', '--recursive'), { removed: 1 });
+  t.deepEqual(await bench.json('rm', 'c', '--recursive'), {
+    collection: 'c',
+    removed: 1,
+    transaction: 5,
+  });
   await bench.fails(1, /no such collection; ls shows/, 'rm', 'c');
   t.is(await bench.ok('ls'), '');
 });
@@ -328,13 +341,13 @@ test('usage errors give 2 and one line', async (t) => {
     [['put', 's', 'c', 'o'], /FILE is missing/],
     [['df', 's', 'x'], /"x" is too much/],
     [['df', 's', '--frob'], /'--frob'.*see holdfast df --help/],
-    [['mkfs', 's', '--size', '10MB'], /size "10MB": expected whole bytes/],
+    [['mkfs', 's', '--size', '10MB'], /size "10MB": expected whole bytes from 0 on/],
     [['mkfs', 's', '--size', 'large'], /size "large"/],
     [['mkfs', 's', '--block-size', '3000'], /block size 3000/],
     [['get', 's', '', 'o'], /COLLECTION: it is empty/],
     [['get', 's', 'c', ''], /OBJECT: it is empty/],
     [['get', 's', 'c', '\\q'], /\\q is no escape/],
-    [['get', 's', 'c', 'o', '--json'], /Cannot print bytes as JSON/],
+    [['get', 's', 'c', 'o', '--json'], /Cannot print JSON: stdout gets the bytes/],
   ];
   for (const [args, line] of cases) checkFailure(t, await run(args), 2, line);
   const nothing = await run([]);

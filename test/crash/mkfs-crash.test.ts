@@ -47,7 +47,7 @@ test('mkfs() over an older store never brings back what that held', (t) => {
     store.commitSync(transaction.write('old', `o${i}`, 0, new Uint8Array(3000).fill(i)));
   }
   const device = new SimulatedDevice({ image: first.image() });
-  mkfsOn(device, OPTIONS);
+  mkfsOn(device, { ...OPTIONS, force: true });
   const last = device.imageAt(device.point);
   const opened = Store.openOnSync(new SimulatedDevice({ image: last }));
   t.deepEqual(opened.listCollectionsSync(), []);

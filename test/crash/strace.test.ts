@@ -1,17 +1,18 @@
 /**
  * What the operating system is asked to do before a transaction is acknowledged: every byte that
  * was written is covered by an fdatasync that came later, or was written through O_DSYNC. With one
- * transaction in flight at a time this can be said of all writes.
+ * transaction in flight at a time this can be said of all writes. The same of the command itself.
  */
 
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import test from 'ava';
 import { mkfsSync } from '../../src/index.js';
 import { temporaryPath } from '../support/temp-directory.js';
 
 const WRITER = fileURLToPath(new URL('../support/writer.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const COUNT = 40;
 
 /** Why strace can't be used here, if it can't. */
@@ -70,6 +71,14 @@ class Unflushed {
   }
 }
 
+/** System calls of a program of ours that matter here. */
+function traced(program: readonly string[], output: string): string[] {
+  const which = 'trace=openat,pwrite64,pwritev,fdatasync,fsync,write';
+  const args = ['-f', '-e', which, '-s', '16', '-o', output, process.execPath, ...program];
+  execFileSync('strace', args, { stdio: 'pipe' });
+  return callsOf(readFileSync(output, 'utf8'));
+}
+
 test('an acknowledgement follows the flush of all that was written', (t) => {
   t.timeout(120_000);
   const reason = reasonToSkip();
@@ -81,13 +90,11 @@ test('an acknowledgement follows the flush of all that was written', (t) => {
   const path = temporaryPath(t);
   const output = `${path}.trace`;
   mkfsSync(path, { size: 64 * 1024 * 1024, journalBytes: 1024 * 1024 });
-  const calls = 'trace=openat,pwrite64,pwritev,fdatasync,fsync,write';
-  const node = [process.execPath, WRITER, path, '--serial', '--count', `${COUNT}`];
-  execFileSync('strace', ['-f', '-e', calls, '-s', '16', '-o', output, ...node], { stdio: 'pipe' });
+  const calls = traced([WRITER, path, '--serial', '--count', `${COUNT}`], output);
 
   const unflushed = new Unflushed(path);
   let acknowledged = 0;
-  for (const call of callsOf(readFileSync(output, 'utf8'))) {
+  for (const call of calls) {
     unflushed.take(call);
     if (!/^write\(1, "\d+\\n"/.test(call)) continue;
     acknowledged++;
@@ -97,3 +104,29 @@ test('an acknowledgement follows the flush of all that was written', (t) => {
   t.true(unflushed.seen > COUNT / 16, 'writes and flushes were seen');
   t.log(`${acknowledged} acknowledgements, ${unflushed.seen} writes and flushes before them`);
 });
+
+for (const size of [1000, 3 * 1024 * 1024]) {
+  test(`holdfast put of ${size} bytes says so when all of them are flushed`, (t) => {
+    t.timeout(120_000);
+    const reason = reasonToSkip();
+    if (reason !== undefined) {
+      t.log(`skipped: ${reason}`);
+      t.pass();
+      return;
+    }
+    const path = temporaryPath(t);
+    writeFileSync(`${path}.source`, Buffer.alloc(size, 1));
+    mkfsSync(path, { size: 64 * 1024 * 1024, journalBytes: 1024 * 1024 });
+    const args = [MAIN, 'put', path, 'c', 'o', `${path}.source`];
+    const unflushed = new Unflushed(path);
+    let acknowledged = 0;
+    for (const call of traced(args, `${path}.trace`)) {
+      unflushed.take(call);
+      if (!/^write\(1, "Put /.test(call)) continue;
+      acknowledged++;
+      t.is(unflushed.count, 0, `${call} follows a flush`);
+      t.true(unflushed.seen > 2, 'writes and flushes were seen');
+    }
+    t.is(acknowledged, 1);
+  });
+}

@@ -60,9 +60,9 @@ test('decodeSuperblock() refuses one that lies elsewhere', (t) => {
   });
 });
 
-test('decodeSuperblock() tells a newer format from damage', (t) => {
+test('decodeSuperblock() tells another format from damage', (t) => {
   const newer = encodeSuperblock(sampleSuperblock(), 0);
-  setU32(newer, SUPERBLOCK.version, 2);
+  setU32(newer, SUPERBLOCK.version, 3);
   t.true(
     hasCode(
       t.throws(() => decodeSuperblock(newer, 0)),
@@ -75,6 +75,11 @@ test('decodeSuperblock() tells a newer format from damage', (t) => {
       'E_VERSION',
     ),
   );
+  const older = encodeSuperblock(sampleSuperblock(), 0);
+  setU32(older, SUPERBLOCK.version, 1);
+  const refused = t.throws(() => decodeSuperblock(reseal(older), 0));
+  t.true(hasCode(refused, 'E_VERSION'));
+  t.regex(refused?.message ?? '', /version 1 is older than 2: export .*new store$/);
   const unknown = encodeSuperblock(sampleSuperblock(), 0);
   setU32(unknown, SUPERBLOCK.incompat, 0x8000_0000);
   const error = t.throws(() => decodeSuperblock(reseal(unknown), 0));
@@ -220,7 +225,7 @@ test('slotStrideFor() is the least of whole steps and whole slots', (t) => {
 });
 
 const GOLDEN = [
-  '71dff324464769d9484f4c444641535401000000001000000000000001000000',
+  '5691b5e07ac1aba1484f4c444641535402000000001000000000000001000000',
   '000000000102030405060708090a0b0c0d0e0f106b656c700000000000000000',
   '0000000000000000000000000000000000000000000000000000000000000000',
   '0000000000000000000000000000000000000000000000000000000000000000',

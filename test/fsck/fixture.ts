@@ -23,9 +23,16 @@ export const BY_LENGTH: Comparator = {
   },
 };
 
+/** All orders that the tests' stores use. */
+export const ORDERS: readonly Comparator[] = [
+  BY_LENGTH,
+  { ...BY_LENGTH, name: 'by-size' },
+  { ...BY_LENGTH, name: 'by-count' },
+];
+
 export function registry(): ComparatorRegistry {
   const comparators = new ComparatorRegistry();
-  comparators.register(BY_LENGTH);
+  for (const order of ORDERS) comparators.register(order);
   return comparators;
 }
 
@@ -36,6 +43,10 @@ export interface StoreSizes {
   readonly size: number;
   /** Bytes that the device may grow to. */
   readonly sizeMax?: number;
+  /** 1 unless given. */
+  readonly metadataCopies?: number;
+  /** Bytes of the journal's ring; as the size says unless given. */
+  readonly journalBytes?: number;
 }
 
 /** Small nodes, so that trees are deep; groups of 7808 blocks. */
@@ -43,9 +54,11 @@ export const SMALL: StoreSizes = { blockSize: 1024, nodeSize: 1024, size: 24 * 1
 
 /** An empty store in memory. */
 export function newStore(sizes: StoreSizes = SMALL): MemoryDevice {
-  const { blockSize, nodeSize, size, sizeMax = size } = sizes;
+  const { blockSize, nodeSize, size, sizeMax = size, metadataCopies = 1, journalBytes } = sizes;
   const device = new MemoryDevice({ size, sizeMax });
-  const plan = planStore(sizeMax, size === sizeMax, device.geometry, { blockSize, nodeSize });
+  const ring = journalBytes === undefined ? {} : { journalBytes };
+  const options = { blockSize, nodeSize, metadataCopies, ...ring };
+  const plan = planStore(sizeMax, size === sizeMax, device.geometry, options);
   runSync(makeStore(device, plan, {}));
   return device;
 }
@@ -75,8 +88,8 @@ export function close(engine: Engine): void {
 const pad = (index: number): string => String(index).padStart(3, '0');
 
 /** A store with trees of two levels for objects, a blob stream and a map stream. */
-export function deepStore(): MemoryDevice {
-  const device = newStore();
+export function deepStore(metadataCopies = 1): MemoryDevice {
+  const device = newStore({ ...SMALL, metadataCopies });
   const engine = open(device);
   const entries = Array.from(
     { length: 200 },

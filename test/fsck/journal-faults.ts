@@ -14,13 +14,13 @@ import { addU32, flip, Planter } from './planter.js';
 /** Bytes of data that goes to its place before the record. */
 const AHEAD = 40_000;
 
-/** A store with three pending transactions, each with data written ahead. */
-export function pendingStore(): MemoryDevice {
+/** A store with pending transactions, each with data written ahead for an object of its own. */
+export function pendingStore(names: readonly string[] = ['a', 'b', 'd']): MemoryDevice {
   const device = newStore();
   const engine = open(device);
   commit(engine, (tx) => tx.createCollection('c').write('c', 'z', 0, new Uint8Array(9000)));
   checkpoint(engine);
-  for (const name of ['a', 'b', 'd']) {
+  for (const name of names) {
     commit(engine, (tx) => tx.write('c', name, 0, new Uint8Array(AHEAD).fill(7)));
   }
   return device;

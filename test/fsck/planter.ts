@@ -6,6 +6,7 @@
  *   and is sealed again in turn. Blocks that nothing refers to any more may be changed too.
  */
 
+import { GroupBitmap } from '../../src/alloc/group-bitmap.js';
 import { runSync } from '../../src/blockdev/io.js';
 import type { MemoryDevice } from '../../src/blockdev/memory-device.js';
 import { NODE_STATE, Node } from '../../src/btree/node.js';
@@ -15,6 +16,7 @@ import { entry, readEntry } from '../../src/btree/node-view.js';
 import { BLOCK_HEADER, BLOCK_MAGIC, BLOCK_TYPE } from '../../src/format/block.js';
 import { getU32, getU64, setU32 } from '../../src/format/bytes.js';
 import { writeHash } from '../../src/format/checksum.js';
+import { GROUP_SUMMARY } from '../../src/format/group-summary.js';
 import {
   encodeSuperblock,
   SUPERBLOCK,
@@ -83,6 +85,64 @@ export class Planter {
     }
   }
 
+  /** Marks blocks as used or as free in the bitmap of their group, with the summary that this has. */
+  markWhole(block: number, isUsed: boolean, length = 1): void {
+    const { groupBlocks, deviceBlocks } = this.superblock;
+    const group = Math.floor(block / groupBlocks);
+    const address = this.bitmapOf(group);
+    const page = this.page(address);
+    const bits = page.subarray(BLOCK_HEADER.size);
+    for (let i = block - group * groupBlocks; i < block - group * groupBlocks + length; i++) {
+      const mask = 1 << (i & 7);
+      bits[i >>> 3] = isUsed ? (bits[i >>> 3] ?? 0) | mask : (bits[i >>> 3] ?? 0) & ~mask;
+    }
+    const size = Math.min(groupBlocks, deviceBlocks - group * groupBlocks);
+    const bitmap = GroupBitmap.fromBytes(bits, size);
+    for (const summary of this.summariesOf(group)) {
+      setU32(summary, GROUP_SUMMARY.free, bitmap.free);
+      setU32(summary, GROUP_SUMMARY.longest, bitmap.longestFree());
+    }
+    this.seal(address);
+  }
+
+  /** The first block of the last `length` blocks of a group that are free, as is the one behind. */
+  freeRun(group: number, length: number): number {
+    const bits = this.page(this.bitmapOf(group)).subarray(BLOCK_HEADER.size);
+    let free = 0;
+    for (let i = this.superblock.groupBlocks - 1; i >= 0; i--) {
+      free = ((bits[i >>> 3] ?? 0) & (1 << (i & 7))) === 0 ? free + 1 : 0;
+      if (free > length + 1) return group * this.superblock.groupBlocks + i + 1;
+    }
+    throw new RangeError(`Cannot find ${length} free blocks in group ${group}`);
+  }
+
+  /** Address of the bitmap of a group. */
+  bitmapOf(group: number): number {
+    const found = this.bitmaps().find(
+      (address) => getU64(this.page(address), BLOCK_HEADER.owner) === group,
+    );
+    if (found === undefined) throw new RangeError(`Cannot find a bitmap of group ${group}`);
+    return found;
+  }
+
+  /** The GROUP_SUMMARY of a group in each slot of the newest superblock, in place. */
+  summariesOf(group: number): Uint8Array[] {
+    const page = this.page(this.bitmapOf(group));
+    const checksum = page.slice(BLOCK_HEADER.checksum, BLOCK_HEADER.magic);
+    return this.#slots().map((offset) => {
+      const slot = this.image.subarray(offset, offset + SUPERBLOCK_SIZE);
+      const at = Buffer.from(slot.buffer, slot.byteOffset, slot.length).indexOf(checksum);
+      return slot.subarray(at - GROUP_SUMMARY.checksum);
+    });
+  }
+
+  /** Makes the checksums of the newest superblock's slots right. */
+  sealSuperblock(): void {
+    for (const offset of this.#slots()) {
+      sealSlot(this.image.subarray(offset, offset + SUPERBLOCK_SIZE));
+    }
+  }
+
   /** The entries of a node, in place. */
   entries(address: number): PlantedEntry[] {
     const page = this.page(address);
@@ -125,6 +185,15 @@ export class Planter {
     const changed = { ...this.superblock, ...changes };
     for (const offset of slotOffsets(this.superblock, changed.number % 2)) {
       this.image.set(encodeSuperblock(changed, offset), offset);
+    }
+  }
+
+  /** Makes both superblocks name the newest state, as opening for writing does. */
+  forgetOlder(): void {
+    const { superblock, image } = this;
+    const number = superblock.number - 1;
+    for (const offset of slotOffsets(superblock, number % 2)) {
+      image.set(encodeSuperblock({ ...superblock, number }, offset), offset);
     }
   }
 

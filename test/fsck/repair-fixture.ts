@@ -12,7 +12,7 @@ import { type RepairOptions, type RepairReport, repair } from '../../src/fsck/re
 import { type MapEntry, Store, type StoredObject } from '../../src/index.js';
 import { MemoryImage } from '../support/memory-image.js';
 import { SimulatedDevice } from '../support/simulated-device.js';
-import { BY_LENGTH, deepStore, registry } from './fixture.js';
+import { deepStore, ORDERS, registry } from './fixture.js';
 
 export interface Mended {
   readonly report: RepairReport;
@@ -36,12 +36,19 @@ export function mend(device: BlockDevice, options: Partial<RepairOptions> = {}):
   return { report, codes: [...codes].sort(), left };
 }
 
-/** A simulated device with the bytes of `device`. */
+/** A simulated device with the bytes of `device`, zeros where these can't be read. */
 export function simulated(device: BlockDevice): SimulatedDevice {
   const image = new MemoryImage(device.size);
-  const bytes = new Uint8Array(device.size);
-  device.readSync(0, bytes);
-  image.write(0, bytes);
+  const bytes = new Uint8Array(1024);
+  for (let at = 0; at < device.size; at += bytes.length) {
+    const part = bytes.subarray(0, Math.min(bytes.length, device.size - at));
+    try {
+      device.readSync(at, part);
+      image.write(at, part);
+    } catch (error) {
+      if (!hasCode(error, 'E_IO')) throw error;
+    }
+  }
   return new SimulatedDevice({ image });
 }
 
@@ -56,7 +63,7 @@ export const DAMAGED = 'damaged';
 
 /** What all objects of a store hold, by `collection/object`. */
 export function contentOf(device: BlockDevice): Map<string, Content> {
-  const store = Store.openOnSync(simulated(device), { readOnly: true, comparators: [BY_LENGTH] });
+  const store = Store.openOnSync(simulated(device), { readOnly: true, comparators: ORDERS });
   const contents = new Map<string, Content>();
   for (const collection of store.listCollectionsSync()) {
     for (const { name } of listed(() => store.collection(collection).listSync())) {
@@ -127,22 +134,22 @@ export function deepCopy(): MemoryDevice {
 
 /** A device on which some blocks cannot be read. */
 class FailingDevice extends MemoryDevice {
-  bad = { from: 0, to: 0 };
+  bad: readonly { readonly from: number; readonly to: number }[] = [];
 
   override readSync(offset: number, target: Uint8Array): void {
-    if (offset < this.bad.to && offset + target.length > this.bad.from) {
+    if (this.bad.some(({ from, to }) => offset < to && offset + target.length > from)) {
       throw new StoreError('E_IO', `Cannot read ${this.path} at ${offset}: medium error`);
     }
     super.readSync(offset, target);
   }
 }
 
-/** A copy of `device` on which block `address` cannot be read. */
-export function failing(device: MemoryDevice, address: number): FailingDevice {
+/** A copy of `device` on which the blocks at `addresses` cannot be read. */
+export function failing(device: MemoryDevice, ...addresses: number[]): MemoryDevice {
   const copy = new FailingDevice({ size: device.size });
   const bytes = new Uint8Array(device.size);
   device.readSync(0, bytes);
   copy.writeSync(0, [bytes]);
-  copy.bad = { from: address * 1024, to: address * 1024 + 1024 };
+  copy.bad = addresses.map((address) => ({ from: address * 1024, to: address * 1024 + 1024 }));
   return copy;
 }

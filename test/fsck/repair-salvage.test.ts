@@ -5,10 +5,11 @@
 import test from 'ava';
 import { MemoryDevice } from '../../src/blockdev/memory-device.js';
 import { emptyRoot } from '../../src/btree/root-record.js';
+import { BLOCK_HEADER } from '../../src/format/block.js';
 import { ROLE } from '../../src/format/role.js';
 import { SUPERBLOCK_SIZE } from '../../src/format/superblock.js';
 import { COLLECTIONS_SPEC } from '../../src/onode/tree-specs.js';
-import { check, close, commit, linesOf, newStore, open } from './fixture.js';
+import { check, close, commit, linesOf, newStore, open, SMALL } from './fixture.js';
 import { faultyJournal } from './journal-faults.js';
 import { Planter } from './planter.js';
 import { type Content, contentOf, deepCopy, mend } from './repair-fixture.js';
@@ -22,6 +23,7 @@ function loseSlots(device: MemoryDevice): void {
 /** Fills the nodes of a role and level with zeros; all of them, or the one at `index`. */
 function loseNodes(device: MemoryDevice, role: number, level: number, index?: number): void {
   const planter = new Planter(device);
+  planter.forgetOlder();
   const nodes = planter.nodes(role, level);
   for (const node of index === undefined ? nodes : [nodes[index] as number]) {
     planter.page(node).fill(0);
@@ -39,6 +41,21 @@ function manyCollections(): MemoryDevice {
       tx.createCollection(name, i % 2 === 0 ? {} : { order: 'hash' });
       tx.write(name, 'o', 0, new Uint8Array(3000).fill(i)).setAttribute(name, 'o', 'n', `${i}`);
     });
+  }
+  close(engine);
+  return device;
+}
+
+/** A store of a single allocation group, with objects in several leaves. */
+function oneGroup(): MemoryDevice {
+  const device = newStore({ ...SMALL, size: 6 * 1024 * 1024 });
+  const engine = open(device);
+  commit(engine, (tx) => tx.createCollection('c'));
+  for (let i = 0; i < 30; i++) {
+    const entries = Array.from({ length: 60 }, (_, k) => [`k${k}`, new Uint8Array(40)] as const);
+    const name = `object-${i}`;
+    commit(engine, (tx) => tx.write('c', name, 0, new Uint8Array(3000).fill(i)));
+    commit(engine, (tx) => tx.mapSet('c', name, entries));
   }
   close(engine);
   return device;
@@ -140,4 +157,25 @@ test('repair() skips transactions whose collection is gone', (t) => {
   t.is(report.replayed, 0);
   t.is(contentOf(device).size, 0);
   t.deepEqual(linesOf(check(device, { deep: true })), []);
+});
+
+test('repair() writes nothing over what it brings back where a bitmap marks everything', (t) => {
+  const device = oneGroup();
+  const before = contentOf(device);
+  const planter = new Planter(device);
+  planter.forgetOlder();
+  const bitmap = planter.bitmapOf(0);
+  const { groupBlocks, deviceBlocks } = planter.superblock;
+  t.true(deviceBlocks <= groupBlocks, 'nothing can be written anywhere else');
+  planter.page(bitmap).fill(255, BLOCK_HEADER.size, BLOCK_HEADER.size + deviceBlocks / 8);
+  planter.seal(bitmap);
+  planter.page(planter.nodes(ROLE.objects, 1)[0] as number).fill(0);
+  planter.write();
+  const { left } = mend(device, { deep: true, dirtyBytesMax: 0 });
+  // Older versions come back too, where nothing says that their blocks are free.
+  for (const { code, object } of left) {
+    t.true(code === 'object-id-twice' || (code === 'data-damaged' && object?.includes('~')));
+  }
+  const after = contentOf(device);
+  for (const [name, content] of before) t.deepEqual(after.get(`lost+found/${name}`), content, name);
 });

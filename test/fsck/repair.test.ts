@@ -6,11 +6,13 @@
 import test, { type ExecutionContext } from 'ava';
 import type { MemoryDevice } from '../../src/blockdev/memory-device.js';
 import { getU48 } from '../../src/format/bytes.js';
+import { writeHash } from '../../src/format/checksum.js';
+import { RECORD } from '../../src/format/journal-record.js';
 import { ROLE } from '../../src/format/role.js';
 import { type FindingCode, REMEDIES } from '../../src/fsck/finding.js';
 import type { RepairOptions } from '../../src/fsck/repair.js';
-import { check, close, commit, linesOf, newStore, open, SMALL } from './fixture.js';
-import { faultyJournal, JOURNAL_FAULTS } from './journal-faults.js';
+import { check, checkpoint, close, commit, linesOf, newStore, open, SMALL } from './fixture.js';
+import { faultyJournal, JOURNAL_FAULTS, readPending } from './journal-faults.js';
 import { flip, Planter } from './planter.js';
 import { contentOf, deepCopy, failing, type Mended, mend } from './repair-fixture.js';
 import { ENGINE_FAULTS, faultyStore, SPACE_FAULTS, sharingStore } from './space-faults.js';
@@ -24,7 +26,7 @@ const LOSSES: Readonly<Record<string, readonly string[]>> = {
   'two keys in the wrong order': ['c/map'],
   'a key below its separator': ['c/map'],
   'a key above the next separator': ['c/map'],
-  'a pointer with reserved bytes': ['c/map'],
+  'a pointer with unknown flags': ['c/map'],
   'a pointer out of the device': ['c/map'],
   'a pointer into the journal': ['c/map'],
   'a pointer to a node of another tree': ['c/map'],
@@ -72,6 +74,7 @@ for (const [name, [codes, plant]] of Object.entries(TREE_FAULTS)) {
     const device = deepCopy();
     const before = contentOf(device);
     const planter = new Planter(device);
+    planter.forgetOlder();
     plant(planter);
     planter.write();
     mendWhole(t, device, codes);
@@ -207,4 +210,26 @@ test('repair() finds room in a store that is full', (t) => {
   // Nothing but what was in the leaf is lost, and nothing comes back twice.
   for (const [name, content] of after) t.deepEqual(content, before.get(name), name);
   t.true(after.size < before.size && after.size > before.size - 20);
+});
+
+test('a pending transaction whose placement is too short for its data is refused, or skipped', (t) => {
+  const device = newStore();
+  const engine = open(device);
+  commit(engine, (tx) => tx.createCollection('c').touch('c', 'o'));
+  checkpoint(engine);
+  commit(engine, (tx) => tx.write('c', 'o', 0, new Uint8Array(3000).fill(7)));
+  const { planter, records, bytes } = readPending(device);
+  const record = bytes(0);
+  const end = RECORD.size + (records[0]?.bodyLength ?? 0);
+  t.is(record[end - 1], 3, 'the body ends with the length of the only run');
+  record[end - 1] = 2;
+  writeHash(record, RECORD.bodyChecksum, record, RECORD.size, end);
+  writeHash(record, RECORD.checksum, record, RECORD.magic, RECORD.size);
+  planter.putSuperblock({ number: planter.superblock.number + 2 });
+  planter.write();
+  t.throws(() => open(device), { code: 'E_CORRUPT', message: /placement/ });
+  const { report, left } = mend(device, { deep: true });
+  t.is(report.skipped, 1);
+  t.deepEqual(left, []);
+  t.deepEqual(contentOf(device).get('c/o'), []);
 });

@@ -84,7 +84,7 @@ export const FATAL_FAULTS: Readonly<Record<string, Fault>> = {
     (planter) => {
       for (const offset of planter.slots()) {
         const slot = planter.image.subarray(offset, offset + SUPERBLOCK_SIZE);
-        setU32(slot, SUPERBLOCK.version, 2);
+        setU32(slot, SUPERBLOCK.version, 3);
         sealSlot(slot);
       }
     },

@@ -89,11 +89,11 @@ export const TREE_FAULTS: Readonly<Record<string, Fault>> = {
       planter.seal(leaf);
     },
   ],
-  'a pointer with reserved bytes': [
+  'a pointer with unknown flags': [
     ['pointer-damaged', 'space-unknown'],
     (planter) => {
       const { leaf, record } = onodeOf(planter, 'map');
-      flip(record, record.length - POINTER.size + POINTER.reserved);
+      flip(record, record.length - POINTER.size + POINTER.flags);
       planter.seal(leaf);
     },
   ],

@@ -28,6 +28,7 @@ const SEPARATE_TESTS = [
   'test/store/separate-journal.test.ts',
   'test/crash/separate-journal-crash.test.ts',
 ];
+const COPY_TESTS = ['test/corruption/copies.test.ts'];
 
 const COMMITTER = 'src/txn/committer.ts';
 const CHECKPOINT = 'src/txn/checkpoint.ts';
@@ -38,6 +39,9 @@ const JOURNAL_SCAN = 'src/txn/journal-scan.ts';
 const RECOVERY = 'src/txn/recovery.ts';
 const REFERENCES = 'src/txn/reference-table.ts';
 const SLOTS = 'src/txn/superblock-slots.ts';
+const STATE = 'src/txn/store-state.ts';
+const OBJECTS = 'src/txn/object-table.ts';
+const REGRESSIONS = ['test/store/regressions.test.ts'];
 
 function mutant(
   name: string,
@@ -272,14 +276,14 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'a checkpoint leaves the bitmaps out',
     CHECKPOINT,
-    'const runs = [...frozen.data, ...frozen.bitmaps, ...nodes];',
-    'const runs = [...frozen.data, ...nodes];',
+    'const runs = [...frozen.data, ...frozen.bitmaps, ...placesOf(frozen.nodes)];',
+    'const runs = [...frozen.data, ...placesOf(frozen.nodes)];',
   ),
   mutant(
     'a checkpoint leaves data out',
     CHECKPOINT,
-    'const runs = [...frozen.data, ...frozen.bitmaps, ...nodes];',
-    'const runs = [...frozen.bitmaps, ...nodes];',
+    'const runs = [...frozen.data, ...frozen.bitmaps, ...placesOf(frozen.nodes)];',
+    'const runs = [...frozen.bitmaps, ...placesOf(frozen.nodes)];',
   ),
   mutant(
     'a checkpoint names one transaction less than it holds',
@@ -315,9 +319,9 @@ export const MUTANTS: readonly Mutant[] = [
   // Transactions
   mutant(
     'a refused transaction leaves what it has done',
-    ENGINE,
-    '      state.rollback();\n      this.#committer.abandon();\n',
-    '      state.commit();\n      this.#committer.abandon();\n',
+    'src/txn/acceptor.ts',
+    '      state.rollback();\n      committer.abandon();\n',
+    '      state.commit();\n      committer.abandon();\n',
   ),
   mutant(
     'a failed write does not end the store',
@@ -325,6 +329,42 @@ export const MUTANTS: readonly Mutant[] = [
     'if (this.#poison !== undefined || this.#closed) return;\n    const reason',
     'if (this.#poison !== undefined || !this.#closed) return;\n    const reason',
     ['test/store/failure.test.ts', SIMULATION],
+  ),
+  // Second copies
+  mutant(
+    'the second copy of a node is not freed',
+    'src/btree/node-sharing.ts',
+    'if (isLast && copy !== 0) counts.release(copy, length);',
+    '',
+    COPY_TESTS,
+  ),
+  mutant(
+    'the second copy of a bitmap is not freed',
+    'src/alloc/allocator.ts',
+    'for (const start of [old.address, old.copy]) {',
+    'for (const start of [old.address]) {',
+    COPY_TESTS,
+  ),
+  mutant(
+    'second copies are not verified',
+    'src/fsck/copies.ts',
+    "if (!hasCopy || !('reason' in first || both)) {",
+    "if (!hasCopy || !('reason' in first)) {",
+    COPY_TESTS,
+  ),
+  mutant(
+    'a first copy is healed with what was not verified',
+    'src/btree/node-loader.ts',
+    '      this.#reader.readSync(node.copy, page);\n      this.#adopt(node, page);',
+    '      this.#adopt(node, page);\n      this.#reader.readSync(node.copy, page);',
+    COPY_TESTS,
+  ),
+  mutant(
+    'second copies are no growth',
+    'src/txn/space-policy.ts',
+    'return this.#state.forest.dirtyBlocks * this.#copies;',
+    'return this.#state.forest.dirtyBlocks;',
+    ['test/space/copies.test.ts'],
   ),
   // Checksums
   mutant(
@@ -340,5 +380,27 @@ export const MUTANTS: readonly Mutant[] = [
     'if (matchesHash(entry.checksums, slot, bytes, at, end)) continue;',
     'if (matchesHash(entry.checksums, slot, bytes, at, end) || end > 0) continue;',
     ['test/store/failure.test.ts'],
+  ),
+  // Objects kept open
+  mutant(
+    'an object is kept open over a rollback',
+    STATE,
+    'this.openObjects.forget();\n    this.#saved = null;',
+    'this.#saved = null;',
+    REGRESSIONS,
+  ),
+  mutant(
+    'an object is kept open while its collection is split or merged',
+    OBJECTS,
+    'this.#state.openObjects.forget();',
+    '',
+    REGRESSIONS,
+  ),
+  mutant(
+    'a transaction on one object passes by what is kept open',
+    OBJECTS,
+    'this.#named.length === 1 && this.#state.openObjects.isEmpty;',
+    'this.#named.length === 1;',
+    REGRESSIONS,
   ),
 ];

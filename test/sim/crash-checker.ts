@@ -6,7 +6,7 @@
  * 2. fsck --deep looks at what opening has made of the device.
  * 3. The power fails again at every point of the opening; what this leaves must come back with
  *    the very same state.
- * 4. Some lose the newest superblock, one slot of it or both: the older one serves.
+ * 4. Some lose the newest superblock, one slot of it or both: the twin or the older one serves.
  * 5. Of some states the work goes on: commits, a checkpoint, an end, an opening, fsck.
  *
  * - Images are told apart by their digest, from before the opening.
@@ -21,7 +21,7 @@ import { Prng } from '../support/prng.js';
 import { SimulatedDevice } from '../support/simulated-device.js';
 import { SimulatedEnvironment } from '../support/simulated-environment.js';
 import type { CrashChoice } from '../support/simulated-log.js';
-import { newestSlots, withoutSlots } from './superblock-loss.js';
+import { superblockLosses, withoutSlots } from './superblock-loss.js';
 import { TrackedStore } from './tracked-store.js';
 
 /** A kind of store: how it is made and opened. */
@@ -175,10 +175,9 @@ export class CrashChecker {
     }
   }
 
-  /** The device loses the newest superblock as well: in both slots, and in each of them. */
+  /** The device loses the newest superblock as well. */
   #loseSuperblock(image: MemoryImage, expected: Expected): void {
-    const newest = newestSlots(image);
-    for (const lost of [newest, ...newest.map((offset) => [offset])]) {
+    for (const lost of superblockLosses(image)) {
       const damaged = withoutSlots(image, lost);
       if (!this.#isNew(damaged)) continue;
       this.#tally.counts.lostSuperblocks++;

@@ -80,6 +80,14 @@ export const SIMULATION_SHAPES = {
     workload: WORKLOAD,
     transactions: 50,
   },
+  /** All metadata kept twice, and checkpoints nearly all the time. */
+  double: {
+    size: 8 * MiB,
+    mkfs: { blockSize: KiB, nodeSize: KiB, journalBytes: 64 * KiB, metadataCopies: 2 },
+    open: memory(16 * KiB, 16 * KiB),
+    workload: WORKLOAD,
+    transactions: 60,
+  },
   /** Full again and again. */
   full: {
     size: 1200 * KiB,

@@ -34,11 +34,13 @@ export const SEQUENCE_SHAPE: Shape = {
 /** In what condition a sequence finds the store. */
 export const BEGINNINGS = {
   /** Closed as it should be. */
-  closed: { fillers: 0, isClosed: true },
+  closed: { fillers: 0, isClosed: true, metadataCopies: 1 },
   /** After a power failure, with everything in the journal. */
-  journaled: { fillers: 0, isClosed: false },
+  journaled: { fillers: 0, isClosed: false, metadataCopies: 1 },
   /** After a power failure, with the journal's head close to the end of the ring. */
-  wrapping: { fillers: 54, isClosed: false },
+  wrapping: { fillers: 54, isClosed: false, metadataCopies: 1 },
+  /** With everything in the journal, and all metadata kept twice. */
+  double: { fillers: 0, isClosed: false, metadataCopies: 2 },
 } as const;
 
 export type Beginning = keyof typeof BEGINNINGS;
@@ -149,10 +151,10 @@ export class SequenceSweep {
   async #prepare(beginning: Beginning): Promise<Prepared> {
     const known = this.#prepared.get(beginning);
     if (known !== undefined) return known;
-    const { fillers, isClosed } = BEGINNINGS[beginning];
+    const { fillers, isClosed, metadataCopies } = BEGINNINGS[beginning];
     const environment = new SimulatedEnvironment();
     const device = new SimulatedDevice({ size: SEQUENCE_SHAPE.size });
-    mkfsOn(device, { ...SEQUENCE_SHAPE.mkfs, environment });
+    mkfsOn(device, { ...SEQUENCE_SHAPE.mkfs, metadataCopies, environment });
     const tracked = open(device, EMPTY_MODEL, environment);
     for (let i = 0; i < fillers; i++) {
       await tracked.commitSync([

@@ -18,8 +18,11 @@ const SMALL: MediumBedOptions = {
 };
 
 /** A new store with a collection `c`. */
-export function smallStore(medium: Medium = smallMemory()): MediumBed {
-  const bed = new MediumBed(medium, SMALL);
+export function smallStore(
+  medium: Medium = smallMemory(),
+  options: MediumBedOptions = {},
+): MediumBed {
+  const bed = new MediumBed(medium, { ...SMALL, ...options });
   bed.commit((transaction) => transaction.createCollection('c'));
   return bed;
 }

@@ -103,6 +103,24 @@ const RUNS: Readonly<Record<string, ModelRunOptions>> = {
     inFlight: 16,
     mayBeFull: true,
   },
+  'metadata kept twice, a growing store that is full again and again': {
+    bed: {
+      ...COMPARATORS,
+      size: 8 * 2 ** 20,
+      initialSize: 4 * 2 ** 20,
+      blockSize: 1024,
+      nodeSize: 1024,
+      metadataCopies: 2,
+      cacheBytes: 128 * 1024,
+      dirtyBytes: 512 * 1024,
+      journalBytes: 2 ** 20,
+    },
+    workload: { ...WORKLOAD, onCollections: 0.015, large: 0.1, bytesMax: 150 * 1024 },
+    every: 60,
+    audits: 20,
+    inFlight: 16,
+    mayBeFull: true,
+  },
   'large nodes, many keys, large data': {
     bed: {
       ...COMPARATORS,

@@ -48,7 +48,10 @@ test('names of collections, objects, attributes and keys are any 1 to 4096 bytes
       'o',
       NAMES.map((name) => [name, name] as const),
     );
-    for (const name of NAMES) b.setCollectionAttribute('\x00', name, name);
+    b.setCollectionAttributes(
+      '\x00',
+      NAMES.map((name) => [name, name] as const),
+    );
   });
   bothTimes(bed, () => {
     const { store } = bed;

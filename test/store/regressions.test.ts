@@ -155,3 +155,60 @@ test('transactions that name one reservation keep their order, whatever they wri
   const redeemed = bed.store.commit(new Transaction().redeem('r', units).touch('d', 'o'));
   t.true((await reserved) < (await redeemed));
 });
+
+test('what is opened while a checkpoint seals its nodes does not outlive their numbers', async (t) => {
+  const bed = storeBed(t);
+  const { store } = bed;
+  const entries = Array.from({ length: 60 }, (_, i) => [`k${i}`, Buffer.alloc(100)] as const);
+  // So many that the tree of collections has a node of its own, which is copied unsealed.
+  bed.commit((b) => {
+    for (let i = 0; i < 30; i++) b.createCollection(`another collection ${i}`);
+  });
+  bed.commit((b) => b.createCollection('c').touch('c', 'a').mapSet('c', 'a', entries));
+  const first = store.checkpoint();
+  bed.commit((b) => b.write('c', 'b', 0, 'the record of c names the frozen map of a'));
+  await first;
+  const second = store.checkpoint();
+  const handle = store.collection('c').object('a');
+  t.is(handle.mapCountSync(), 60);
+  await second;
+  t.is(handle.mapGetSync('k1')?.length, 100);
+  bed.commit((b) => b.mapSet('c', 'a', [['k1', 'new']]));
+  t.is(Buffer.from(handle.mapGetSync('k1') ?? []).toString(), 'new');
+});
+
+test('an object that was kept open is found as a transaction of its own has left it', (t) => {
+  const bed = storeBed(t);
+  bed.commit((b) => b.createCollection('c').createCollection('d').touch('c', 'o').touch('c', 'p'));
+  bed.commit((b) => b.write('c', 'o', 0, 'alone').setAttribute('c', 'o', 'a', '1'));
+  bed.commit((b) => b.ifVersion('c', 'o', 2).write('c', 'o', 5, ', then').touch('c', 'p'));
+  t.is(text(bed, 'c', 'o'), 'alone, then');
+  const refused = new Transaction().write('c', 'o', 50, 'refused').mustExist('c', 'missing');
+  t.throws(() => bed.store.commitSync(refused), { code: 'E_GUARD' });
+  bed.commit((b) => b.ifVersion('c', 'o', 3).setAttribute('c', 'o', 'b', '2').touch('c', 'p'));
+  t.is(text(bed, 'c', 'o'), 'alone, then');
+  bed.store.checkpointSync();
+  bed.commit((b) => b.ifVersion('c', 'o', 4).moveRename('c', 'o', 'd', 'o').touch('c', 'o'));
+  bed.commit((b) => b.dropCollection('c').touch('d', 'p'));
+  bed.commit((b) =>
+    b.createCollection('c').touch('c', 'p').ifVersion('d', 'o', 5).remove('d', 'p'),
+  );
+  for (const reopen of [false, true]) {
+    if (reopen) bed.reopen();
+    t.is(text(bed, 'd', 'o'), 'alone, then');
+    t.is(bed.store.collection('d').object('o').getAttributeSync('a')?.length, 1);
+    t.is(bed.store.collection('c').statSync().objects, 1);
+  }
+});
+
+test('an object that was kept open is not found again when its collection gets it back', (t) => {
+  const bed = storeBed(t);
+  const o = { name: 'o', hash: 1 };
+  const p = { name: 'p', hash: 0 };
+  bed.commit((b) => b.createCollection('a', { order: 'hash' }).touch('a', o).touch('a', p));
+  bed.commit((b) => b.createCollection('b', { order: 'hash' }).splitCollection('a', 'b', 1, 1));
+  bed.commit((b) => b.write('b', o, 0, 'in b').touch('a', p));
+  bed.commit((b) => b.mergeCollection('b', 'a', 0));
+  bed.commit((b) => b.ifVersion('a', o, 2).write('a', o, 4, ', then a').touch('a', p));
+  t.is(Buffer.from(bed.store.collection('a').object(o).readSync()).toString(), 'in b, then a');
+});

@@ -287,7 +287,12 @@ export class DamageLab {
       throw error;
     }
     this.counts.opened++;
-    const { cut, damage } = store.recovery;
+    const { cut, damage, obstacle } = store.recovery;
+    if (obstacle !== undefined) {
+      // What the journal needs is damaged: the last checkpoint is shown.
+      if (!expected.isCovered) return `nothing is damaged, and still: ${obstacle}`;
+      return this.#ask(store, 0, [...this.#questions.keys()], { corruptIsFine: true });
+    }
     if (expected.isDamage !== (damage !== undefined)) return `damage is ${JSON.stringify(damage)}`;
     const isCut = expected.lost.size > 0 && !expected.isDamage;
     if (isCut && !expected.maySilence && cut === undefined)

@@ -70,7 +70,11 @@ class Model {
   apply(one: ModelOperation): void {
     switch (one.op) {
       case 'reserve':
-        this.draft.reservations.set(one.name, { owner: one.owner, ...one.units });
+        this.draft.reservations.set(one.name, {
+          owner:
+            one.owner === '' ? (this.draft.reservations.get(one.name)?.owner ?? '') : one.owner,
+          ...one.units,
+        });
         return;
       case 'cancelReservation':
         if (!this.draft.reservations.delete(one.name)) refuse('E_NOT_FOUND');

@@ -11,7 +11,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Comparator } from '../../src/btree/comparator.js';
-import { mkfsOn, Store } from '../../src/store/store.js';
+import { mkfsOn } from '../../src/store/mkfs.js';
+import { Store } from '../../src/store/store.js';
 import type { Transaction } from '../../src/txn/transaction.js';
 import { ImageDevice } from './image-device.js';
 import { Prng } from './prng.js';
@@ -43,9 +44,18 @@ export interface Sample {
   readonly history: readonly Uint8Array[];
 }
 
+/** The size of the image, and how often metadata is kept. */
+export interface SampleShape {
+  /** Bytes. */
+  readonly size: number;
+  readonly metadataCopies: number;
+}
+
+const SAMPLE_SHAPE: SampleShape = { size: SAMPLE_SIZE, metadataCopies: 1 };
+
 /** Makes the store; `seed` chooses the contents of data and values. */
-export async function sampleStore(seed: number): Promise<Sample> {
-  const maker = new Maker(new Prng(seed));
+export async function sampleStore(seed: number, shape = SAMPLE_SHAPE): Promise<Sample> {
+  const maker = new Maker(new Prng(seed), shape);
   maker.fill();
   maker.share();
   maker.churn();
@@ -79,12 +89,13 @@ class Maker {
   readonly history: Uint8Array[] = [];
   /** The image before the mark. */
   last: Uint8Array = new Uint8Array(0);
-  readonly #device = new ImageDevice(new Uint8Array(SAMPLE_SIZE));
+  readonly #device: ImageDevice;
   readonly #store: Store;
 
-  constructor(prng: Prng) {
+  constructor(prng: Prng, { size, metadataCopies }: SampleShape) {
     this.prng = prng;
-    mkfsOn(this.#device, MKFS);
+    this.#device = new ImageDevice(new Uint8Array(size));
+    mkfsOn(this.#device, { ...MKFS, metadataCopies });
     this.#store = Store.openOnSync(this.#device, SAMPLE_OPEN);
   }
 

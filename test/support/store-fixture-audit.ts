@@ -11,7 +11,7 @@ import { NODE_STATE, type Node } from '../../src/btree/node.js';
 import type { ReferenceSink } from '../../src/btree/record-schema.js';
 import { nodeReferences } from '../../src/btree/root-record.js';
 import type { Tree } from '../../src/btree/tree.js';
-import { pointerAddress, pointerLength } from '../../src/format/pointer.js';
+import { pointerAddress, pointerCopy, pointerLength } from '../../src/format/pointer.js';
 import { Onode } from '../../src/onode/onode.js';
 import { SCHEMAS } from '../../src/onode/schemas.js';
 import { fixedRuns } from '../../src/txn/make-store.js';
@@ -73,7 +73,9 @@ class Audit {
     this.#sink = {
       node: (bytes, at, role) => {
         const first = this.#count(pointerAddress(bytes, at), pointerLength(bytes, at));
-        if (first) this.#walk(state.forest.nodeOf(bytes, at, role));
+        if (!first) return;
+        this.#countCopy(pointerCopy(bytes, at), pointerLength(bytes, at));
+        this.#walk(state.forest.nodeOf(bytes, at, role));
       },
       data: (address, length) => void this.#count(address, length),
     };
@@ -85,7 +87,10 @@ class Audit {
       tree.verify();
       const { root } = tree;
       if (root === null) continue;
-      if (root.state !== NODE_STATE.embedded) this.#count(root.address, root.length);
+      if (root.state !== NODE_STATE.embedded) {
+        this.#count(root.address, root.length);
+        this.#countCopy(root.copy, root.length);
+      }
       this.#walk(root);
     }
     this.#checkCounts();
@@ -104,6 +109,12 @@ class Audit {
       this.#counts.set(block, (this.#counts.get(block) ?? 0) + 1);
     }
     return first;
+  }
+
+  /** Counts the one reference to a second copy. */
+  #countCopy(address: number, length: number): void {
+    strictEqual(address !== 0, this.#state.metadataCopies === 2, 'a node has as many copies');
+    if (address !== 0) strictEqual(this.#count(address, length), true, 'a copy is nothing else');
   }
 
   #checkCounts(): void {
@@ -133,10 +144,12 @@ class Audit {
     const cursor = trees.groups.cursor();
     for (cursor.seekFirst(); cursor.valid; cursor.next()) {
       const group = Number(Buffer.from(cursor.key()).readBigUInt64BE());
-      const { address } = allocator.pointerOf(group);
-      if (address === 0) continue;
-      strictEqual(used.has(address), false, `bitmap block ${address} is in use`);
-      used.add(address);
+      const { address, copy } = allocator.pointerOf(group);
+      for (const block of [address, copy]) {
+        if (block === 0) continue;
+        strictEqual(used.has(block), false, `bitmap block ${block} is in use`);
+        used.add(block);
+      }
     }
     const marked: number[] = [];
     for (let group = 0; group < allocator.geometry.groupCount; group++) {

@@ -159,11 +159,11 @@ test('readSuperblocks() says by how much a device is cut off', (t) => {
   t.regex(error?.message ?? '', /12288 are missing/);
 });
 
-/** Makes the superblock at `offset` one of format version 2. */
+/** Makes the superblock at `offset` one of format version 3. */
 function makeNewer(device: SimulatedDevice, offset: number): void {
   const bytes = new Uint8Array(SUPERBLOCK_SIZE);
   device.readSync(offset, bytes);
-  setU32(bytes, SUPERBLOCK.version, 2);
+  setU32(bytes, SUPERBLOCK.version, 3);
   writeHash(bytes, SUPERBLOCK.checksum, bytes, SUPERBLOCK.magic, SUPERBLOCK_SIZE);
   device.overwrite(offset, bytes);
 }

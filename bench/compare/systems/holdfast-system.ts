@@ -2,13 +2,7 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  hasCode,
-  mkfsSync,
-  Store,
-  type StoredCollection,
-  type StoredObject,
-} from '../../../src/index.js';
+import { mkfsSync, Store, type StoredCollection, type StoredObject } from '../../../src/index.js';
 import { makeValue } from '../records.js';
 import {
   type Collection,
@@ -26,6 +20,9 @@ const MAP = 'map';
 const LARGE = 'large';
 
 const PAGE = 1000;
+
+/** From this size on a program reads into a buffer of its own, which it knows the size of. */
+const LENT_BYTES_MIN = 64 * 1024;
 
 export function openHoldfast(options: SystemOptions): System {
   const path = join(options.directory, 'store.hf');
@@ -51,7 +48,7 @@ class HoldfastSystem implements System {
       store.commitSync(setup);
     }
     if (this.#options.shape === 'map') return new MapCollection(store, name);
-    return new ObjectCollection(store, name, this.#options.fixedSize);
+    return new ObjectCollection(store, name, this.#options);
   }
 
   drop(name: string): void {
@@ -166,11 +163,14 @@ class ObjectCollection implements Collection {
   readonly #name: string;
   readonly #fixedSize: boolean;
   readonly #objects: StoredCollection;
+  /** Where large values are read to, one after the other: as LMDB and the plain file do. */
+  readonly #lent: Buffer | undefined;
 
-  constructor(store: Store, name: string, fixedSize: boolean) {
+  constructor(store: Store, name: string, { fixedSize, valueBytes }: SystemOptions) {
     this.#store = store;
     this.#name = name;
     this.#fixedSize = fixedSize;
+    this.#lent = fixedSize && valueBytes >= LENT_BYTES_MIN ? Buffer.alloc(valueBytes) : undefined;
     this.#objects = store.collection(name);
   }
 
@@ -191,12 +191,10 @@ class ObjectCollection implements Collection {
   }
 
   get(key: Buffer): Uint8Array | undefined {
-    try {
-      return this.#objects.object(key).readSync();
-    } catch (error) {
-      if (hasCode(error, 'E_NOT_FOUND')) return undefined;
-      throw error;
-    }
+    const object = this.#objects.object(key);
+    if (this.#lent === undefined) return object.tryReadSync();
+    object.readIntoSync(this.#lent);
+    return this.#lent;
   }
 
   scan(direction: 'forward' | 'backward'): number {

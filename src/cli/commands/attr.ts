@@ -7,9 +7,10 @@ import {
   StoreError,
   Transaction,
 } from '../../index.js';
-import { type Call, type Command, HASH_OPTION } from '../command.js';
+import { type Call, type Command, HASH_OPTION, type NamedObject } from '../command.js';
 import { withStore } from '../open-store.js';
 import { writeJson, writeList } from '../output.js';
+import { jsonPlace } from '../place.js';
 import { jsonBytes, printable } from '../text.js';
 import { argumentValue, writeValue } from '../value.js';
 
@@ -55,10 +56,16 @@ export const ATTR_COMMANDS: readonly Command[] = [
 type Owner = (store: Store) => StoredCollection | StoredObject;
 
 /** By the number of arguments: with OBJECT there are `full` of them, without it one less. */
-function ownerOf(call: Call, full: number): Owner {
+function placeOf(call: Call, full: number): { collection: Uint8Array; object?: NamedObject } {
   const collection = call.name(1, 'COLLECTION');
-  if (call.count < full) return (store) => store.collection(collection);
-  const object = call.object(2);
+  if (call.count >= full) return { collection, object: call.object(2) };
+  call.checkWithoutObject('hash');
+  return { collection };
+}
+
+function ownerOf(call: Call, full: number): Owner {
+  const { collection, object } = placeOf(call, full);
+  if (object === undefined) return (store) => store.collection(collection);
   return (store) => store.collection(collection).object(object);
 }
 
@@ -88,37 +95,41 @@ async function* attributePages(
 }
 
 async function get(call: Call): Promise<undefined> {
-  const name = call.name(call.count - 1, 'NAME');
+  const name = call.bytes(call.count - 1, 'NAME');
   const owner = ownerOf(call, 4);
   const value = await withStore(call, 'read', (store) => owner(store).getAttribute(name));
   if (value === undefined) throw missing(name);
-  await writeValue(call, name, value);
+  await writeValue(call, 'name', name, value);
   return undefined;
 }
 
 async function set(call: Call): Promise<undefined> {
-  const name = call.name(call.count - 2, 'NAME');
+  const name = call.bytes(call.count - 2, 'NAME');
   const value = await argumentValue(call.argument(call.count - 1));
-  const collection = call.name(1, 'COLLECTION');
-  const transaction = new Transaction();
-  if (call.count > 4) transaction.setAttribute(collection, call.object(2), name, value);
-  else transaction.setCollectionAttribute(collection, name, value);
-  await withStore(call, 'write', (store) => store.commit(transaction));
-  if (call.json) await writeJson({ ...jsonBytes('name', name), size: value.length });
+  const { collection, object } = placeOf(call, 5);
+  const changes = new Transaction();
+  if (object !== undefined) changes.setAttribute(collection, object, name, value);
+  else changes.setCollectionAttribute(collection, name, value);
+  const transaction = await withStore(call, 'write', (store) => store.commit(changes));
+  if (!call.json) return undefined;
+  const facts = { ...jsonBytes('name', name), size: value.length, transaction };
+  await writeJson({ ...jsonPlace(collection, object), ...facts });
   return undefined;
 }
 
 async function remove(call: Call): Promise<undefined> {
-  const name = call.name(call.count - 1, 'NAME');
-  const collection = call.name(1, 'COLLECTION');
-  const transaction = new Transaction();
-  if (call.count > 3) transaction.removeAttribute(collection, call.object(2), name);
-  else transaction.removeCollectionAttribute(collection, name);
-  await withStore(call, 'write', async (store) => {
+  const name = call.bytes(call.count - 1, 'NAME');
+  const { collection, object } = placeOf(call, 4);
+  const changes = new Transaction();
+  if (object !== undefined) changes.removeAttribute(collection, object, name);
+  else changes.removeCollectionAttribute(collection, name);
+  const transaction = await withStore(call, 'write', async (store) => {
     if ((await ownerOf(call, 4)(store).getAttribute(name)) === undefined) throw missing(name);
-    await store.commit(transaction);
+    return await store.commit(changes);
   });
-  if (call.json) await writeJson({ ...jsonBytes('name', name), removed: 1 });
+  if (!call.json) return undefined;
+  const facts = { ...jsonBytes('name', name), removed: 1, transaction };
+  await writeJson({ ...jsonPlace(collection, object), ...facts });
   return undefined;
 }
 

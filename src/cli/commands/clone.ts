@@ -4,6 +4,7 @@ import { Transaction } from '../../index.js';
 import { type Call, type Command, HASH_OPTION } from '../command.js';
 import { withStore } from '../open-store.js';
 import { writeJson } from '../output.js';
+import { jsonPlace } from '../place.js';
 import { jsonBytes } from '../text.js';
 
 export const CLONE: Command = {
@@ -24,16 +25,31 @@ export const CLONE: Command = {
 
 async function run(call: Call): Promise<undefined> {
   const transaction = new Transaction();
-  const collection = call.name(1, 'COLLECTION');
-  const to = call.name(call.count - 1, 'TO');
-  if (call.count === 3) transaction.cloneCollection(collection, to);
-  else {
-    const target = call.nameOption('to-collection') ?? collection;
-    const from = call.object(2);
-    const hashed = typeof from === 'object' && 'hash' in from;
-    transaction.clone(collection, from, hashed ? { name: to, hash: from.hash } : to, target);
-  }
+  const facts = call.count === 3 ? addCollection(call, transaction) : addObject(call, transaction);
   const sequence = await withStore(call, 'write', (store) => store.commit(transaction));
-  if (call.json) await writeJson({ ...jsonBytes('name', to), transaction: sequence });
+  if (call.json) await writeJson({ ...facts, transaction: sequence });
   return undefined;
+}
+
+/** Adds the clone of a collection; gives what was cloned, as JSON. */
+function addCollection(call: Call, transaction: Transaction): Record<string, unknown> {
+  for (const option of ['hash', 'to-collection']) call.checkWithoutObject(option);
+  const collection = call.name(1, 'COLLECTION');
+  const to = call.name(2, 'TO');
+  transaction.cloneCollection(collection, to);
+  return { ...jsonPlace(collection), ...jsonBytes('to', to) };
+}
+
+/** The same for an object, whose copy has its hash. */
+function addObject(call: Call, transaction: Transaction): Record<string, unknown> {
+  const collection = call.name(1, 'COLLECTION');
+  const object = call.object(2);
+  const to = call.object(3);
+  const target = call.nameOption('to-collection') ?? collection;
+  transaction.clone(collection, object, to, target);
+  return {
+    ...jsonPlace(collection, object),
+    ...jsonBytes('toCollection', target),
+    ...jsonBytes('to', call.bytes(3, 'TO')),
+  };
 }

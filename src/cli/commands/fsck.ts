@@ -1,13 +1,16 @@
 /** `holdfast fsck`: checks a store that nobody has open, and repairs it if asked to. */
 
-import type { Finding } from '../../fsck/finding.js';
-import type { FsckReport } from '../../fsck/fsck.js';
-import type { TreatedFinding } from '../../fsck/repair.js';
-import { StoreError } from '../../index.js';
-import { checkStore, mendStore } from '../check-store.js';
+import {
+  checkStore,
+  type Finding,
+  type FsckProgress,
+  type FsckReport,
+  repairStore,
+  Store,
+  StoreError,
+} from '../../index.js';
 import type { Call, Command } from '../command.js';
-import { withStore } from '../open-store.js';
-import { write, writeJson } from '../output.js';
+import { JsonStream, write } from '../output.js';
 import { Progress } from '../progress.js';
 import { formatSeconds, formatSize } from '../size.js';
 
@@ -46,70 +49,63 @@ export const FSCK: Command = {
 };
 
 async function run(call: Call): Promise<number> {
-  return call.flag('repair') ? await runRepair(call) : await runCheck(call);
+  if (call.flag('repair')) return await runRepair(call);
+  if (!call.flag('rebuild-superblock')) return await runCheck(call);
+  throw new StoreError('E_USAGE', 'Cannot use --rebuild-superblock: it needs --repair');
 }
 
 async function runCheck(call: Call): Promise<number> {
-  const deep = call.flag('deep');
-  const progress = new Progress({
-    what: 'fsck',
-    unit: deep ? undefined : 'nodes',
-    total: deep && Progress.isSeen ? await dataBytes(call) : undefined,
-  });
   const startMs = performance.now();
-  const found: Finding[] = [];
-  let uncheckable = false;
-  const report = await checkStore({
-    path: call.store,
+  const deep = call.flag('deep');
+  const progress = new CheckProgress('fsck', deep, await expectedWork(call));
+  const output = new JsonStream();
+  const met = new Set<string>();
+  const report = await checkStore(call.store, {
     deep,
     force: call.flag('force-lock'),
     journal: call.text('journal'),
     onFinding: (finding) => {
-      uncheckable ||= UNCHECKABLE.has(finding.code);
-      if (call.json) found.push(finding);
+      met.add(finding.code);
+      progress.end();
+      if (call.json) output.item('findings', finding);
       else process.stdout.write(`${lineOf(finding)}\n`);
     },
-    onProgress: ({ nodes, bytesVerified }) => progress.at(deep ? bytesVerified : nodes),
+    onProgress: (done) => progress.at(done),
   });
   progress.end();
   const seconds = (performance.now() - startMs) / 1000;
+  const { findings: counts, ...looked } = report;
   if (call.json) {
-    const { findings, ...counts } = report;
-    await writeJson({
-      clean: findings.error === 0,
-      seconds,
-      ...counts,
-      counts: findings,
-      findings: found,
-    });
-  } else await write(account(call.store, report, seconds));
-  if (uncheckable) return FSCK_EXIT.operational;
-  return report.findings.error === 0 ? FSCK_EXIT.clean : FSCK_EXIT.uncorrected;
+    await output.end({ clean: counts.error === 0, seconds, ...looked, counts, findings: [] });
+  } else await write(`${account(call.store, report, seconds)}${whatToDo(met)}`);
+  if (isUncheckable(met)) return FSCK_EXIT.operational;
+  return counts.error === 0 ? FSCK_EXIT.clean : FSCK_EXIT.uncorrected;
 }
 
 async function runRepair(call: Call): Promise<number> {
-  const progress = new Progress({ what: 'fsck --repair', unit: 'nodes', total: undefined });
   const startMs = performance.now();
-  const found: TreatedFinding[] = [];
-  const left: Finding[] = [];
-  let uncheckable = false;
-  const report = await mendStore({
-    path: call.store,
-    deep: call.flag('deep'),
+  const deep = call.flag('deep');
+  const progress = new CheckProgress('fsck --repair', deep, await expectedWork(call));
+  const output = new JsonStream();
+  const met = new Set<string>();
+  const report = await repairStore(call.store, {
+    deep,
     force: call.flag('force-lock'),
     journal: call.text('journal'),
     acceptJournalLoss: call.flag('accept-journal-loss'),
     rebuildSuperblock: call.flag('rebuild-superblock'),
     onFinding: (finding) => {
-      uncheckable ||= UNCHECKABLE.has(finding.code);
-      if (call.json) found.push(finding);
+      met.add(finding.code);
+      progress.end();
+      if (call.json) output.item('findings', finding);
       else process.stdout.write(`${lineOf(finding)}${TREATED[finding.remedy]}\n`);
     },
     onLeft: (finding) => {
-      if (call.json) left.push(finding);
+      progress.end();
+      if (call.json) output.item('left', finding);
       else process.stdout.write(`left: ${lineOf(finding)}\n`);
     },
-    onProgress: ({ nodes }) => progress.at(nodes),
+    onProgress: (done) => progress.at(done),
   });
   progress.end();
   const seconds = (performance.now() - startMs) / 1000;
@@ -118,14 +114,95 @@ async function runRepair(call: Call): Promise<number> {
     const { findings: counts, ...looked } = after;
     const clean = counts.error === 0;
     const done = { repaired: isRepaired, replayed, skipped, seconds, before: before.findings };
-    await writeJson({ clean, ...done, ...looked, counts, findings: found, left });
+    await output.end({ clean, ...done, ...looked, counts, findings: [], left: [] });
   } else {
     if (skipped > 0) await write(`${skipped} transactions of the journal could not be applied\n`);
     await write(account(call.store, after, seconds));
+    if (!isRepaired) await write(whatToDo(met));
   }
-  if (uncheckable && !isRepaired) return FSCK_EXIT.operational;
+  if (isUncheckable(met) && !isRepaired) return FSCK_EXIT.operational;
   const corrected = isRepaired ? FSCK_EXIT.corrected : FSCK_EXIT.clean;
   return corrected | (after.findings.error === 0 ? FSCK_EXIT.clean : FSCK_EXIT.uncorrected);
+}
+
+function isUncheckable(met: ReadonlySet<string>): boolean {
+  return [...met].some((code) => UNCHECKABLE.has(code));
+}
+
+/** What the person has to do about findings that end a check. */
+const WHAT_TO_DO: Readonly<Record<string, string>> = {
+  'no-superblock':
+    'check the path; if it is a store, --repair --rebuild-superblock brings back what it can',
+  'newer-format': 'use a newer holdfast',
+  'device-short': 'give the device back the length that the store had, then check again',
+};
+
+function whatToDo(met: ReadonlySet<string>): string {
+  const lines = [...met].flatMap((code) => WHAT_TO_DO[code] ?? []);
+  return lines.map((line) => `What to do: ${line}\n`).join('');
+}
+
+/** What a check will look at, about; undefined for a store that can't be opened. */
+interface ExpectedWork {
+  readonly objects: number;
+  readonly dataBytes: number;
+}
+
+/** Asked for only where somebody sees the progress: it opens the store, as a reader. */
+async function expectedWork(call: Call): Promise<ExpectedWork | undefined> {
+  if (!Progress.isSeen) return undefined;
+  try {
+    const journal = call.text('journal');
+    const store = await Store.open(call.store, {
+      readOnly: true,
+      force: call.flag('force-lock'),
+      ...(journal !== undefined && { journal }),
+    });
+    const { objects, allocated } = store.statfs();
+    await store.close();
+    return { objects, dataBytes: allocated };
+  } catch (error) {
+    if (error instanceof StoreError) return undefined; // the check itself says what is wrong
+    throw error;
+  }
+}
+
+/** Progress of one check or, in a repair, of the two. */
+class CheckProgress {
+  readonly #what: string;
+  readonly #deep: boolean;
+  readonly #expected: ExpectedWork | undefined;
+  #progress: Progress;
+  #done = 0;
+
+  constructor(what: string, deep: boolean, expected: ExpectedWork | undefined) {
+    this.#what = what;
+    this.#deep = deep;
+    this.#expected = expected;
+    this.#progress = this.#start();
+  }
+
+  #start(): Progress {
+    const what = this.#what;
+    return this.#deep
+      ? new Progress({ what, total: this.#expected?.dataBytes })
+      : new Progress({ what, unit: 'objects', total: this.#expected?.objects });
+  }
+
+  at({ objects, bytesVerified }: FsckProgress): void {
+    const done = this.#deep ? bytesVerified : objects;
+    if (done < this.#done) {
+      this.#progress.end();
+      this.#progress = this.#start(); // the check behind the repair
+    }
+    this.#done = done;
+    this.#progress.at(done);
+  }
+
+  /** Takes the line away; the next report brings it back. */
+  end(): void {
+    this.#progress.end();
+  }
 }
 
 /** What is said behind a finding of a kind that is treated so. */
@@ -134,16 +211,6 @@ const TREATED = {
   cut: ' [what cannot be read is given up]',
   none: ' [stays]',
 } as const;
-
-/** Bytes of data to verify, about; undefined for a store that can't be opened. */
-async function dataBytes(call: Call): Promise<number | undefined> {
-  try {
-    return await withStore(call, 'read', async (store) => store.statfs().allocated);
-  } catch (error) {
-    if (error instanceof StoreError) return undefined; // the check itself says what is wrong
-    throw error;
-  }
-}
 
 /** `error node-damaged at 40960 in objects of "c": what is wrong` */
 export function lineOf({

@@ -1,24 +1,46 @@
 /** `holdfast get`: gives the bytes of an object to a file or to stdout. */
 
-import { constants } from 'node:fs';
-import { type FileHandle, lstat, open, rename, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { constants, type Stats } from 'node:fs';
+import {
+  type FileHandle,
+  lstat,
+  open,
+  readlink,
+  realpath,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { type StoredObject, StoreError } from '../../index.js';
 import { type Call, type Command, HASH_OPTION } from '../command.js';
 import { PIECE_BYTES } from '../object-writer.js';
 import { withStore } from '../open-store.js';
-import { write } from '../output.js';
+import { write, writeJson } from '../output.js';
+import { jsonPlace } from '../place.js';
 import { Progress } from '../progress.js';
 import { isSystemError, typedError } from '../system-error.js';
+
+/** Links that a path may lead through, as the system has it. */
+const LINKS_MAX = 40;
+
+const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
 
 export const GET: Command = {
   name: 'get',
   arguments: 'STORE COLLECTION OBJECT [FILE]',
   summary: 'Writes the bytes of an object to FILE, or to stdout when it is - or missing.',
-  details: ['A file appears, or is replaced, only when all bytes are in it.'],
+  details: [
+    'A file appears, or is replaced, only when all bytes are in it; one that is replaced keeps its',
+    'mode. Where FILE is a symlink, this holds for the file that it leads to. Until then the bytes',
+    'are in a file .holdfast-... beside it, which stays there when get is killed.',
+  ],
   options: {
     offset: { value: 'SIZE', help: 'begin there (0)' },
     length: { value: 'SIZE', help: 'so many bytes, as far as the object goes (all)' },
     hash: HASH_OPTION,
+    json: { help: 'print figures as JSON; only with FILE, as stdout gets the bytes otherwise' },
   },
   run,
 };
@@ -27,21 +49,27 @@ export const GET: Command = {
 type Sink = (bytes: Uint8Array) => Promise<void>;
 
 async function run(call: Call): Promise<undefined> {
-  if (call.json) {
-    throw new StoreError('E_USAGE', 'Cannot print bytes as JSON; use stat for the figures');
-  }
   const offset = call.size('offset') ?? 0;
   const length = call.size('length') ?? Number.POSITIVE_INFINITY;
   const path = call.argument(3);
+  const toStdout = path === '' || path === '-';
+  if (call.json && toStdout) {
+    throw new StoreError(
+      'E_USAGE',
+      'Cannot print JSON: stdout gets the bytes; name a FILE, or use stat for the figures',
+    );
+  }
   const collection = call.name(1, 'COLLECTION');
   const name = call.object(2);
-  await withStore(call, 'read', async (store) => {
+  const figures = await withStore(call, 'read', async (store) => {
     const object = store.collection(collection).object(name);
     const { size } = await object.stat();
     const range = { from: Math.min(offset, size), to: Math.min(size, offset + length) };
-    if (path === '' || path === '-') await copy(object, range, write);
+    if (toStdout) await copy(object, range, write);
     else await toFile(path, (sink) => copy(object, range, sink));
+    return { offset: range.from, length: range.to - range.from, size };
   });
+  if (call.json) await writeJson({ ...jsonPlace(collection, name), path, ...figures });
   return undefined;
 }
 
@@ -62,26 +90,67 @@ async function copy(
   }
 }
 
-/** Writes beside the file and puts it in its place at the end; devices and pipes directly. */
+/** Writes beside a file and puts it in its place at the end; devices and pipes directly. */
 async function toFile(path: string, fill: (sink: Sink) => Promise<void>): Promise<void> {
   try {
-    const found = await lstat(path).catch(() => undefined); // whatever it is, open tells
-    const direct = found !== undefined && !found.isFile();
-    const target = direct ? path : `${path}.${process.pid}.partial`;
-    const flags = constants.O_WRONLY | (direct ? 0 : constants.O_CREAT | constants.O_EXCL);
-    const file = await open(target, flags);
-    try {
-      await fill((bytes) => writeAll(file, bytes));
-      await file.close();
-      if (!direct) await rename(target, path);
-    } catch (error) {
-      await file.close();
-      if (!direct) await rm(target, { force: true });
-      throw error;
-    }
+    const found = await stat(path).catch(() => undefined); // whatever it is, open tells
+    if (found !== undefined && !found.isFile()) await overwrite(path, fill);
+    else await replace(await targetOf(path), found, fill);
   } catch (error) {
     throw isSystemError(error) ? typedError(`Cannot write ${path}`, error) : error;
   }
+}
+
+async function overwrite(path: string, fill: (sink: Sink) => Promise<void>): Promise<void> {
+  const file = await open(path, constants.O_WRONLY);
+  try {
+    await fill((bytes) => writeAll(file, bytes));
+  } finally {
+    await file.close();
+  }
+}
+
+/** The file that a path leads to, there or not. */
+async function targetOf(path: string): Promise<string> {
+  let target = path;
+  for (let links = 0; links < LINKS_MAX; links++) {
+    const found = await lstat(target).catch(() => undefined);
+    if (found?.isSymbolicLink() !== true) return target;
+    target = resolve(await realpath(dirname(target)), await readlink(target));
+  }
+  await stat(path); // a circle: this says so
+  return target;
+}
+
+async function replace(
+  target: string,
+  old: Stats | undefined,
+  fill: (sink: Sink) => Promise<void>,
+): Promise<void> {
+  const partial = join(dirname(target), `.holdfast-${randomBytes(6).toString('hex')}`);
+  const file = await open(partial, CREATE_FLAGS, old === undefined ? 0o666 : 0o600);
+  try {
+    await fill((bytes) => writeAll(file, bytes));
+    if (old !== undefined) await keepAccess(file, old);
+    await file.sync(); // else a power cut could leave the name with nothing behind it
+    await rename(partial, target);
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw error;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Owner, where that is permitted, and mode of the file that is replaced. */
+async function keepAccess(file: FileHandle, old: Stats): Promise<void> {
+  const { uid, gid } = await file.stat();
+  if (uid !== old.uid || gid !== old.gid) {
+    await file.chown(old.uid, old.gid).catch((error: unknown) => {
+      if (!isSystemError(error) || error.code !== 'EPERM') throw error;
+    });
+  }
+  await file.chmod(old.mode & 0o777);
 }
 
 async function writeAll(file: FileHandle, bytes: Uint8Array): Promise<void> {

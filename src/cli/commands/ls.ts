@@ -1,10 +1,10 @@
 /** `holdfast ls`: the collections of a store, or the objects of a collection. */
 
-import type { ListedObject } from '../../index.js';
+import { type ListedObject, type Store, StoreError } from '../../index.js';
 import type { Call, Command } from '../command.js';
 import { withStore } from '../open-store.js';
 import { writeList } from '../output.js';
-import { collectionPages, objectPages } from '../pages.js';
+import { collectionPages, type DamageOption, objectPages } from '../pages.js';
 import { formatSize } from '../size.js';
 import { jsonBytes, printable } from '../text.js';
 
@@ -12,33 +12,52 @@ export const LS: Command = {
   name: 'ls',
   arguments: 'STORE [COLLECTION]',
   summary: 'Lists the collections of a store, or the objects of a collection, in order.',
+  details: ['Goes on behind damage; stderr then says so, and the exit code is 1.'],
   options: { long: { short: 'l', help: 'sizes, and versions of objects or numbers of them' } },
   run,
 };
 
 async function run(call: Call): Promise<undefined> {
-  const { json } = call;
-  const long = call.flag('long');
   const name = call.count > 1 ? call.name(1, 'COLLECTION') : undefined;
+  const met: StoreError[] = [];
+  const damage = { onDamage: (error: StoreError) => met.push(error) };
   await withStore(call, 'read', async (store) => {
-    if (name !== undefined) {
-      const collection = store.collection(name);
-      const line = long ? longLine : ({ name }: ListedObject): string => printable(name);
-      await writeList(objectPages(collection), { json, line, value: objectValue });
-      return;
-    }
-    const stat = (name: Uint8Array) => store.collection(name).statSync();
-    await writeList(collectionPages(store), {
-      json,
-      line: (name) => {
-        if (!long) return printable(name);
-        const { objects, storedBytes } = stat(name);
-        return `${column(formatSize(storedBytes))} ${column(String(objects))} ${printable(name)}`;
-      },
-      value: (name) => ({ ...jsonBytes('name', name), ...stat(name) }),
-    });
+    if (name === undefined) await listCollections(call, store, damage);
+    else await listObjects(call, store, name, damage);
   });
-  return undefined;
+  const [first] = met;
+  if (first === undefined) return undefined;
+  const places = met.length === 1 ? '' : `, and ${met.length - 1} places more`;
+  throw new StoreError(first.code, `Cannot list everything: ${first.message}${places}`, {
+    cause: first,
+  });
+}
+
+async function listObjects(
+  call: Call,
+  store: Store,
+  name: Uint8Array,
+  damage: DamageOption,
+): Promise<void> {
+  const shortLine = (object: ListedObject): string => printable(object.name);
+  await writeList(objectPages(store.collection(name), damage), {
+    json: call.json,
+    line: call.flag('long') ? longLine : shortLine,
+    value: objectValue,
+  });
+}
+
+async function listCollections(call: Call, store: Store, damage: DamageOption): Promise<void> {
+  const stat = (name: Uint8Array) => store.collection(name).statSync();
+  const longer = (name: Uint8Array): string => {
+    const { objects, storedBytes } = stat(name);
+    return `${column(formatSize(storedBytes))} ${column(String(objects))} ${printable(name)}`;
+  };
+  await writeList(collectionPages(store, damage), {
+    json: call.json,
+    line: call.flag('long') ? longer : printable,
+    value: (name) => ({ ...jsonBytes('name', name), ...stat(name) }),
+  });
 }
 
 function longLine({ name, size, version }: ListedObject): string {

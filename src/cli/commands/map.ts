@@ -5,6 +5,7 @@ import { type Call, type Command, HASH_OPTION } from '../command.js';
 import { withStore } from '../open-store.js';
 import { writeJson, writeList } from '../output.js';
 import { mapPages } from '../pages.js';
+import { jsonPlace } from '../place.js';
 import { jsonBytes, printable } from '../text.js';
 import { argumentValue, writeValue } from '../value.js';
 
@@ -65,29 +66,35 @@ async function get(call: Call): Promise<undefined> {
   const object = objectOf(call);
   const value = await withStore(call, 'read', (store) => object(store).mapGet(key));
   if (value === undefined) throw missing(key);
-  await writeValue(call, key, value);
+  await writeValue(call, 'key', key, value);
   return undefined;
 }
 
 async function set(call: Call): Promise<undefined> {
   const key = call.bytes(3, 'KEY');
   const value = await argumentValue(call.argument(4));
-  const transaction = new Transaction();
-  transaction.mapSet(call.name(1, 'COLLECTION'), call.object(2), [[key, value]]);
-  await withStore(call, 'write', (store) => store.commit(transaction));
-  if (call.json) await writeJson({ ...jsonBytes('key', key), size: value.length });
+  const collection = call.name(1, 'COLLECTION');
+  const object = call.object(2);
+  const changes = new Transaction().mapSet(collection, object, [[key, value]]);
+  const transaction = await withStore(call, 'write', (store) => store.commit(changes));
+  if (!call.json) return undefined;
+  const facts = { ...jsonBytes('key', key), size: value.length, transaction };
+  await writeJson({ ...jsonPlace(collection, object), ...facts });
   return undefined;
 }
 
 async function remove(call: Call): Promise<undefined> {
   const key = call.bytes(3, 'KEY');
   const collection = call.name(1, 'COLLECTION');
-  const transaction = new Transaction().mapRemove(collection, call.object(2), [key]);
-  await withStore(call, 'write', async (store) => {
+  const object = call.object(2);
+  const changes = new Transaction().mapRemove(collection, object, [key]);
+  const transaction = await withStore(call, 'write', async (store) => {
     if ((await objectOf(call)(store).mapGet(key)) === undefined) throw missing(key);
-    await store.commit(transaction);
+    return await store.commit(changes);
   });
-  if (call.json) await writeJson({ ...jsonBytes('key', key), removed: 1 });
+  if (!call.json) return undefined;
+  const facts = { ...jsonBytes('key', key), removed: 1, transaction };
+  await writeJson({ ...jsonPlace(collection, object), ...facts });
   return undefined;
 }
 

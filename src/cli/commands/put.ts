@@ -2,17 +2,18 @@
 
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { type ObjectName, type Store, StoreError } from '../../index.js';
-import { type Call, type Command, HASH_OPTION } from '../command.js';
+import { type Store, StoreError, Transaction } from '../../index.js';
+import { type Call, type Command, HASH_OPTION, type NamedObject } from '../command.js';
 import { piecesOfFile, piecesOfStream } from '../file-pieces.js';
-import { ensureCollection, ObjectWriter } from '../object-writer.js';
+import { checkCollectionName, ObjectWriter } from '../object-writer.js';
 import { withStore } from '../open-store.js';
 import { write, writeJson } from '../output.js';
 import { Pipeline } from '../pipeline.js';
+import { jsonPlace } from '../place.js';
 import { Progress } from '../progress.js';
 import { formatSize } from '../size.js';
 import { isSystemError, typedError } from '../system-error.js';
-import { jsonBytes, printable } from '../text.js';
+import { printable } from '../text.js';
 
 export const PUT: Command = {
   name: 'put',
@@ -33,41 +34,56 @@ interface Source {
   close(): Promise<void>;
 }
 
+interface Written {
+  readonly size: number; // bytes
+  /** The one in which the object appeared. */
+  readonly transaction: number;
+}
+
 async function run(call: Call): Promise<undefined> {
   const collection = call.name(1, 'COLLECTION');
   const object = call.object(2);
   const path = call.argument(3);
+  checkCollectionName(collection);
+  new Transaction().touch(collection, object); // refuses a name before anything is read
   const source = path === '-' ? standardInput() : await fileSource(path);
-  let size: number;
+  let written: Written;
   try {
-    size = await withStore(call, 'write', (store) => put(store, collection, object, source));
+    written = await withStore(call, 'write', (store) => put(store, collection, object, source));
   } catch (error) {
     throw isSystemError(error) ? typedError(`Cannot read ${path}`, error) : error;
   } finally {
     await source.close();
   }
-  const name = call.name(2, 'OBJECT');
-  if (call.json) await writeJson({ ...jsonBytes('name', name), size });
-  else if (path !== '-') await write(`Put ${formatSize(size)} as ${printable(name)}\n`);
+  if (call.json) await writeJson({ ...jsonPlace(collection, object), ...written });
+  else if (path !== '-') {
+    const name = printable(call.bytes(2, 'OBJECT'));
+    await write(`Put ${formatSize(written.size)} as ${name}\n`);
+  }
   return undefined;
 }
 
 async function put(
   store: Store,
   collection: Uint8Array,
-  object: ObjectName,
+  object: NamedObject,
   { pieces, size }: Source,
-): Promise<number> {
+): Promise<Written> {
   const pipeline = new Pipeline(store);
   const writer = new ObjectWriter(store, pipeline);
-  await ensureCollection(store, collection);
   await writer.sweep();
+  const makesCollection = !(await store.collection(collection).exists());
   const progress = new Progress({ what: 'put', total: size });
   try {
     const counted = counting(pieces, (bytes) => progress.advance(bytes));
-    const written = await writer.write({ collection, object, pieces: counted });
+    const written = await writer.write({
+      collection,
+      object,
+      makesCollection,
+      pieces: counted,
+    });
     await pipeline.drain();
-    return written;
+    return { size: written, transaction: store.durableTransaction };
   } catch (error) {
     await writer.abandon();
     throw error;

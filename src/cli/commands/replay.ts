@@ -1,12 +1,12 @@
 /** `holdfast replay`: transactions of Ceph's OSDs, as a trace has them. */
 
-import type { Store } from '../../index.js';
-import { checkStore } from '../check-store.js';
+import { checkStore, type Store, StoreError } from '../../index.js';
 import type { Call, Command } from '../command.js';
 import { EXIT } from '../command.js';
 import { withStore } from '../open-store.js';
 import { writeFacts, writeJson } from '../output.js';
 import { Progress } from '../progress.js';
+import { readLines } from '../replay/line-reader.js';
 import { type ReplayFigures, replay } from '../replay/replayer.js';
 import { checkState, type StateReport } from '../replay/state-check.js';
 import { formatSeconds, formatSize } from '../size.js';
@@ -89,12 +89,25 @@ async function replayWhole(
   store: Store,
   options: { readonly batch: number; readonly inFlight: number },
 ): Promise<ReplayFigures> {
-  const progress = new Progress({ what: 'replay', unit: 'transactions' });
+  const total = Progress.isSeen ? await countLines(call.argument(1)) : undefined;
+  const progress = new Progress({ what: 'replay', unit: 'lines', total });
   try {
-    const onLine = (): void => progress.advance(1);
-    return await replay({ store, path: call.argument(1), ...options, onLine });
+    const onLines = (count: number): void => progress.advance(count);
+    return await replay({ store, path: call.argument(1), ...options, onLines });
   } finally {
     progress.end();
+  }
+}
+
+/** Lines of the trace; undefined for one that can't be read: the replay itself says why. */
+async function countLines(path: string): Promise<number | undefined> {
+  try {
+    let count = 0;
+    for await (const { number } of readLines(path)) count = number;
+    return count;
+  } catch (error) {
+    if (error instanceof StoreError) return undefined;
+    throw error;
   }
 }
 
@@ -139,13 +152,7 @@ async function spaceOf(call: Call): Promise<SpaceFigures> {
     return { ...store.statfs(), ...store.info() };
   });
   const force = call.flag('force-lock');
-  const report = await checkStore({
-    path: call.store,
-    deep: false,
-    force,
-    journal: call.text('journal'),
-    onFinding: () => undefined,
-  });
+  const report = await checkStore(call.store, { force, journal: call.text('journal') });
   return { stored, allocated, metadata: report.nodes * nodeSize, objects };
 }
 

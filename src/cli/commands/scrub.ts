@@ -80,9 +80,11 @@ function jsonOf(report: ScrubReport, seconds: number): unknown {
 }
 
 function account(path: string, report: ScrubReport, seconds: number): string {
-  const { isComplete, errors, warnings, collections, objects, nodes, bytesRead, position } = report;
+  const { isComplete, errors, warnings, copiesHealed, position } = report;
+  const { collections, objects, nodes, bytesRead } = report;
   let line = `${path}: ${errors > 0 ? `${errors} errors` : isComplete ? 'clean' : 'no errors so far'}`;
   if (warnings > 0) line += `, ${warnings} warnings`;
+  if (copiesHealed > 0) line += `, ${copiesHealed} copies healed`;
   line += `; ${collections} collections, ${objects} objects, ${nodes} nodes`;
   line += `, ${formatSize(bytesRead)} read; ${formatSeconds(seconds)}\n`;
   if (!isComplete) {

@@ -7,7 +7,7 @@
  *   refused, all that were submitted behind it are too: what is durable is a prefix of the trace.
  */
 
-import { type Store, StoreError, type Transaction } from '../../index.js';
+import { type Store, StoreError, Transaction } from '../../index.js';
 
 /** No collection of Ceph begins with a full stop. */
 export const CURSOR_COLLECTION = '.replay';
@@ -23,41 +23,49 @@ export interface Position {
   readonly crc32: number;
 }
 
+/** Where a store stands in a trace. */
+export interface CursorState {
+  readonly position: Position;
+  /** Of the object that says so. */
+  readonly version: number;
+}
+
+/**
+ * Where `store` stands; its cursor is made if it is empty.
+ *
+ * @throws StoreError E_NOT_EMPTY when the store holds something that no replay made
+ */
+export async function openCursor(store: Store): Promise<CursorState> {
+  const object = store.collection(CURSOR_COLLECTION).object(OBJECT);
+  const names = await store.listCollections({ limit: 1 });
+  if (names.length === 0) {
+    const made = store.transaction().createCollection(CURSOR_COLLECTION);
+    await store.commit(setPosition(made.create(CURSOR_COLLECTION, OBJECT), NOWHERE));
+  } else if (!(await store.collection(CURSOR_COLLECTION).exists())) {
+    throw new StoreError(
+      'E_NOT_EMPTY',
+      'Cannot replay onto this store: it holds other collections; make a new one with mkfs',
+    );
+  }
+  const value = await object.getAttribute(ATTRIBUTE);
+  const { version } = await object.stat();
+  return { position: decodePosition(value), version };
+}
+
+/** Moves on from a state, a transaction at a time. */
 export class Cursor {
   /** Where the store stood when it was opened. */
   readonly start: Position;
   #version: number;
 
-  private constructor(start: Position, version: number) {
-    this.start = start;
-    this.#version = version;
-  }
-
-  /**
-   * The cursor of a store; it is made if the store is empty.
-   *
-   * @throws StoreError E_NOT_EMPTY when the store holds something that no replay made
-   */
-  static async open(store: Store): Promise<Cursor> {
-    const object = store.collection(CURSOR_COLLECTION).object(OBJECT);
-    const names = await store.listCollections({ limit: 1 });
-    if (names.length === 0) {
-      const made = store.transaction().createCollection(CURSOR_COLLECTION);
-      await store.commit(setPosition(made.create(CURSOR_COLLECTION, OBJECT), NOWHERE));
-    } else if (!(await store.collection(CURSOR_COLLECTION).exists())) {
-      throw new StoreError(
-        'E_NOT_EMPTY',
-        'Cannot replay onto this store: it holds other collections; make a new one with mkfs',
-      );
-    }
-    const value = await object.getAttribute(ATTRIBUTE);
-    const { version } = await object.stat();
-    return new Cursor(decodePosition(value), version);
+  constructor(state: CursorState) {
+    this.start = state.position;
+    this.#version = state.version;
   }
 
   /** Begins a transaction that follows those begun before. */
-  begin(store: Store): Transaction {
-    return store.transaction().ifVersion(CURSOR_COLLECTION, OBJECT, this.#version);
+  begin(): Transaction {
+    return new Transaction().ifVersion(CURSOR_COLLECTION, OBJECT, this.#version);
   }
 
   /** Ends one: with it the replay stands at `position`. */

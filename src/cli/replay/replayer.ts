@@ -1,24 +1,19 @@
 /**
  * Replays a trace onto a store: one line, one transaction, several in flight.
  *
+ * - Another thread reads the trace and builds the transactions; this one submits them.
  * - What is durable is always a prefix of the trace, and the cursor says which: a replay that
  *   ended in whatever way goes on there.
  * - Memory: the lines and data of what is in flight, bounded by number and by bytes.
  */
 
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
-import { crc32 } from 'node:zlib';
-import { CorruptError, hasCode, StoreError } from '../../errors.js';
-import type { Store, Transaction } from '../../index.js';
-import { Cursor, type Position } from './cursor.js';
-import { decodeText } from './escaped-text.js';
-import { badLine, LineError } from './line-error.js';
-import { type Line, readLines } from './line-reader.js';
-import { type LineContext, PlaceCache } from './trace-call.js';
-import { applyLine } from './trace-operations.js';
-
-/** Longest line of a trace; the longest that an OSD made had 100 KB. */
-const LINE_BYTES_MAX = 16 * 1024 * 1024;
+import { StoreError } from '../../errors.js';
+import { PackedTransaction, type Store } from '../../index.js';
+import { openCursor } from './cursor.js';
+import { lineError } from './line-error.js';
+import type { PackedLines } from './trace-chunk.js';
+import { traceChunks } from './trace-source.js';
 
 /** Bytes of data in flight beyond which nothing is submitted. */
 const IN_FLIGHT_BYTES_MAX = 64 * 1024 * 1024;
@@ -31,8 +26,8 @@ export interface ReplayOptions {
   readonly batch: number;
   /** Transactions that are submitted and not durable yet. */
   readonly inFlight: number;
-  /** Called for each line, also for those that had been replayed before. */
-  readonly onLine?: () => void;
+  /** Told how many lines more were taken, those included that had been replayed before. */
+  readonly onLines?: (count: number) => void;
 }
 
 /** What a replay did. */
@@ -56,12 +51,16 @@ export interface ReplayFigures {
  * @throws LineError with the line and the code of what was wrong; StoreError
  */
 export async function replay(options: ReplayOptions): Promise<ReplayFigures> {
-  const cursor = await Cursor.open(options.store);
-  const replayer = new Replayer(options, cursor);
+  const { store, path, batch } = options;
+  const cursor = await openCursor(store);
+  const replayer = new Replayer(options, cursor.position.line);
   try {
-    for await (const line of readLines(options.path, LINE_BYTES_MAX)) {
-      await replayer.take(line);
-      options.onLine?.();
+    for await (const { transactions, lines } of traceChunks({ path, batch, cursor })) {
+      for (const one of transactions) {
+        replayer.submit(one);
+        if (replayer.isFull) await replayer.advance();
+      }
+      options.onLines?.(lines);
     }
     await replayer.finish();
   } catch (error) {
@@ -71,66 +70,62 @@ export async function replay(options: ReplayOptions): Promise<ReplayFigures> {
   return replayer.figures();
 }
 
-/** A transaction that is being filled. */
-interface Batch {
-  readonly transaction: Transaction;
-  readonly first: number;
-  lines: number;
-  userBytes: number;
-}
-
 class Replayer {
   readonly #options: ReplayOptions;
-  readonly #cursor: Cursor;
-  readonly #places = new PlaceCache();
+  readonly #resumedAt: number;
   readonly #latencies: RecordableHistogram = createHistogram();
   readonly #startMs = performance.now();
   readonly #startCpu = process.cpuUsage();
   readonly #inFlight: Promise<void>[] = [];
   #inFlightBytes = 0;
-  #position: Position = { line: 0, crc32: 0 };
-  #batch: Batch | undefined;
   #lines = 0;
   #transactions = 0;
   #userBytes = 0;
   /** The first refusal; those behind it follow from it. */
   failure: Error | undefined;
 
-  constructor(options: ReplayOptions, cursor: Cursor) {
+  constructor(options: ReplayOptions, resumedAt: number) {
     this.#options = options;
-    this.#cursor = cursor;
+    this.#resumedAt = resumedAt;
   }
 
-  async take({ number, bytes }: Line): Promise<void> {
-    this.#position = { line: number, crc32: crc32(bytes, this.#position.crc32) };
-    const { start } = this.#cursor;
-    if (number <= start.line) {
-      if (number === start.line) this.#checkStart();
-      return;
+  submit(one: PackedLines): void {
+    const { first, last, userBytes } = one;
+    this.#inFlight.push(this.#commit(one));
+    this.#inFlightBytes += userBytes;
+    this.#userBytes += userBytes;
+    this.#lines += last - first + 1;
+    this.#transactions++;
+  }
+
+  /** Submits a transaction and waits until it is durable or refused; it never rejects. */
+  async #commit(one: PackedLines): Promise<void> {
+    const submittedMs = performance.now();
+    try {
+      await this.#options.store.commit(new PackedTransaction(one.bytes));
+      const ns = Math.round((performance.now() - submittedMs) * 1e6);
+      this.#latencies.record(Math.max(1, ns));
+    } catch (error) {
+      this.failure ??= refusal(error, one);
     }
-    this.#batch ??= {
-      transaction: this.#cursor.begin(this.#options.store),
-      first: number,
-      lines: 0,
-      userBytes: 0,
-    };
-    this.#fill(this.#batch, number, bytes);
-    if (this.#batch.lines === this.#options.batch) await this.#submit(this.#batch);
+    this.#inFlightBytes -= one.userBytes;
   }
 
-  /** Submits what is left, and waits until everything is durable. */
+  get isFull(): boolean {
+    if (this.#inFlight.length >= this.#options.inFlight) return true;
+    return this.#inFlight.length > 0 && this.#inFlightBytes > IN_FLIGHT_BYTES_MAX;
+  }
+
+  /** Waits until another one may be submitted. @throws what a transaction was refused with */
+  async advance(): Promise<void> {
+    while (this.isFull) await this.#inFlight.shift();
+    if (this.failure !== undefined) throw this.failure;
+  }
+
+  /** Waits until everything is durable. @throws what a transaction was refused with */
   async finish(): Promise<void> {
-    const { start } = this.#cursor;
-    if (this.#position.line < start.line) {
-      throw badLine(
-        this.#options.path,
-        this.#position.line,
-        `the trace ends here, but ${start.line} lines of it have been replayed`,
-      );
-    }
-    if (this.#batch !== undefined) await this.#submit(this.#batch);
     await this.settle();
-    this.#checkFailure();
+    if (this.failure !== undefined) throw this.failure;
   }
 
   /** Waits until nothing is in flight any more, durable or refused. */
@@ -143,7 +138,7 @@ class Replayer {
     const ms = (percent: number): number =>
       this.#transactions === 0 ? 0 : this.#latencies.percentile(percent) / 1e6;
     return {
-      resumedAt: this.#cursor.start.line,
+      resumedAt: this.#resumedAt,
       lines: this.#lines,
       transactions: this.#transactions,
       userBytes: this.#userBytes,
@@ -152,81 +147,9 @@ class Replayer {
       commitMs: { p50: ms(50), p99: ms(99) },
     };
   }
-
-  #checkStart(): void {
-    if (this.#position.crc32 === this.#cursor.start.crc32) return;
-    throw badLine(
-      this.#options.path,
-      this.#position.line,
-      'up to here this is not the trace that the store has replayed',
-    );
-  }
-
-  #fill(batch: Batch, line: number, bytes: Uint8Array): void {
-    const context: LineContext = {
-      file: this.#options.path,
-      line,
-      transaction: batch.transaction,
-      places: this.#places,
-      userBytes: 0,
-    };
-    try {
-      applyLine(context, decodeText(bytes));
-    } catch (error) {
-      throw lineError(error, line, line);
-    }
-    batch.lines++;
-    batch.userBytes += context.userBytes;
-  }
-
-  async #submit({ transaction, first, lines, userBytes }: Batch): Promise<void> {
-    this.#batch = undefined;
-    const last = this.#position.line;
-    this.#cursor.end(transaction, this.#position);
-    const submittedMs = performance.now();
-    const ended = this.#committed(transaction).then(
-      () =>
-        this.#latencies.record(Math.max(1, Math.round((performance.now() - submittedMs) * 1e6))),
-      (error: unknown) => {
-        this.failure ??= lineError(error, first, last);
-      },
-    );
-    this.#inFlightBytes += userBytes;
-    this.#inFlight.push(
-      ended.then(() => {
-        this.#inFlightBytes -= userBytes;
-      }),
-    );
-    this.#lines += lines;
-    this.#transactions++;
-    this.#userBytes += userBytes;
-    while (this.#isFull()) await this.#inFlight.shift();
-    this.#checkFailure();
-  }
-
-  /** Also what is refused before it is submitted comes as a rejection. */
-  async #committed(transaction: Transaction): Promise<void> {
-    await this.#options.store.submit(transaction).committed;
-  }
-
-  #isFull(): boolean {
-    if (this.#inFlight.length >= this.#options.inFlight) return true;
-    return this.#inFlight.length > 0 && this.#inFlightBytes > IN_FLIGHT_BYTES_MAX;
-  }
-
-  #checkFailure(): void {
-    if (this.failure !== undefined) throw this.failure;
-  }
 }
 
-/** What the store said about a transaction, with the lines that it was made of. */
-function lineError(error: unknown, first: number, last: number): Error {
-  const lines = first === last ? `line ${first}` : `lines ${first} to ${last}`;
-  if (error instanceof LineError || hasCode(error, 'E_IO')) return error;
-  if (error instanceof CorruptError) return error;
-  if (error instanceof StoreError) {
-    const message = `Cannot replay ${lines}: ${error.message}`;
-    return new LineError(error.code, first, message, { cause: error });
-  }
+function refusal(error: unknown, lines: PackedLines): Error {
+  if (error instanceof StoreError) return lineError(error, lines);
   return error instanceof Error ? error : new Error(String(error));
 }

@@ -1,0 +1,225 @@
+/**
+ * The allocator alone on an aged device: how long one allocation takes, in how many runs, and what
+ * free space takes in memory. A random trace that a seed gives again: the device is filled, then
+ * written over again and again, object by object, with a checkpoint every some thousand objects.
+ *
+ * `node dist/bench/allocator.bench.js`; `DEVICE_GIB=`, `FILL=`, `TIMES=` and `SEED=` change it.
+ */
+
+import { Allocator } from '../src/alloc/allocator.js';
+import type { BlockRun } from '../src/alloc/block-run.js';
+import type { GroupSource } from '../src/alloc/group-cache.js';
+import { Prng } from '../test/support/prng.js';
+import { machine } from './measure.js';
+
+const BLOCK_SIZE = 4096;
+const GIB_BLOCKS = 2 ** 30 / BLOCK_SIZE;
+
+const DEVICE_BLOCKS = Number(process.env['DEVICE_GIB'] ?? 1024) * GIB_BLOCKS;
+const FILL = Number(process.env['FILL'] ?? 0.8);
+const TIMES = Number(process.env['TIMES'] ?? 10);
+const SEED = Number(process.env['SEED'] ?? 1);
+
+/** Objects between two checkpoints. */
+const CHECKPOINT_OBJECTS = 2000;
+
+/** As in a store. */
+const LOADED_GROUPS_MAX = 1024;
+
+/** Blocks that a store of this size holds back, in runs of nodes. */
+const POOL_BLOCKS = 3 * 2048;
+const NODE_BLOCKS = 2;
+
+const BITMAP_BYTES = BLOCK_SIZE - 48;
+
+/** Bitmaps as the last checkpoint has left them, by group. */
+class Bitmaps implements GroupSource {
+  readonly #bits = new Map<number, Uint8Array>();
+  loads = 0;
+
+  load(group: number): Uint8Array {
+    this.loads++;
+    return this.#bits.get(group) ?? new Uint8Array(BITMAP_BYTES);
+  }
+
+  checkpoint(allocator: Allocator): void {
+    allocator.moveBitmaps();
+    for (const group of allocator.dirtyGroups) {
+      const bits = this.#bits.get(group) ?? new Uint8Array(BITMAP_BYTES);
+      allocator.durableBits(group, bits);
+      this.#bits.set(group, bits);
+      allocator.sealBitmap(group, allocator.generation, 0, 0);
+    }
+    const ended = allocator.freeze();
+    allocator.settle(ended);
+    allocator.releaseLimbo(ended - 1);
+    allocator.fillPool(POOL_BLOCKS, NODE_BLOCKS);
+    allocator.trim();
+  }
+}
+
+/**
+ * Times of single calls, for their quantiles. On a machine that is shared those of the processor
+ * count: the clock also tells how long others had it.
+ */
+class Times {
+  readonly #ms: Float64Array;
+  #count = 0;
+
+  constructor(most: number) {
+    this.#ms = new Float64Array(most);
+  }
+
+  add(ms: number): void {
+    if (this.#count < this.#ms.length) this.#ms[this.#count++] = ms;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Quantiles in microseconds. */
+  text(): string {
+    const sorted = this.#ms.subarray(0, this.#count).sort();
+    const us = (part: number): string => {
+      const index = Math.min(this.#count - 1, Math.floor(part * this.#count));
+      return `${((sorted[index] ?? 0) * 1000).toFixed(1)} us`;
+    };
+    return `median ${us(0.5)}, 99 % ${us(0.99)}, 99.9 % ${us(0.999)}, slowest ${us(1)}`;
+  }
+}
+
+/** Blocks of an object: from 4 KiB to 16 MiB, small ones as many as large ones. */
+function lengthOf(prng: Prng): number {
+  return Math.floor(2 ** (12 * prng.next()));
+}
+
+function usedMemory(): number {
+  globalThis.gc?.();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return (heapUsed + arrayBuffers) / 2 ** 20;
+}
+
+function run(): void {
+  const prng = new Prng(SEED);
+  const source = new Bitmaps();
+  const allocator = new Allocator({
+    blockSize: BLOCK_SIZE,
+    blockCount: DEVICE_BLOCKS,
+    stripeBlocks: 0,
+    fixed: [{ start: 0, length: 16_384 }],
+    summaries: [],
+    source,
+    generation: 0,
+    loadedGroupsMax: LOADED_GROUPS_MAX,
+  });
+  allocator.fillPool(POOL_BLOCKS, NODE_BLOCKS);
+  const objects: (readonly BlockRun[])[] = [];
+  let sinceCheckpoint = 0;
+  const settle = (): void => {
+    if (++sinceCheckpoint % CHECKPOINT_OBJECTS === 0) source.checkpoint(allocator);
+  };
+  while (allocator.freeBlocks > DEVICE_BLOCKS * (1 - FILL)) {
+    objects.push(allocator.allocate(lengthOf(prng), { purpose: 'data' }));
+    settle();
+  }
+  const wall = new Times(4_000_000);
+  const processor = new Times(4_000_000);
+  const total = TIMES * objects.length;
+  const measuredFrom = total - objects.length;
+  let pieces = 0;
+  let blocks = 0;
+  for (let i = 0; i < total; i++) {
+    const index = prng.below(objects.length);
+    for (const one of objects[index] ?? []) allocator.free(one);
+    const wanted = lengthOf(prng);
+    const isShort = allocator.usedBlocks + wanted > DEVICE_BLOCKS * FILL;
+    const length = isShort ? Math.ceil(wanted / 8) : wanted;
+    const cpu = process.cpuUsage();
+    const from = performance.now();
+    const runs = allocator.allocate(length, { purpose: 'data' });
+    const ms = performance.now() - from;
+    const { user, system } = process.cpuUsage(cpu);
+    objects[index] = runs;
+    if (i >= measuredFrom) {
+      wall.add(ms);
+      processor.add((user + system) / 1000);
+      pieces += runs.length;
+      blocks += length;
+    }
+    settle();
+  }
+  const used = (100 * allocator.usedBlocks) / DEVICE_BLOCKS;
+  console.log(machine());
+  console.log(
+    `${DEVICE_BLOCKS / GIB_BLOCKS} GiB, ${objects.length} objects, written over ${TIMES} times, ` +
+      `${used.toFixed(0)} % in use, fragmentation ${allocator.fragmentation().toFixed(3)}, seed ${SEED}`,
+  );
+  console.log(`${wall.count} allocations by the clock: ${wall.text()}`);
+  console.log(`by the processor, with asking for its time: ${processor.text()}`);
+  console.log(
+    `${(pieces / wall.count).toFixed(2)} runs an allocation of ` +
+      `${((blocks / wall.count) * BLOCK_SIZE) >> 10} KiB; ${source.loads} bitmaps were read`,
+  );
+}
+
+/** What the free space of a device takes in memory when it was opened and used all over. */
+function measureMemory(): void {
+  const tib16 = 16 * 1024 * GIB_BLOCKS;
+  const before = usedMemory();
+  const source: GroupSource = { load: () => halfUsed() };
+  let loads = 0;
+  const counting: GroupSource = {
+    load: (group, pointer) => {
+      loads++;
+      return source.load(group, pointer);
+    },
+  };
+  const groups = Math.ceil(tib16 / (BITMAP_BYTES * 8));
+  const from = performance.now();
+  const allocator = new Allocator({
+    blockSize: BLOCK_SIZE,
+    blockCount: tib16,
+    stripeBlocks: 0,
+    fixed: [{ start: 0, length: 16_384 }],
+    summaries: summaries(groups),
+    source: counting,
+    generation: 0,
+    loadedGroupsMax: LOADED_GROUPS_MAX,
+  });
+  const openMs = performance.now() - from;
+  const opened = usedMemory() - before;
+  const loadsAtOpen = loads;
+  for (let i = 0; i < 3 * LOADED_GROUPS_MAX; i++) {
+    allocator.allocate(1, { purpose: 'data', hint: ((i * 37) % groups) * BITMAP_BYTES * 8 });
+  }
+  const most = usedMemory() - before;
+  allocator.keep();
+  const ended = allocator.freeze();
+  allocator.settle(ended);
+  allocator.trim();
+  console.log(
+    `16 TiB: opened in ${openMs.toFixed(0)} ms with ${loadsAtOpen} bitmaps read, ` +
+      `${opened.toFixed(1)} MiB; ${most.toFixed(1)} MiB with ${loads} groups touched in one ` +
+      `generation, ${(usedMemory() - before).toFixed(1)} MiB behind its checkpoint`,
+  );
+}
+
+function* summaries(groups: number) {
+  for (let group = 1; group < groups - 1; group++) {
+    const address = group * BITMAP_BYTES * 8;
+    const free = BITMAP_BYTES * 4;
+    const seal = { copy: 0, birth: 1, low: 1, high: 2, unerased: false };
+    yield [group, { free, longest: 8, address, ...seal }] as const;
+  }
+}
+
+/** Every other eight blocks, the first eight among them. */
+function halfUsed(): Uint8Array {
+  const bits = new Uint8Array(BITMAP_BYTES);
+  for (let i = 0; i < bits.length; i += 2) bits[i] = 0xff;
+  return bits;
+}
+
+run();
+measureMemory();

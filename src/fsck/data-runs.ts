@@ -1,0 +1,179 @@
+/**
+ * Data that waits for being read and compared: runs of whole chunks, each of one extent.
+ *
+ * - A table of columns, so that a hundred thousand runs are a few arrays and no object each: some
+ *   50 bytes a run, and the checksums.
+ * - `pieces` sorts them by address and joins what lies near each other into reads.
+ */
+
+import type { ExtentEntry } from '../onode/extent-entry.js';
+import type { Place } from './finding.js';
+
+/** Runs of one table: 128 Ki of them take 7 MiB, with eight checksums each 8 more. */
+export const RUNS_MAX = 128 * 1024;
+
+/** Runs that a table begins with room for. */
+const RUNS_FIRST = 1024;
+
+/** Whole chunks of one extent that are read together. */
+export interface DataRun {
+  /** Bytes of the device, whole blocks. */
+  readonly start: number;
+  readonly length: number;
+  /** Bits of a chunk's size. */
+  readonly shift: number;
+  /** Where the checksum of the first chunk stands in `checksums` of the table. */
+  readonly checksumAt: number;
+  /** Where the first byte of the run would be in the object; below it what the object leaves out. */
+  readonly objectStart: number;
+  /** Bytes of the object that the extent covers: from here to there. */
+  readonly objectFrom: number;
+  readonly objectTo: number;
+  readonly place: Place;
+}
+
+/** Runs that one read covers: entries [from, to) of the sorted table. */
+export interface Piece {
+  readonly start: number;
+  readonly end: number;
+  readonly from: number;
+  readonly to: number;
+  /** Bytes that the runs have. */
+  readonly bytes: number;
+}
+
+export interface PieceLimits {
+  /** Bytes that are read at once, unless a chunk is larger. */
+  readonly readBytes: number;
+  /** Bytes between two runs that are rather read over than left out. */
+  readonly gapBytes: number;
+}
+
+const COLUMNS = ['start', 'objectStart', 'objectFrom', 'objectTo'] as const;
+
+type Columns = Record<(typeof COLUMNS)[number], Float64Array>;
+
+export class DataRuns {
+  count = 0;
+  /** Bytes of all runs. */
+  bytes = 0;
+  checksums = new Uint8Array(RUNS_FIRST * 8);
+  #checksumsEnd = 0;
+  #capacity = RUNS_FIRST;
+  #columns: Columns = newColumns(RUNS_FIRST);
+  /** Bytes of a run, bits of its chunks, where its checksums begin: three to a run. */
+  #small = new Uint32Array(3 * RUNS_FIRST);
+  #places: Place[] = [];
+
+  /** Adds chunks [from, to) of an extent that begins at byte `offset` of an object. */
+  add(
+    extent: ExtentEntry,
+    blockSize: number,
+    offset: number,
+    from: number,
+    to: number,
+    place: Place,
+  ): void {
+    const { shift, skip, blocks, address } = extent;
+    const first = from * 2 ** shift;
+    const length = Math.min(to * 2 ** shift, blocks * blockSize) - first;
+    const checksumAt = this.#keep(extent.checksums, from * 8, to * 8);
+    this.#put({
+      start: address * blockSize + first,
+      length,
+      shift,
+      checksumAt,
+      objectStart: offset - skip + first,
+      objectFrom: offset,
+      objectTo: offset + extent.length,
+      place,
+    });
+  }
+
+  /** Takes over a run of another table. */
+  take(other: DataRuns, index: number): void {
+    const run = other.at(index);
+    const chunks = Math.ceil(run.length / 2 ** run.shift);
+    const end = run.checksumAt + chunks * 8;
+    this.#put({ ...run, checksumAt: this.#keep(other.checksums, run.checksumAt, end) });
+  }
+
+  at(index: number): DataRun {
+    const { start, objectStart, objectFrom, objectTo } = this.#columns;
+    return {
+      start: start[index] as number,
+      length: this.#small[3 * index] as number,
+      shift: this.#small[3 * index + 1] as number,
+      checksumAt: this.#small[3 * index + 2] as number,
+      objectStart: objectStart[index] as number,
+      objectFrom: objectFrom[index] as number,
+      objectTo: objectTo[index] as number,
+      place: this.#places[index] as Place,
+    };
+  }
+
+  /** Indices of all runs by address. */
+  sorted(): Uint32Array {
+    const { start } = this.#columns;
+    const order = Uint32Array.from({ length: this.count }, (_, i) => i);
+    return order.sort((a, b) => (start[a] as number) - (start[b] as number));
+  }
+
+  /** Joins the runs of `order` that lie close to each other. */
+  pieces(order: Uint32Array, { readBytes, gapBytes }: PieceLimits): Piece[] {
+    const pieces: Piece[] = [];
+    let first = 0;
+    let [start, end, bytes] = [0, 0, 0];
+    for (let i = 0; i <= order.length; i++) {
+      const index = order[i] ?? 0;
+      const from = this.#columns.start[index] as number;
+      const to = from + (this.#small[3 * index] as number);
+      const isNear = i < order.length && from - end <= gapBytes && to - start <= readBytes;
+      if (i > 0 && !isNear) pieces.push({ start, end, from: first, to: i, bytes });
+      if (i === 0 || !isNear) [first, start, end, bytes] = [i, from, to, 0];
+      end = Math.max(end, to);
+      bytes += to - from;
+    }
+    return pieces;
+  }
+
+  #put(run: DataRun): void {
+    if (this.count === this.#capacity) this.#grow();
+    const index = this.count++;
+    for (const name of COLUMNS) this.#columns[name][index] = run[name];
+    this.#small[3 * index] = run.length;
+    this.#small[3 * index + 1] = run.shift;
+    this.#small[3 * index + 2] = run.checksumAt;
+    this.#places.push(run.place);
+    this.bytes += run.length;
+  }
+
+  /** Copies checksums; gives where they are now. */
+  #keep(bytes: Uint8Array, from: number, to: number): number {
+    const at = this.#checksumsEnd;
+    const end = at + to - from;
+    if (end > this.checksums.length) {
+      const grown = new Uint8Array(Math.max(end, 2 * this.checksums.length));
+      grown.set(this.checksums);
+      this.checksums = grown;
+    }
+    for (let i = from; i < to; i++) this.checksums[at + i - from] = bytes[i] as number;
+    this.#checksumsEnd = end;
+    return at;
+  }
+
+  #grow(): void {
+    this.#capacity *= 2;
+    const columns = newColumns(this.#capacity);
+    for (const name of COLUMNS) columns[name].set(this.#columns[name]);
+    this.#columns = columns;
+    const small = new Uint32Array(3 * this.#capacity);
+    small.set(this.#small);
+    this.#small = small;
+  }
+}
+
+function newColumns(capacity: number): Columns {
+  const column = (): Float64Array => new Float64Array(capacity);
+  return { start: column(), objectStart: column(), objectFrom: column(), objectTo: column() };
+}
