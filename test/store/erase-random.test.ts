@@ -32,6 +32,7 @@ class Work {
       eraseFreed: true,
       blockSize: 1024,
       nodeSize: prng.pick([1024, 4096]),
+      metadataCopies: prng.pick([1, 2]),
       journalBytes: 128 * 1024,
     });
     this.store = this.#open();

@@ -93,41 +93,43 @@ for (const [kind, size] of Object.entries(SIZES)) {
   });
 }
 
-test('names, attributes, keys and values', async (t) => {
-  const bed = begin(t);
-  const texts = ['name', 'attribute', 'value', 'key', 'entry', 'header', 'large', 'collection'];
-  const [name, attribute, value, key, entry, header, large, collection] = texts.map(marker) as [
-    Buffer,
-    Buffer,
-    Buffer,
-    Buffer,
-    Buffer,
-    Buffer,
-    Buffer,
-    Buffer,
-  ];
-  step(bed, (tx) => {
-    tx.createCollection(collection);
-    tx.write(collection, name, 0, around(300, 100, 'bytes'));
-    tx.setAttribute(collection, name, attribute, value);
-    tx.touch('c', 'o');
-    tx.setAttribute('c', 'o', marker('attribute 2'), marker('value 2'));
-    tx.mapSet('c', 'o', [[key, entry]]);
-    tx.mapSetHeader('c', 'o', header);
-    tx.mapSet('c', 'o', [['k', Buffer.concat([Buffer.alloc(60_000), large])]]);
-    tx.setCollectionAttribute('c', marker('of the collection'), marker('its value'));
-    tx.write('c', 'o', 0, marker('lives'));
+for (const [copies, metadataCopies] of Object.entries({ once: 1, twice: 2 })) {
+  test(`names, attributes, keys and values, metadata kept ${copies}`, async (t) => {
+    const bed = begin(t, { metadataCopies });
+    const texts = ['name', 'attribute', 'value', 'key', 'entry', 'header', 'large', 'collection'];
+    const [name, attribute, value, key, entry, header, large, collection] = texts.map(marker) as [
+      Buffer,
+      Buffer,
+      Buffer,
+      Buffer,
+      Buffer,
+      Buffer,
+      Buffer,
+      Buffer,
+    ];
+    step(bed, (tx) => {
+      tx.createCollection(collection);
+      tx.write(collection, name, 0, around(300, 100, 'bytes'));
+      tx.setAttribute(collection, name, attribute, value);
+      tx.touch('c', 'o');
+      tx.setAttribute('c', 'o', marker('attribute 2'), marker('value 2'));
+      tx.mapSet('c', 'o', [[key, entry]]);
+      tx.mapSetHeader('c', 'o', header);
+      tx.mapSet('c', 'o', [['k', Buffer.concat([Buffer.alloc(60_000), large])]]);
+      tx.setCollectionAttribute('c', marker('of the collection'), marker('its value'));
+      tx.write('c', 'o', 0, marker('lives'));
+    });
+    const second = ['attribute 2', 'value 2', 'of the collection', 'its value'];
+    t.deepEqual(found(bed, [...texts, ...second]), [...texts, ...second]);
+    bed.commit((tx) => {
+      tx.dropCollection(collection);
+      tx.removeAttributes('c', 'o');
+      tx.mapClear('c', 'o');
+      tx.removeCollectionAttribute('c', marker('of the collection'));
+    });
+    await erased(t, bed, { gone: [...texts, 'bytes', ...second], stays: ['lives'] });
   });
-  const second = ['attribute 2', 'value 2', 'of the collection', 'its value'];
-  t.deepEqual(found(bed, [...texts, ...second]), [...texts, ...second]);
-  bed.commit((tx) => {
-    tx.dropCollection(collection);
-    tx.removeAttributes('c', 'o');
-    tx.mapClear('c', 'o');
-    tx.removeCollectionAttribute('c', marker('of the collection'));
-  });
-  await erased(t, bed, { gone: [...texts, 'bytes', ...second], stays: ['lives'] });
-});
+}
 
 test('removed names and keys do not stay in branches', async (t) => {
   const bed = begin(t, { nodeSize: 4096 });
