@@ -121,7 +121,28 @@ export const MUTANTS: readonly Mutant[] = [
     '',
     SEPARATE_TESTS,
   ),
+  mutant(
+    'a shrink does not announce its second superblock',
+    SLOTS,
+    'yield* announce(second);',
+    '',
+    ['test/resize/separate-journal.test.ts'],
+  ),
+  mutant(
+    'a later superblock that only the journal knows of does not count',
+    RECOVERY,
+    'place.isLast && isClosed(read)',
+    'isClosed(read)',
+    ['test/txn/clean-close.test.ts'],
+  ),
   // Erasing
+  mutant(
+    'what a shrink has moved away is not erased',
+    'src/resize/shrink.ts',
+    'if (erasesFreed(superblock)) this.#touchAll(made.map);',
+    'if (erasesFreed(superblock)) made.map.groups;',
+    ['test/resize/erase.test.ts'],
+  ),
   mutant(
     'what a crash has interrupted is not erased',
     RECOVERY,
