@@ -209,7 +209,8 @@ function* summaries(groups: number) {
   for (let group = 1; group < groups - 1; group++) {
     const address = group * BITMAP_BYTES * 8;
     const free = BITMAP_BYTES * 4;
-    yield [group, { free, longest: 8, address, copy: 0, birth: 1, low: 1, high: 2 }] as const;
+    const seal = { copy: 0, birth: 1, low: 1, high: 2, unerased: false };
+    yield [group, { free, longest: 8, address, ...seal }] as const;
   }
 }
 

@@ -28,6 +28,7 @@ export type ErrorCode =
   | 'E_SNAPSHOT_EXPIRED' // the snapshot held blocks that the pool needed
   | 'E_PERMISSION' // the operating system forbids it
   | 'E_DAMAGED_JOURNAL' // a record that was durable is damaged; a writable open is refused
+  | 'E_NO_JOURNAL' // the journal's own device was not given, or is not the right one
   | 'E_TRACE' // a trace, or a state to compare with, makes no sense at one of its lines
   | 'E_USAGE'; // the command line makes no sense
 

@@ -40,12 +40,9 @@ export {
 } from './store/check-store.js';
 export type { DamageListener } from './store/damage-log.js';
 export { hashPosition } from './store/hash-position.js';
+export { type MkfsOptions, mkfs, mkfsOn, mkfsSync } from './store/mkfs.js';
 export {
   type ListedReservation,
-  type MkfsOptions,
-  mkfs,
-  mkfsOn,
-  mkfsSync,
   type NamePage,
   type OpenOptions,
   type Snapshot,
@@ -69,6 +66,8 @@ export type {
   StoredObject,
 } from './store/stored-object.js';
 export type { Environment } from './txn/environment.js';
+export type { EraseOptions, EraseReport } from './txn/eraser.js';
+export type { JournalLoss } from './txn/journal-place.js';
 export { PackedTransaction } from './txn/packed-transaction.js';
 export type { Submission } from './txn/submission.js';
 export {

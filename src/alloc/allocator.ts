@@ -34,6 +34,7 @@ import { RunSet } from './run-set.js';
 import { StripeExchange } from './stripe-exchange.js';
 import { StripePacker } from './stripe-packer.js';
 import { StripeSurvey } from './stripe-survey.js';
+import { Unerased } from './unerased.js';
 import { verifyParts } from './verify.js';
 
 const HALVES = ['low', 'high'] as const;
@@ -58,6 +59,8 @@ export interface AllocatorOptions {
   readonly metadataCopies?: number;
   /** Loaded groups that `trim` leaves; about two blocks of memory each. */
   readonly loadedGroupsMax: number;
+  /** Remembers blocks that hold what was removed; they don't by default. */
+  readonly erases?: boolean;
 }
 
 export class Allocator {
@@ -73,6 +76,10 @@ export class Allocator {
   readonly #fixed = new RunSet();
   readonly #states: BlockStates;
   readonly #loadedGroupsMax: number;
+  readonly #erases: boolean;
+  readonly #unerased = new Unerased();
+  /** Groups that the checkpoint being frozen says are not erased. */
+  #marked: ReadonlySet<number>;
   readonly #isDoubled: boolean;
   #settled: number;
   /** Blocks of the runs that the pool is asked for. */
@@ -107,6 +114,8 @@ export class Allocator {
     );
     this.stripes = new StripeSurvey(this.#table, this.#cache, this.#states.pool);
     this.#loadedGroupsMax = options.loadedGroupsMax;
+    this.#erases = options.erases ?? false;
+    this.#marked = this.#table.unerased;
     this.#isDoubled = options.metadataCopies === 2;
   }
 
@@ -243,14 +252,16 @@ export class Allocator {
   /** Gives claimed blocks back at once: no record ever named them. Reads nothing. */
   unclaim(run: BlockRun): void {
     this.#states.each(run, this.#states.unclaim);
+    if (this.#erases) this.#unerased.add(run);
   }
 
   /**
-   * Puts referenced blocks into the limbo of this generation. Reads nothing.
+   * Puts referenced blocks into the limbo of this generation. Reads nothing. Without `hasContent`
+   * they hold nothing that a program has put in.
    * @throws CorruptError when they can't be in use: what named them contradicts the bitmaps. Part
    *   of the run may be in limbo then; the caller rewinds.
    */
-  free(run: BlockRun): void {
+  free(run: BlockRun, hasContent = true): void {
     const isOnDevice = run.start + run.length <= this.totalBlocks;
     if (!isOnDevice || this.#fixed.intersects(run.start, run.length)) {
       throw new CorruptError(
@@ -258,7 +269,7 @@ export class Allocator {
         run.start * this.geometry.blockSize,
       );
     }
-    this.#states.each(run, this.#states.free);
+    this.#states.each(run, hasContent ? this.#states.free : this.#states.freeBare);
   }
 
   // Savepoints.
@@ -315,7 +326,9 @@ export class Allocator {
     const [packed] = this.pack(1, 1, mayOpen);
     const address = packed?.start ?? this.#placeBitmap(group, this.geometry.startOf(group));
     const copy = this.#isDoubled ? this.#placeBitmap(group, this.geometry.farFrom(group)) : 0;
-    for (const start of [old.address, old.copy]) if (start !== 0) this.free({ start, length: 1 });
+    for (const start of [old.address, old.copy]) {
+      if (start !== 0) this.free({ start, length: 1 }, false);
+    }
     this.#states.move(group, address, copy);
     return address;
   }
@@ -345,6 +358,7 @@ export class Allocator {
       free: referenced.free,
       longest: referenced.longestFree(),
       ...this.#table.pointerOf(group),
+      unerased: this.#marked.has(group),
     };
   }
 
@@ -361,6 +375,11 @@ export class Allocator {
   freeze(): number {
     for (const group of this.dirtyGroups) this.#cache.get(group);
     const ended = this.generation;
+    this.#unerased.cover(
+      ended,
+      this.#unerased.all().flatMap((run) => this.#states.usedParts(run)),
+    );
+    this.#table.unerased = this.#marked;
     this.#states.freeze();
     return ended;
   }
@@ -369,6 +388,7 @@ export class Allocator {
   settle(generation: number): void {
     assert(generation < this.generation, 'a settled generation has ended');
     this.#settled = Math.max(this.#settled, generation);
+    this.#unerased.settle(generation);
   }
 
   /**
@@ -385,6 +405,7 @@ export class Allocator {
       for (let i = 0; i < list.count; i++) {
         const run = { start: list.startAt(i), length: list.lengthAt(i) };
         this.#states.each(run, this.#states.release);
+        if (this.#erases && list.hasContent(i)) this.#unerased.add(run);
       }
     }
   }
@@ -392,6 +413,79 @@ export class Allocator {
   /** Drops bitmaps that aren't needed beyond the budget; how many. */
   trim(): number {
     return this.#cache.trim(this.#loadedGroupsMax, this.#settled);
+  }
+
+  // Erasing.
+
+  /** Blocks that hold what was removed, or may do so: free ones, and ones in limbo. */
+  get unerasedBlocks(): number {
+    if (!this.#erases) return 0;
+    let blocks = this.#unerased.blocks;
+    for (const list of this.#limbo.lists()) blocks += list.contentBlocks;
+    return blocks;
+  }
+
+  /** True while something is in limbo that was freed in a generation up to this one. */
+  hasContentUpTo(generation: number): boolean {
+    for (const list of this.#limbo.lists()) {
+      if (list.generation <= generation && list.contentBlocks > 0) return true;
+    }
+    return false;
+  }
+
+  /** Groups in which something is claimed. */
+  claimedGroups(): number[] {
+    const groups: number[] = [];
+    for (const { claimed, index } of this.#cache.values()) {
+      if (claimed !== undefined) groups.push(index);
+    }
+    return groups;
+  }
+
+  /** Groups that the newest frozen checkpoint says are not erased. */
+  get unerasedGroups(): ReadonlySet<number> {
+    return this.#table.unerased;
+  }
+
+  /**
+   * Decides which groups the checkpoint that is being frozen says are not erased.
+   * @returns those of which the one before said something else: their summaries change
+   */
+  markUnerased(): number[] {
+    const marked = new Set<number>();
+    if (this.#erases) {
+      for (const list of this.#limbo.lists()) for (const g of list.contentGroups()) marked.add(g);
+      const mark = (group: number): unknown => marked.add(group);
+      for (const run of this.#unerased.all()) this.#states.each(run, mark);
+    }
+    const before = this.#table.unerased;
+    this.#marked = marked;
+    return [...new Set([...before, ...marked])].filter((g) => before.has(g) !== marked.has(g));
+  }
+
+  /** Takes everything that is free in `group` for not erased. @throws what the source throws */
+  suspect(group: number): void {
+    for (const run of [...this.runsOf(group, 'free')]) this.#unerased.add(run);
+  }
+
+  /**
+   * The next run at or behind `block`, of up to `most` blocks, that can be zeroed now: free, or in
+   * the pool. @throws what the source throws
+   */
+  nextErasable(block: number, most: number): BlockRun | undefined {
+    let at = block;
+    for (;;) {
+      const run = this.#unerased.next(at, most);
+      if (run === undefined) return undefined;
+      const idle = this.#states.idlePart(run);
+      if (idle !== undefined) return idle;
+      at = endOf(run);
+    }
+  }
+
+  /** The run was zeroed. */
+  noteErased(run: BlockRun): void {
+    this.#unerased.remove(run);
   }
 
   // The pool.

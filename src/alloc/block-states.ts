@@ -129,12 +129,12 @@ export class BlockStates {
     this.#table.give(group, offset, length);
   };
 
-  /** Open -> limbo. */
+  /** Open -> limbo; it holds zeros then. */
   readonly pad: PieceAction = (index, offset, length) => {
     const group = this.#cache.get(index);
     group.pooled -= length;
     this.open.remove(group.start + offset, length);
-    this.#limbo.push(index, group.start + offset, length);
+    this.#limbo.push(index, group.start + offset, length, false);
   };
 
   /** Free or claimed -> claimed. */
@@ -172,10 +172,12 @@ export class BlockStates {
 
   /** Referenced -> limbo; of a group that isn't loaded, seen when it is. */
   readonly free: PieceAction = (index, offset, length) => {
-    const group = this.#cache.peek(index);
-    if (group !== undefined) this.#unrefer(group, offset, length);
-    this.#limbo.push(index, this.#geometry.startOf(index) + offset, length);
-    this.#record(CHANGE.freed, index, offset, length);
+    this.#free(index, offset, length, true);
+  };
+
+  /** The same for a piece that holds nothing of a program's. */
+  readonly freeBare: PieceAction = (index, offset, length) => {
+    this.#free(index, offset, length, false);
   };
 
   /** Limbo, already off its list -> free. */
@@ -220,6 +222,45 @@ export class BlockStates {
     this.dirty.clear();
     this.moved.clear();
     this.#log.clear();
+  }
+
+  /** The first part of a run that is free or in the pool. @throws what the source throws */
+  idlePart(run: BlockRun): BlockRun | undefined {
+    const index = this.#geometry.groupOf(run.start);
+    const group = this.#cache.get(index);
+    const end = Math.min(endOf(run), group.start + group.size);
+    const isIdle = (block: number): boolean =>
+      group.busy.isFree(block - group.start, 1) || this.pool.contains(block, 1);
+    let start = run.start;
+    while (start < end && !isIdle(start)) start++;
+    let stop = start;
+    while (stop < end && isIdle(stop)) stop++;
+    if (stop > start) return { start, length: stop - start };
+    return end < endOf(run) ? this.idlePart({ start: end, length: endOf(run) - end }) : undefined;
+  }
+
+  /** The parts of a run that are referenced, in groups that are loaded: in others nothing changed. */
+  usedParts(run: BlockRun): BlockRun[] {
+    const used: BlockRun[] = [];
+    this.each(run, (index, offset, length) => {
+      const group = this.#cache.peek(index);
+      if (group === undefined) return;
+      const { referenced, start } = group;
+      const end = offset + length;
+      for (let at = referenced.nextUsed(offset, end); at < end; ) {
+        const stop = Math.min(end, referenced.nextFree(at));
+        used.push({ start: start + at, length: stop - at });
+        at = referenced.nextUsed(stop, end);
+      }
+    });
+    return used;
+  }
+
+  #free(index: number, offset: number, length: number, hasContent: boolean): void {
+    const group = this.#cache.peek(index);
+    if (group !== undefined) this.#unrefer(group, offset, length);
+    this.#limbo.push(index, this.#geometry.startOf(index) + offset, length, hasContent);
+    this.#record(CHANGE.freed, index, offset, length);
   }
 
   #record(change: Change, index: number, offset: number, length: number): void {

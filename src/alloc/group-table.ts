@@ -38,6 +38,8 @@ export class GroupTable {
   #birth: Float64Array;
   #low: Uint32Array;
   #high: Uint32Array;
+  /** Groups whose newest summary says that free blocks are not erased. */
+  unerased: ReadonlySet<number> = new Set();
 
   /** @throws CorruptError when a summary says what can't be. */
   constructor(
@@ -55,7 +57,12 @@ export class GroupTable {
     this.#low = new Uint32Array(count);
     this.#high = new Uint32Array(count);
     this.#addBlank(0, longest, fixed);
-    for (const [group, summary] of summaries) this.#addWritten(group, summary, longest);
+    const unerased = new Set<number>();
+    for (const [group, summary] of summaries) {
+      this.#addWritten(group, summary, longest);
+      if (summary.unerased) unerased.add(group);
+    }
+    this.unerased = unerased;
     for (const free of this.#free) this.freeBlocks += free;
     this.longest = new GroupRanking(count, (group) => longest[group] as number);
     this.aligned = this.#rankAligned();

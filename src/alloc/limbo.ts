@@ -18,24 +18,29 @@ export class LimboList {
   count = 0;
   /** Blocks of all runs together. */
   blocks = 0;
+  /** Blocks of runs with contents. */
+  contentBlocks = 0;
   #starts = new Float64Array(CAPACITY_MIN);
   #lengths = new Uint32Array(CAPACITY_MIN);
   #previous = new Int32Array(CAPACITY_MIN);
+  #contents = new Uint8Array(CAPACITY_MIN);
   readonly #newest = new Map<number, number>();
 
   constructor(generation: number) {
     this.generation = generation;
   }
 
-  /** Adds a run of `group`. */
-  push(group: number, start: number, length: number): void {
+  /** Adds a run of `group`; `hasContent` says that it holds something that programs have put in. */
+  push(group: number, start: number, length: number, hasContent: boolean): void {
     if (this.count === this.#starts.length) this.#grow();
     this.#starts[this.count] = start;
     this.#lengths[this.count] = length;
     this.#previous[this.count] = this.newestOf(group);
+    this.#contents[this.count] = hasContent ? 1 : 0;
     this.#newest.set(group, this.count);
     this.count++;
     this.blocks += length;
+    if (hasContent) this.contentBlocks += length;
   }
 
   /** Takes back the newest push, which was of this run. */
@@ -49,6 +54,23 @@ export class LimboList {
     else this.#newest.set(group, previous);
     this.count = index;
     this.blocks -= length;
+    if (this.hasContent(index)) this.contentBlocks -= length;
+  }
+
+  /** Groups that have runs with contents. */
+  *contentGroups(): Generator<number> {
+    for (const [group, newest] of this.#newest) {
+      for (let i = newest; i >= 0; i = this.previousOf(i)) {
+        if (!this.hasContent(i)) continue;
+        yield group;
+        break;
+      }
+    }
+  }
+
+  /** True when the run at `index` holds what programs have put in. */
+  hasContent(index: number): boolean {
+    return this.#contents[index] === 1;
   }
 
   /** Index of the newest run of `group`, -1 when it has none. */
@@ -76,6 +98,9 @@ export class LimboList {
     const starts = new Float64Array(capacity);
     const lengths = new Uint32Array(capacity);
     const previous = new Int32Array(capacity);
+    const contents = new Uint8Array(capacity);
+    contents.set(this.#contents);
+    this.#contents = contents;
     starts.set(this.#starts);
     lengths.set(this.#lengths);
     previous.set(this.#previous);
@@ -106,14 +131,20 @@ export class Limbo {
     return this.#frozen;
   }
 
-  push(group: number, start: number, length: number): void {
-    this.#current.push(group, start, length);
+  push(group: number, start: number, length: number, hasContent: boolean): void {
+    this.#current.push(group, start, length, hasContent);
     this.blocks += length;
   }
 
   pop(group: number, start: number, length: number): void {
     this.#current.pop(group, start, length);
     this.blocks -= length;
+  }
+
+  /** All lists. */
+  *lists(): Generator<LimboList> {
+    yield* this.#frozen;
+    yield this.#current;
   }
 
   /** Ends the current generation; the next one has the next number. */

@@ -36,8 +36,10 @@ export interface ForestOptions {
   readonly schemas: RecordSchemas;
   readonly counts: ReferenceCounts;
   /** Frees the blocks of a node that is never shared, in each of its places. */
-  readonly onFree: (address: number, length: number) => void;
+  readonly onFree: (address: number, length: number, role: number) => void;
   readonly readers?: Readers;
+  /** No separator may outlive the key that it was made of. */
+  readonly erases?: boolean;
   /** The generation to begin with: the epoch of the next checkpoint. */
   readonly generation: number;
 }

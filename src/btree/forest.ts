@@ -61,6 +61,8 @@ export class Forest {
   readonly blockSize: number;
   readonly nodeSize: number;
   readonly schemas: RecordSchemas;
+  /** No separator may outlive the key that it was made of. */
+  readonly erases: boolean;
   readonly #storeTag: number;
   readonly #cache = new NodeCache();
   readonly #loader: NodeLoader;
@@ -81,6 +83,7 @@ export class Forest {
     this.blockSize = options.blockSize;
     this.nodeSize = nodeSize;
     this.schemas = options.schemas;
+    this.erases = options.erases ?? false;
     this.counts = options.counts;
     this.readers = options.readers ?? NO_READERS;
     this.cacheBytes = options.cacheBytes;

@@ -34,13 +34,13 @@ export class NodeSharing {
   readonly #context: SharingContext;
   readonly #table: NodeTable;
   readonly #undo: UndoLog;
-  readonly #onFree: (address: number, length: number) => void;
+  readonly #onFree: (address: number, length: number, role: number) => void;
 
   constructor(
     context: SharingContext,
     table: NodeTable,
     undo: UndoLog,
-    onFree: (address: number, length: number) => void,
+    onFree: (address: number, length: number, role: number) => void,
   ) {
     this.#context = context;
     this.#table = table;
@@ -105,8 +105,8 @@ export class NodeSharing {
   /** One reference less to a sealed node; true when it was the last one, and its copy is gone too. */
   #release(role: number, address: number, copy: number, length: number): boolean {
     if (NEVER_SHARED.has(role)) {
-      this.#onFree(address, length);
-      if (copy !== 0) this.#onFree(copy, length);
+      this.#onFree(address, length, role);
+      if (copy !== 0) this.#onFree(copy, length, role);
       return true;
     }
     const { counts } = this.#context;

@@ -352,6 +352,31 @@ export class TreeEditor {
     return shortest(left.page, entry.keyStart, entry.keyEnd, key);
   }
 
+  /**
+   * What stood at `key` is removed. If the separator in front of that place was made of it, it gets
+   * the first key that is left behind it instead: nothing of a removed key stays in a branch.
+   */
+  renewSeparator(key: Uint8Array): void {
+    if (this.holder.root === null) return;
+    const found = this.descend(key);
+    const leaf = this.#node(0);
+    const top = (this.holder.root as Node).level;
+    let level = 1;
+    while (level <= top && this.#index(level) === 0) level++;
+    if ((found >= 0 ? found : ~found) > 0 || level > top) return;
+    const first = copyKey(leaf, 0);
+    const separator = copyKey(this.#node(level), this.#index(level));
+    if (isFrontOf(separator, first)) return;
+    const isCut = this.order.bytewise === true && leaf.keySize === 0;
+    const next = isCut ? shortest(separator, 0, separator.length, first) : first;
+    this.#touchPath(level);
+    const node = this.#node(level);
+    const index = this.#index(level);
+    const child = this.forest.child(node, index, this.spec);
+    removeEntry(node, index);
+    this.placeChild(level, index, next, child);
+  }
+
   // Seams
 
   /**
@@ -508,4 +533,9 @@ function shortest(before: Uint8Array, start: number, end: number, key: Uint8Arra
   }
   assert(shared < key.length, 'a key is behind its predecessor');
   return key.slice(0, shared + 1);
+}
+
+/** True when `key` begins with all of `front`. */
+function isFrontOf(front: Uint8Array, key: Uint8Array): boolean {
+  return front.length <= key.length && front.every((byte, i) => byte === key[i]);
 }

@@ -405,6 +405,7 @@ export class Tree implements RootHolder {
     assert(found >= 0, 'a key that was found is there');
     removeEntry(editor.nodes[0] as Node, found);
     editor.settle(0);
+    if (this.forest.erases) editor.renewSeparator(key);
     return true;
   }
 
@@ -429,7 +430,9 @@ export class Tree implements RootHolder {
   /** Moves the keys in [from, to) to a tree of their own. */
   #takeRange(from: Uint8Array | undefined, to: Uint8Array | undefined): Tree {
     if (from !== undefined && to !== undefined) {
-      const taken = this.#edit().takeFromLeaf(from, to);
+      const editor = this.#edit();
+      const taken = editor.takeFromLeaf(from, to);
+      if (taken !== undefined && taken !== null && this.forest.erases) editor.renewSeparator(from);
       if (taken !== undefined) return this.#withRoot(taken);
     }
     const middle = from === undefined ? this.#takeAll() : this.splitOff(from);

@@ -40,6 +40,10 @@ export interface Command {
 export const COMMON_OPTIONS: Readonly<Record<string, CommandOption>> = {
   json: { help: 'print JSON' },
   'force-lock': { help: 'take a store file whose owner cannot be judged' },
+  journal: { value: 'PATH', help: "the journal's device or file, where it has one of its own" },
+  'accept-journal-loss': {
+    help: 'open the last checkpoint when the journal is not there; what only it held is lost',
+  },
   help: { short: 'h', help: 'print this help' },
 };
 

@@ -5,6 +5,7 @@ import { ATTR_COMMANDS } from './commands/attr.js';
 import { BENCH } from './commands/bench.js';
 import { CLONE } from './commands/clone.js';
 import { DF } from './commands/df.js';
+import { ERASE } from './commands/erase.js';
 import { EXPORT } from './commands/export.js';
 import { FSCK } from './commands/fsck.js';
 import { GET } from './commands/get.js';
@@ -37,6 +38,7 @@ export const COMMANDS: readonly Command[] = [
   EXPORT,
   FSCK,
   SCRUB,
+  ERASE,
   RESIZE,
   PICTURE,
   REPLAY,

@@ -4,7 +4,7 @@
  * - A read-only open shows less than the journal holds where that can't be applied: stderr says so.
  */
 
-import { Store, StoreError } from '../index.js';
+import { type JournalLoss, Store, StoreError } from '../index.js';
 import type { Call } from './command.js';
 
 /** What `work` gives on the store that the call names, opened read-only unless `write`. */
@@ -13,9 +13,15 @@ export async function withStore<T>(
   access: 'read' | 'write',
   work: (store: Store) => Promise<T>,
 ): Promise<T> {
-  const options = { readOnly: access === 'read', force: call.flag('force-lock') };
+  const journal = call.text('journal');
+  const options = {
+    readOnly: access === 'read',
+    force: call.flag('force-lock'),
+    acceptJournalLoss: call.flag('accept-journal-loss'),
+    ...(journal !== undefined && { journal }),
+  };
   const store = await Store.open(call.store, options);
-  for (const line of hiddenState(store)) process.stderr.write(`holdfast: ${line}\n`);
+  for (const line of hiddenState(store, access)) process.stderr.write(`holdfast: ${line}\n`);
   let result: T;
   try {
     if (call.hash !== undefined) await checkHash(call, store);
@@ -37,9 +43,11 @@ async function checkHash(call: Call, store: Store): Promise<void> {
   throw new StoreError('E_USAGE', `Cannot use --hash: ${reason}; leave it out`);
 }
 
-/** What the journal holds and a read-only open can't show. */
-function hiddenState({ recovery: { pending, damage } }: Store): string[] {
+/** What is lost, and what the journal holds and a read-only open can't show. */
+function hiddenState({ recovery }: Store, access: 'read' | 'write'): string[] {
+  const { pending, damage, lost } = recovery;
   const lines: string[] = [];
+  if (lost !== undefined) lines.push(lossLine(lost, access));
   if (pending > 0) {
     lines.push(
       `transactions pending in the journal: ${pending}; what is shown is the state before them, as they need a comparator that is not registered`,
@@ -51,4 +59,9 @@ function hiddenState({ recovery: { pending, damage } }: Store): string[] {
     );
   }
   return lines;
+}
+
+function lossLine({ reason, transaction }: JournalLoss, access: 'read' | 'write'): string {
+  const lost = `the journal is lost (${reason}): everything behind transaction ${transaction} is missing`;
+  return access === 'read' ? lost : `${lost}; another journal was made`;
 }

@@ -18,8 +18,13 @@ export const GROUP_SUMMARY = layout({
   birth: 'u48', // epoch in which the bitmap block was written
   checksum: 'u64', // xxh64 of the bitmap block as in BLOCK_HEADER
   copy: 'u48', // block index of its second copy, 0: there is none
+  flags: 'u8', // GROUP_FLAG
 });
-assert(GROUP_SUMMARY.size === 34, 'GROUP_SUMMARY is 34 bytes');
+assert(GROUP_SUMMARY.size === 35, 'GROUP_SUMMARY is 35 bytes');
+
+export const GROUP_FLAG = {
+  unerased: 1, // free blocks may hold what was removed, in a store that erases
+} as const;
 
 /** A decoded GROUP_SUMMARY; the checksum comes as its two 32-bit halves. */
 export interface GroupSummary {
@@ -30,6 +35,8 @@ export interface GroupSummary {
   readonly birth: number; // epoch
   readonly low: number;
   readonly high: number;
+  /** Free blocks may hold what was removed. */
+  readonly unerased: boolean;
 }
 
 /** Decodes the record at `bytes[at]`. Checks nothing: the allocator knows the group's size. */
@@ -42,6 +49,7 @@ export function getGroupSummary(bytes: Uint8Array, at: number): GroupSummary {
     birth: getU48(bytes, at + GROUP_SUMMARY.birth),
     low: getU32(bytes, at + GROUP_SUMMARY.checksum),
     high: getU32(bytes, at + GROUP_SUMMARY.checksum + 4),
+    unerased: ((bytes[at + GROUP_SUMMARY.flags] as number) & GROUP_FLAG.unerased) !== 0,
   };
 }
 
@@ -55,4 +63,5 @@ export function putGroupSummary(bytes: Uint8Array, at: number, summary: GroupSum
   setU48(bytes, at + GROUP_SUMMARY.copy, summary.copy);
   setU32(bytes, at + GROUP_SUMMARY.checksum, summary.low);
   setU32(bytes, at + GROUP_SUMMARY.checksum + 4, summary.high);
+  bytes[at + GROUP_SUMMARY.flags] = summary.unerased ? GROUP_FLAG.unerased : 0;
 }

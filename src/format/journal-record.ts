@@ -12,8 +12,9 @@
  */
 
 import { assert } from '../assert.js';
+import { CorruptError } from '../errors.js';
 import { BLOCK_HEADER, BLOCK_TYPE, blocksFor, putChecksum, sealBlock } from './block.js';
-import { getU32, getU48, getU64, setU32, setU48, setU64 } from './bytes.js';
+import { ByteReader, ByteWriter, getU32, getU48, getU64, setU32, setU48, setU64 } from './bytes.js';
 import { checksum, hash, matchesHash } from './checksum.js';
 import { lengthOf } from './hash-list.js';
 import { layout } from './layout.js';
@@ -49,6 +50,7 @@ export const RECORD_TYPE = {
   mark: 2, // says only which records are durable
   pad: 3, // the record behind it stands at the start of the ring
   recovered: 4, // first of an incarnation: says what a recovery cut off
+  groups: 5, // allocation groups that are going to be written to, in a store that erases
 } as const;
 
 export type RecordType = (typeof RECORD_TYPE)[keyof typeof RECORD_TYPE];
@@ -169,7 +171,7 @@ export function recordFault(
   }
   if (bytes[at + RECORD.version] !== RECORD_VERSION) return 'record version is unknown';
   const type = bytes[at + RECORD.type] as number;
-  if (type < RECORD_TYPE.transactions || type > RECORD_TYPE.recovered) return 'type is unknown';
+  if (type < RECORD_TYPE.transactions || type > RECORD_TYPE.groups) return 'type is unknown';
   if (getU64(bytes, at + RECORD.offset) !== offset) return 'offset is not its own';
   if (!hasZeroReserve(bytes, at)) return 'reserved bytes are not zero';
   return numbersFault(bytes, at) ?? bodyFault(bytes, at, type);
@@ -309,4 +311,21 @@ export function decodeRecovered(bytes: Uint8Array): Recovered | undefined {
   const damaged = bytes[RECOVERED.damaged] as number;
   if (!Number.isFinite(sequence) || !Number.isFinite(offset) || damaged > 1) return undefined;
   return { sequence, offset, damaged: damaged === 1 };
+}
+
+/** Body of a `groups` record: a count, then that many groups. */
+export function encodeGroups(groups: readonly number[]): Uint8Array {
+  const writer = new ByteWriter(4 + 4 * groups.length);
+  writer.varint(groups.length);
+  for (const group of groups) writer.varint(group);
+  return writer.copy();
+}
+
+/** The groups in such a body. @throws CorruptError when it is none */
+export function decodeGroups(body: Uint8Array): number[] {
+  const reader = new ByteReader(body, 0, body.length);
+  const groups: number[] = [];
+  for (let left = reader.varint(); left > 0 && !reader.failed; left--) groups.push(reader.varint());
+  if (!reader.failed && reader.at === body.length) return groups;
+  throw new CorruptError('Cannot decode journal record: it names no allocation groups');
 }

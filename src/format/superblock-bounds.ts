@@ -3,6 +3,7 @@
  * sizes are powers or multiples, everything fixed lies inside the device, nothing overlaps.
  */
 
+import { separateRingOffset } from './journal-header.js';
 import {
   COUNTED_LIMIT,
   COUNTER_LIMIT,
@@ -10,10 +11,21 @@ import {
   type JournalPosition,
 } from './journal-record.js';
 
+/** Features that nobody may ignore, as bits of `incompat`. */
+export const INCOMPAT = {
+  separateJournal: 1, // the ring is on a device of its own
+} as const;
+
+/** Features that only a reader may ignore, as bits of `roCompat`. */
+export const RO_COMPAT = {
+  eraseFreed: 1, // what is freed is overwritten
+} as const;
+
 /** The figures of a superblock; the units are those of SUPERBLOCK. */
 export interface SuperblockFigures {
   readonly number: number;
   readonly uuid: Uint8Array; // 16 bytes
+  readonly incompat: number; // INCOMPAT
   readonly blockSize: number;
   readonly nodeSize: number;
   readonly deviceBlocks: number;
@@ -62,6 +74,8 @@ export const JOURNAL_BLOCKS_MIN = 64;
 
 /** Stripe units of the smallest ring: a record takes at least one, and at most an eighth. */
 export const JOURNAL_UNITS_MIN = 16;
+/** Blocks that a store keeps at least for a ring of its own while its journal is elsewhere. */
+export const HOME_RING_BLOCKS = 256;
 
 /** Bytes; a larger ring would only make opening slower. */
 export const JOURNAL_BYTES_MAX = 1024 * 1024 * 1024;
@@ -87,6 +101,48 @@ export function slotStrideFor(
   while (stride % SLOT_STEP !== 0 && stride <= SLOT_STRIDE_MAX) stride += bytes;
   if (stride <= SLOT_STRIDE_MAX) return stride;
   throw new RangeError(`Cannot place superblocks in stripes of ${fields.stripeWidth} bytes`);
+}
+
+/** True when the ring is on a device of its own. */
+export function hasSeparateJournal(fields: Pick<SuperblockFigures, 'incompat'>): boolean {
+  return (fields.incompat & INCOMPAT.separateJournal) !== 0;
+}
+
+/** A range of bytes of the store's device. */
+interface DeviceRange {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/**
+ * Bytes that a store keeps for a ring of its own while its journal is on another device: with stripes
+ * whole ones, and enough of their units.
+ */
+export function homeRingBytes({
+  blockSize,
+  stripeUnit,
+  stripeWidth,
+}: Pick<SuperblockFigures, 'blockSize' | 'stripeUnit' | 'stripeWidth'>): number {
+  const least = Math.max(HOME_RING_BLOCKS * blockSize, JOURNAL_UNITS_MIN * stripeUnit);
+  return stripeWidth > 0 ? Math.ceil(least / stripeWidth) * stripeWidth : least;
+}
+
+/** The place of the ring on the store's own device, in use or kept for it. */
+export function homeRing(
+  fields: Pick<
+    SuperblockFigures,
+    | 'incompat'
+    | 'blockSize'
+    | 'stripeUnit'
+    | 'stripeWidth'
+    | 'slotStride'
+    | 'journalOffset'
+    | 'journalBytes'
+  >,
+): DeviceRange {
+  return hasSeparateJournal(fields)
+    ? { offset: 2 * fields.slotStride, bytes: homeRingBytes(fields) }
+    : { offset: fields.journalOffset, bytes: fields.journalBytes };
 }
 
 /** What is wrong with a superblock's figures, or undefined. */
@@ -143,23 +199,17 @@ function slotFault(fields: SuperblockFigures): string | undefined {
 }
 
 function journalFault(fields: SuperblockFigures): string | undefined {
-  const { journalOffset, journalBytes, journalStart, blockSize, slotStride, farOffset } = fields;
+  const { journalOffset, journalBytes, journalStart, blockSize } = fields;
   if (journalOffset % blockSize !== 0 || journalBytes % blockSize !== 0) {
     return 'journal is not whole blocks';
   }
   if (journalBytes < JOURNAL_BLOCKS_MIN * blockSize || journalBytes > JOURNAL_BYTES_MAX) {
     return `journal of ${journalBytes} bytes is out of range`;
   }
-  const { stripeUnit } = fields;
-  if (stripeUnit > 0 && (journalOffset % stripeUnit !== 0 || journalBytes % stripeUnit !== 0)) {
-    return 'journal is not whole stripe units';
-  }
-  if (journalBytes < JOURNAL_UNITS_MIN * stripeUnit) return 'journal is a few stripe units only';
-  const end = journalOffset + journalBytes;
-  if (end > fields.deviceBlocks * blockSize) return 'journal is off the device';
-  if (journalOffset < 2 * slotStride) return 'journal overlaps the near slots';
-  if (journalOffset < farOffset + 2 * slotStride && end > farOffset) {
-    return 'journal overlaps the far slots';
+  const fault = homeRingFault(fields) ?? stripedRingFault(fields);
+  if (fault !== undefined) return fault;
+  if (hasSeparateJournal(fields) && journalOffset !== separateRingOffset(blockSize)) {
+    return 'journal is not right behind the header of its device';
   }
   if (journalStart.head % blockSize !== 0 || journalStart.head >= journalBytes) {
     return 'journal head is not a block of the ring';
@@ -168,6 +218,29 @@ function journalFault(fields: SuperblockFigures): string | undefined {
   const { sequence, incarnation } = journalStart;
   if (!isCount(sequence)) return 'journal sequence is out of range';
   if (!isCount(incarnation)) return 'incarnation is out of range';
+  return undefined;
+}
+
+/** A ring on the device of the stripes is made of their units. */
+function stripedRingFault(fields: SuperblockFigures): string | undefined {
+  const { stripeUnit, journalOffset, journalBytes } = fields;
+  if (stripeUnit === 0 || hasSeparateJournal(fields)) return undefined;
+  if (journalOffset % stripeUnit !== 0 || journalBytes % stripeUnit !== 0) {
+    return 'journal is not whole stripe units';
+  }
+  if (journalBytes < JOURNAL_UNITS_MIN * stripeUnit) return 'journal is a few stripe units only';
+  return undefined;
+}
+
+function homeRingFault(fields: SuperblockFigures): string | undefined {
+  const { slotStride, farOffset } = fields;
+  const { offset, bytes } = homeRing(fields);
+  const end = offset + bytes;
+  if (end > fields.deviceBlocks * fields.blockSize) return 'journal is off the device';
+  if (offset < 2 * slotStride) return 'journal overlaps the near slots';
+  if (offset < farOffset + 2 * slotStride && end > farOffset) {
+    return 'journal overlaps the far slots';
+  }
   return undefined;
 }
 

@@ -15,7 +15,13 @@ import { ByteReader, getU32, getU64, setU16, setU32, setU64 } from './bytes.js';
 import { matchesHash, writeHash } from './checksum.js';
 import { layout } from './layout.js';
 import type { ROLE } from './role.js';
-import { roomFault, type SuperblockFigures, superblockFault } from './superblock-bounds.js';
+import {
+  INCOMPAT,
+  RO_COMPAT,
+  roomFault,
+  type SuperblockFigures,
+  superblockFault,
+} from './superblock-bounds.js';
 
 export const SUPERBLOCK = layout({
   checksum: 'u64', // xxh64 of bytes [8, 4096)
@@ -39,7 +45,7 @@ export const SUPERBLOCK = layout({
   farOffset: 'u64', // bytes, far slot of parity 0
   metadataCopies: 'u8', // 1 or 2
   journalUuid: 'bytes16', // random at mkfs and shown nowhere: object data can't forge a record
-  journalOffset: 'u64', // bytes, multiple of blockSize
+  journalOffset: 'u64', // bytes on the journal's device, multiple of blockSize
   journalBytes: 'u64', // bytes of the ring, multiple of blockSize
   journalHead: 'u64', // bytes within the ring: where replay starts
   journalSequence: 'u64', // first sequence to replay
@@ -62,7 +68,11 @@ export const SUPERBLOCK_SIZE = 4096;
 export const SUPERBLOCK_VERSION = 2;
 
 /** Feature bits that this version knows. */
-export const FEATURES_KNOWN = { compat: 0, roCompat: 0, incompat: 0 } as const;
+export const FEATURES_KNOWN = {
+  compat: 0,
+  roCompat: RO_COMPAT.eraseFreed,
+  incompat: INCOMPAT.separateJournal,
+} as const;
 
 /** Longest label, in bytes of utf-8. */
 export const LABEL_BYTES_MAX = 64;
@@ -90,7 +100,6 @@ export interface Superblock extends SuperblockFigures {
   readonly label: string;
   readonly compat: number;
   readonly roCompat: number;
-  readonly incompat: number;
   readonly cleanClose: boolean;
   /** Root records by role, at most ROOTS_BYTES_MAX together. */
   readonly roots: Readonly<Record<RootRole, Uint8Array>>;
@@ -99,6 +108,16 @@ export interface Superblock extends SuperblockFigures {
 /** False when the store has features that only a reader may ignore. */
 export function isWritable(superblock: Superblock): boolean {
   return (superblock.roCompat & ~FEATURES_KNOWN.roCompat) === 0;
+}
+
+/** True when what is freed in the store is overwritten. */
+export function erasesFreed({ roCompat }: Pick<Superblock, 'roCompat'>): boolean {
+  return (roCompat & RO_COMPAT.eraseFreed) !== 0;
+}
+
+/** First four bytes of the uuid, as stamped on every block. */
+export function storeTagOf(uuid: Uint8Array): number {
+  return new DataView(uuid.buffer, uuid.byteOffset, uuid.length).getUint32(0, true);
 }
 
 const U32_FIELDS = [
@@ -199,6 +218,11 @@ export function decodeSuperblock(bytes: Uint8Array, offset: number): Superblock 
   const fault = superblockFault(fields) ?? roomFault(fields);
   if (fault !== undefined) fail(offset, fault);
   return fields;
+}
+
+/** What tells a superblock from every other one of its number: 8 bytes, the same for all slots. */
+export function sealOf(fields: Superblock): Uint8Array {
+  return encodeSuperblock(fields, 0).slice(SUPERBLOCK.checksum, SUPERBLOCK.checksum + 8);
 }
 
 /** The number in a slot whose checksum holds, whatever its version; undefined otherwise. */

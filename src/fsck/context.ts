@@ -59,6 +59,8 @@ const SAID_MAX = 1000;
 
 export interface ContextOptions {
   readonly device: BlockDevice;
+  /** The journal's, where it has one of its own. */
+  readonly journalDevice?: BlockDevice | undefined;
   readonly superblock: Superblock;
   readonly map: DeviceMap;
   readonly findings: Findings;
@@ -108,6 +110,7 @@ class VisitedNodes implements Visited {
 
 export class CheckContext {
   readonly device: BlockDevice;
+  readonly journalDevice: BlockDevice | undefined;
   readonly superblock: Superblock;
   readonly map: DeviceMap;
   readonly findings: Findings;
@@ -139,6 +142,7 @@ export class CheckContext {
 
   constructor(options: ContextOptions) {
     this.device = options.device;
+    this.journalDevice = options.journalDevice;
     this.superblock = options.superblock;
     this.map = options.map;
     this.findings = options.findings;

@@ -39,6 +39,9 @@ export const FINDINGS = {
   'superblock-objects': error('The superblock counts other objects than the collections hold.'),
   'superblock-bytes': error('The superblock counts other bytes than the objects have.'),
 
+  'journal-lost': error(
+    'The device of a separate journal was not given, or holds another journal or a copy of earlier.',
+  ),
   'journal-torn': note(
     'The journal ends in a record that was being written; it is cut at the next open.',
   ),
@@ -149,6 +152,7 @@ export const REMEDIES: Readonly<Record<FindingCode, Treatment>> = {
   'superblock-geometry': healed('The groups are cut as the sizes say.'),
   'superblock-objects': COUNTED,
   'superblock-bytes': COUNTED,
+  'journal-lost': cut('Where its loss is accepted another one is made; what it held is lost.'),
   'journal-torn': healed('The journal is applied and its torn tail cut.'),
   'journal-damaged': cut('The journal is applied up to the record; it and all behind it is lost.'),
   'journal-record': cut('The journal is applied up to the record; it and all behind it is lost.'),

@@ -42,6 +42,8 @@ export const WINDOW_BLOCKS = 64 * 1024 * 1024;
 export interface FsckOptions {
   /** Read all data and verify its checksums. */
   readonly deep?: boolean;
+  /** The journal's device, where it has one of its own. */
+  readonly journalDevice?: BlockDevice | undefined;
   /** Orders of map streams; the keys of trees ordered otherwise are not compared. */
   readonly comparators: ComparatorRegistry;
   /** Called for each finding, as soon as it is made. */
@@ -73,6 +75,7 @@ export function* fsck(device: BlockDevice, options: FsckOptions): Io<FsckReport>
   let phase: FsckProgress['phase'] = 'journal';
   const context = new CheckContext({
     device,
+    journalDevice: options.journalDevice,
     superblock,
     map,
     findings,

@@ -10,12 +10,13 @@ import type { FsckOptions } from './fsck.js';
 export function innerCheck(
   device: BlockDevice,
   superblock: Superblock,
-  { comparators }: Pick<FsckOptions, 'comparators'>,
+  { comparators, journalDevice }: Pick<FsckOptions, 'comparators' | 'journalDevice'>,
   onFinding: (finding: Finding) => void,
   heal?: ContextOptions['heal'],
 ): CheckContext {
   return new CheckContext({
     device,
+    journalDevice,
     superblock,
     map: new DeviceMap(device, superblock),
     findings: new Findings(onFinding),

@@ -4,6 +4,7 @@
  *
  * - Nothing is replayed: the trees are checked as the superblock holds them.
  * - A damaged record ends what is known; the transactions before it are pending.
+ * - Offsets in findings are those of the ring's device.
  */
 
 import { type BlockRun, mergeRuns } from '../alloc/block-run.js';
@@ -12,11 +13,14 @@ import type { Io } from '../blockdev/io.js';
 import { hasCode } from '../errors.js';
 import { matchesHash } from '../format/checksum.js';
 import { type BodyRun, RECORD_TYPE } from '../format/journal-record.js';
+import { hasSeparateJournal } from '../format/superblock-bounds.js';
 import type { PlacedExtent } from '../onode/context.js';
+import { journalFault } from '../txn/journal-place.js';
 import {
   type JournalRing,
   type JournalScan,
   readBody,
+  ringOf,
   type ScannedRecord,
   type ScanOptions,
   scanJournal,
@@ -58,8 +62,24 @@ export class PendingClaims {
  * durable.
  */
 export function* checkJournal(context: CheckContext, options: ScanOptions = {}): Io<PendingClaims> {
+  const { device, journalDevice, superblock, findings } = context;
+  if (hasSeparateJournal(superblock)) {
+    const fault = yield* journalFault(journalDevice, superblock);
+    if (fault !== undefined) {
+      findings.add('journal-lost', `The journal is not there: ${fault}`);
+      return new PendingClaims([], 0);
+    }
+    return yield* checkRing(context, ringOf(device, superblock, journalDevice), options);
+  }
+  return yield* checkRing(context, ringOf(device, superblock), options);
+}
+
+function* checkRing(
+  context: CheckContext,
+  ring: JournalRing,
+  options: ScanOptions,
+): Io<PendingClaims> {
   const { findings } = context;
-  const ring = ringOf(context);
   const runs: BlockRun[] = [];
   let transactions = 0;
   try {
@@ -79,17 +99,6 @@ export function* checkJournal(context: CheckContext, options: ScanOptions = {}):
     findings.add('unreadable', `Cannot read journal: ${error.message}`);
   }
   return new PendingClaims(runs, transactions);
-}
-
-function ringOf({ device, superblock }: CheckContext): JournalRing {
-  return {
-    device,
-    offset: superblock.journalOffset,
-    bytes: superblock.journalBytes,
-    blockSize: superblock.blockSize,
-    align: superblock.stripeUnit || superblock.blockSize,
-    uuid: superblock.journalUuid,
-  };
 }
 
 function reportEnd({ findings, superblock }: CheckContext, scan: JournalScan): void {

@@ -159,7 +159,8 @@ function noteBitmap(store: Witnesses, page: Uint8Array, address: number, birth: 
   if (known !== undefined && known.birth >= birth) return;
   const low = getU32(page, BLOCK_HEADER.checksum);
   const high = getU32(page, BLOCK_HEADER.checksum + 4);
-  store.bitmaps.set(group, { free: 0, longest: 0, address, copy: 0, birth, low, high });
+  const summary = { free: 0, longest: 0, address, copy: 0, birth, low, high, unerased: false };
+  store.bitmaps.set(group, summary);
 }
 
 /** The last place for the far slots that no bitmap marks, or that was theirs. */

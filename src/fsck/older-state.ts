@@ -19,7 +19,7 @@ export function* wholeOlderState(
   device: BlockDevice,
   newest: Superblock,
   older: Superblock | undefined,
-  options: Pick<FsckOptions, 'comparators' | 'windowBlocks'>,
+  options: Pick<FsckOptions, 'comparators' | 'journalDevice' | 'windowBlocks'>,
 ): Io<Superblock | undefined> {
   if (older === undefined || older.epoch >= newest.epoch) return undefined;
   if (older.number !== newest.number - 1 || older.deviceBlocks > newest.deviceBlocks)

@@ -29,10 +29,13 @@ import type { GroupSummary } from '../format/group-summary.js';
 import { ROLE } from '../format/role.js';
 import { isWritable, type Superblock } from '../format/superblock.js';
 import { SUPERBLOCK_EMBED_MAX } from '../txn/checkpoint.js';
+import { SYSTEM_ENVIRONMENT } from '../txn/environment.js';
 import { Healer } from '../txn/healer.js';
+import { type JournalPlace, placeJournal } from '../txn/journal-place.js';
 import { openEngine } from '../txn/recovery.js';
 import { DROP_FIRST, STORE_SPECS } from '../txn/store-state.js';
-import { readSuperblocks, writeSuperblock } from '../txn/superblock-slots.js';
+import { readSuperblocks } from '../txn/superblock-slots.js';
+import { SuperblockWriter } from '../txn/superblock-writer.js';
 import { type Finding, type FindingCode, REMEDIES, type Remedy } from './finding.js';
 import { FreeBlocks } from './free-blocks.js';
 import { type FsckOptions, type FsckReport, fsck, WINDOW_BLOCKS, walkAll } from './fsck.js';
@@ -60,6 +63,11 @@ export interface RepairOptions extends Omit<FsckOptions, 'onFinding'> {
   readonly onLeft: (finding: Finding) => void;
   /** Where no superblock is left, makes one from what blocks say of themselves. */
   readonly rebuildSuperblock?: boolean;
+  /**
+   * Makes another journal where that of its own device is not there, on `journalDevice` or on the
+   * store's device: what only the lost one held is lost.
+   */
+  readonly acceptJournalLoss?: boolean;
   /** Bytes of new nodes that are kept before they are written; DIRTY_BYTES_MAX unless given. */
   readonly dirtyBytesMax?: number;
 }
@@ -85,6 +93,7 @@ const OUTSIDE_TREES: ReadonlySet<FindingCode> = new Set([
   'superblock-slot',
   'superblock-twins',
   'superblock-gap',
+  'journal-lost',
   'journal-torn',
   'journal-damaged',
   'journal-record',
@@ -97,6 +106,7 @@ const OUTSIDE_TREES: ReadonlySet<FindingCode> = new Set([
  * @throws StoreError E_IO when the journal can't be read, or a write fails
  * @throws StoreError E_NO_SPACE when there is no room for what has to be written anew
  * @throws StoreError E_VERSION when a newer version has features there
+ * @throws StoreError E_NO_JOURNAL when the journal's own device is not there and that is not accepted
  */
 export function* repair(device: BlockDevice, options: RepairOptions): Io<RepairReport> {
   const codes = new Set<FindingCode>();
@@ -110,7 +120,8 @@ export function* repair(device: BlockDevice, options: RepairOptions): Io<RepairR
   if (codes.has('no-superblock') && options.rebuildSuperblock === true) {
     const inferred = yield* inferStore(device);
     if (inferred !== undefined) {
-      yield* mendStore(device, inferred.superblock, options, true, inferred.summaries);
+      const place = { superblock: inferred.superblock, superblocks: new SuperblockWriter(device) };
+      yield* mendStore(device, place, options, true, inferred.summaries);
       const after = yield* fsck(device, { ...options, onFinding: options.onLeft });
       return { before, after, isRepaired: true, ...NOTHING_APPLIED };
     }
@@ -123,21 +134,30 @@ export function* repair(device: BlockDevice, options: RepairOptions): Io<RepairR
   if (!isWritable(newest)) {
     throw new StoreError('E_VERSION', 'Cannot repair: a newer version has features there');
   }
+  const { journalDevice, acceptJournalLoss: acceptLoss = false } = options;
+  const environment = SYSTEM_ENVIRONMENT;
+  const where = { device, journalDevice, acceptLoss, readOnly: false, environment };
+  const { superblock: placed, superblocks } = yield* placeJournal(where, newest);
   // Where the device fails to read, what the journal makes anew could go to the same place.
   const mayGoBack = before.isIncomplete && !codes.has('unreadable');
-  const whole = mayGoBack ? yield* wholeOlderState(device, newest, older, options) : undefined;
+  const whole = mayGoBack ? yield* wholeOlderState(device, placed, older, options) : undefined;
   // All four slots hold the state from which the repair goes on.
-  const superblock = yield* writeTwice(device, { ...(whole ?? newest), cleanClose: false });
+  const state = { ...(whole ?? placed), cleanClose: false };
+  const superblock = yield* writeTwice(device, superblocks, state);
   const inTrees = healable.filter((code) => !OUTSIDE_TREES.has(code));
   if (whole === undefined && inTrees.length > 0) {
     const areCopies = inTrees.every((code) => code === 'copy-damaged');
     const isHealed = areCopies && (yield* healCopies(device, superblock, options));
-    if (!isHealed) yield* mendStore(device, superblock, options, before.isIncomplete);
+    if (!isHealed)
+      yield* mendStore(device, { superblock, superblocks }, options, before.isIncomplete);
   }
   const settled = yield* settleJournal(device, options);
   const after = yield* fsck(device, { ...options, onFinding: options.onLeft });
   return { before, after, isRepaired: true, isOlderState: whole !== undefined, ...settled };
 }
+
+/** The state that is repaired, and how superblocks of it are written. */
+type Settled = Pick<JournalPlace, 'superblock' | 'superblocks'>;
 
 const NOTHING_APPLIED = { isOlderState: false, replayed: 0, skipped: 0 } as const;
 
@@ -161,11 +181,15 @@ function* healCopies(
 }
 
 /** Writes a state as the next two superblocks; gives the second. All of it is durable. */
-function* writeTwice(device: BlockDevice, state: Superblock): Io<Superblock> {
+function* writeTwice(
+  device: BlockDevice,
+  superblocks: SuperblockWriter,
+  state: Superblock,
+): Io<Superblock> {
   let written = state;
   for (let i = 0; i < 2; i++) {
     written = { ...written, number: written.number + 1 };
-    yield* writeSuperblock(device, written);
+    yield* superblocks.write(written);
     yield { kind: 'flush', device };
   }
   return written;
@@ -174,7 +198,7 @@ function* writeTwice(device: BlockDevice, state: Superblock): Io<Superblock> {
 /** Mends all trees and makes the state of space anew; switches to the result. */
 function* mendStore(
   device: BlockDevice,
-  superblock: Superblock,
+  { superblock, superblocks }: Settled,
   options: RepairOptions,
   isIncomplete: boolean,
   summaries?: ReadonlyMap<number, GroupSummary>,
@@ -198,7 +222,7 @@ function* mendStore(
   yield { kind: 'flush', device };
   // What was made last is of the generation before the one that is being filled now.
   const epoch = repairing.generation - 1;
-  yield* writeTwice(device, { ...whole, epoch, writtenMs: Date.now() });
+  yield* writeTwice(device, superblocks, { ...whole, epoch, writtenMs: Date.now() });
 }
 
 /** Mends the trees that hold something; all nodes are on the device then. */
@@ -243,10 +267,11 @@ const REPLAY_BYTES = 16 * 1024 * 1024;
  */
 function* settleJournal(
   device: BlockDevice,
-  { comparators }: RepairOptions,
+  { comparators, journalDevice }: RepairOptions,
 ): Io<{ readonly replayed: number; readonly skipped: number }> {
   const memory = { cacheBytes: REPLAY_BYTES, dirtyBytesMax: REPLAY_BYTES };
-  const options = { device, readOnly: false, comparators, repair: true, ...memory };
+  const journal = journalDevice === undefined ? {} : { journalDevice };
+  const options = { device, ...journal, readOnly: false, comparators, repair: true, ...memory };
   try {
     const { engine, report } = yield* openEngine(options);
     yield* engine.closeIo();

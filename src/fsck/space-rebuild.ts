@@ -38,6 +38,7 @@ const NO_SUMMARY = {
   birth: 0,
   low: 0,
   high: 0,
+  unerased: false,
 } as const;
 
 /**
@@ -235,7 +236,8 @@ class GroupsBuilder {
     const { low, high } = checksum;
     const bitmap = GroupBitmap.fromBytes(bits, size);
     const [free, longest] = [bitmap.free, bitmap.longestFree()];
-    this.#put(group, { free, longest, address, copy, birth: generation, low, high });
+    const seal = { birth: generation, low, high };
+    this.#put(group, { free, longest, address, copy, ...seal, unerased: true });
     const runs = copy === 0 ? [address] : [address, copy];
     yield* writeRuns(
       device,

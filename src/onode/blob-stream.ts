@@ -14,6 +14,7 @@ import { findSole } from '../btree/root-record.js';
 import type { Tree } from '../btree/tree.js';
 import { CorruptError } from '../errors.js';
 import { copyOut, getU64BigEndian } from '../format/bytes.js';
+import { matchesHash } from '../format/checksum.js';
 import { ROLE } from '../format/role.js';
 import type { ObjectContext, PlacedExtent } from './context.js';
 import {
@@ -33,6 +34,16 @@ import { BLOB_SPEC } from './tree-specs.js';
 export interface PlacedEntry {
   readonly offset: number; // bytes
   readonly entry: BlobEntry;
+}
+
+/** Bytes that are copied out of a chunk that is given up. */
+interface Copy {
+  readonly offset: number; // in the object
+  readonly data: Uint8Array;
+  /** They matched their checksum. */
+  readonly isSound: boolean;
+  /** Block that they lay near. */
+  readonly hint: number;
 }
 
 /** Above this many entries a cut hands its middle to the drop list instead of walking it. */
@@ -95,7 +106,11 @@ export class BlobStream {
    * bytes. The source may be this stream itself, and the ranges may overlap.
    */
   cloneRange(source: BlobStream, from: number, length: number, offset: number, size: number): void {
-    const shared = [...source.entries(from, from + length)];
+    const parts = [...source.entries(from, from + length)];
+    const copies: Copy[] = [];
+    const shared = this.#context.erases
+      ? parts.flatMap((part) => this.#wholeChunks(part, copies))
+      : parts;
     for (const { entry } of shared) {
       if (entry.kind === ENTRY_KIND.extent) {
         this.#context.retainData(entry.address, entry.blocks);
@@ -106,6 +121,7 @@ export class BlobStream {
     for (const { offset: at, entry } of shared) {
       this.#put(offset + at - from, { ...entry, birth });
     }
+    for (const copy of copies) this.#putCopy({ ...copy, offset: offset + copy.offset - from });
   }
 
   /** The entries of [from, to), cut to the range, as copies that outlive the tree's next change. */
@@ -222,16 +238,107 @@ export class BlobStream {
     if (offset >= edge || end <= edge) return true;
     const entry = copyOf(seen.entry);
     const { blockSize } = this.#context;
-    const left = offset < from ? sliceEntry(entry, 0, from - offset, blockSize) : undefined;
-    const right = end > to ? sliceEntry(entry, to - offset, entry.length, blockSize) : undefined;
+    const copies: Copy[] = [];
+    const kept = { left: Math.max(0, from - offset), right: Math.min(entry.length, to - offset) };
+    if (this.#context.erases && entry.kind === ENTRY_KIND.extent) {
+      kept.left = this.#copyTail({ offset, entry }, kept.left, copies);
+      kept.right = this.#copyHead({ offset, entry }, kept.right, copies);
+    }
+    const left = kept.left > 0 ? sliceEntry(entry, 0, kept.left, blockSize) : undefined;
+    const right =
+      kept.right < entry.length
+        ? sliceEntry(entry, kept.right, entry.length, blockSize)
+        : undefined;
     if (entry.kind === ENTRY_KIND.extent) {
       this.#tree.own(blobKey(offset));
       this.#settle(entry, left, right);
     }
     if (left === undefined) this.#tree.delete(blobKey(offset));
     else this.#put(offset, left);
-    if (right !== undefined) this.#put(to, right);
+    if (right !== undefined) this.#put(offset + kept.right, right);
+    for (const copy of copies) this.#putCopy(copy);
     return end < to || offset >= from;
+  }
+
+  // In a store that erases: no chunk is kept for a part of itself.
+
+  /**
+   * Copies what stands in [0, end) of an extent but not in chunks that are kept whole; gives the
+   * end of these.
+   */
+  #copyTail(
+    placed: PlacedEntry & { readonly entry: ExtentEntry },
+    end: number,
+    copies: Copy[],
+  ): number {
+    const chunk = 2 ** placed.entry.shift;
+    const whole = Math.max(0, end - ((placed.entry.skip + end) % chunk));
+    return this.#copyPart(placed, whole, end, copies) ? whole : end;
+  }
+
+  /** The same for what stands from `start` on; gives the start of the whole chunks. */
+  #copyHead(
+    placed: PlacedEntry & { readonly entry: ExtentEntry },
+    start: number,
+    copies: Copy[],
+  ): number {
+    const { skip, shift, length } = placed.entry;
+    const chunk = 2 ** shift;
+    const whole = Math.min(length, Math.ceil((skip + start) / chunk) * chunk - skip);
+    return this.#copyPart(placed, start, whole, copies) ? whole : start;
+  }
+
+  /** A part of an extent as the chunks that it holds whole; the rest is copied. */
+  #wholeChunks(placed: PlacedEntry, copies: Copy[]): PlacedEntry[] {
+    const { offset, entry } = placed;
+    if (entry.kind !== ENTRY_KIND.extent) return [placed];
+    const start = entry.skip === 0 ? 0 : this.#copyHead({ offset, entry }, 0, copies);
+    if (start === entry.length) return [];
+    const end = Math.max(start, this.#copyTail({ offset, entry }, entry.length, copies));
+    if (start === end) return [];
+    const whole = sliceEntry(entry, start, end, this.#context.blockSize);
+    return [{ offset: offset + start, entry: whole }];
+  }
+
+  /**
+   * Copies [from, to) of an extent, which lies in one chunk. A few bytes of a damaged chunk are not
+   * copied: they stay where they are.
+   */
+  #copyPart(
+    { offset, entry }: PlacedEntry & { readonly entry: ExtentEntry },
+    from: number,
+    to: number,
+    copies: Copy[],
+  ): boolean {
+    if (from >= to) return true;
+    const { blockSize, nodeSize } = this.#context;
+    const part = sliceEntry(entry, from, to, blockSize);
+    if (part.kind !== ENTRY_KIND.extent) return false;
+    const page = this.#context.readData(part.address, part.blocks);
+    const isSound = matchesHash(part.checksums, 0, page, 0, page.length);
+    if (!isSound && to - from <= inlineMax(nodeSize)) return false;
+    const data = page.subarray(part.skip, part.skip + part.length);
+    copies.push({ offset: offset + from, data, isSound, hint: entry.address });
+    return true;
+  }
+
+  /** Puts a copy where nothing stands. That of damaged bytes stays damaged. */
+  #putCopy({ offset, data, isSound, hint }: Copy): void {
+    const birth = this.#context.generation;
+    if (data.length <= inlineMax(this.#context.nodeSize)) {
+      this.#put(offset, { kind: ENTRY_KIND.inline, birth, length: data.length, data });
+      return;
+    }
+    let at = offset;
+    for (const { address, blocks, length, shift, checksums } of this.#context.placeData(
+      data,
+      hint,
+    )) {
+      if (!isSound) for (const [i, byte] of checksums.entries()) checksums[i] = ~byte;
+      const kind = ENTRY_KIND.extent;
+      this.#put(at, { kind, birth, length, shift, skip: 0, blocks, address, checksums });
+      at += length;
+    }
   }
 
   /** An extent becomes one or two parts of itself: gives back the blocks that neither holds. */

@@ -23,6 +23,10 @@ export interface ObjectContext {
   readonly nodeSize: number;
   /** Epoch that is stamped on what is written now. */
   readonly generation: number;
+  /** Nothing that was removed may stay beside what lives: chunks are never kept for a part. */
+  readonly erases: boolean;
+  /** Bytes of a run of blocks that data is in, unverified; read at once. E_IO */
+  readData(address: number, blocks: number): Uint8Array;
   /** Gives `data` a place near block `hint` (-1: anywhere); the bytes are copied. */
   placeData(data: Uint8Array, hint: number): readonly PlacedExtent[];
   /** One more reference on each block of the run. */

@@ -15,7 +15,7 @@ import type { TreeSpec } from '../btree/tree-spec.js';
 import { StoreError } from '../errors.js';
 import { ROLE } from '../format/role.js';
 import type { Superblock } from '../format/superblock.js';
-import { slotBytes } from '../format/superblock-bounds.js';
+import { homeRing, slotBytes } from '../format/superblock-bounds.js';
 import type { CheckContext } from '../fsck/context.js';
 import { innerCheck } from '../fsck/inner-check.js';
 import { checkJournal } from '../fsck/journal-check.js';
@@ -46,6 +46,8 @@ export interface PictureOptions {
   /** Most cells to cut the device into. */
   readonly cellsMax: number;
   readonly object?: ShownObject;
+  /** The journal's, where it has one of its own. */
+  readonly journalDevice?: BlockDevice | undefined;
 }
 
 export interface DevicePicture {
@@ -68,10 +70,10 @@ export interface DevicePicture {
  */
 export function* gatherPicture(
   device: BlockDevice,
-  { cellsMax, object }: PictureOptions,
+  { cellsMax, object, journalDevice }: PictureOptions,
 ): Io<DevicePicture> {
   const { newest, older } = yield* readSuperblocks(device);
-  const context = contextOf(device, newest);
+  const context = contextOf(device, journalDevice, newest);
   const { groups, blocks, blockSize } = context.map;
   const { transactions } = yield* checkJournal(context);
   const cells = new Cells(blocks, blockSize, cellsMax, groups.stripeBlocks);
@@ -79,7 +81,8 @@ export function* gatherPicture(
   const summaries = trees.summaries(newest);
   const past = older === undefined ? undefined : trees.summaries(older);
   const scan = yield* scanBitmaps(context, summaries, past, cells);
-  takeOut(cells, 'journal', newest.journalOffset / blockSize, newest.journalBytes / blockSize);
+  const ring = homeRing(newest);
+  takeOut(cells, 'journal', ring.offset / blockSize, ring.bytes / blockSize);
   for (const offset of [...slotOffsets(newest, 0), ...slotOffsets(newest, 1)]) {
     takeOut(cells, 'superblock', offset / blockSize, slotBytes(newest) / blockSize);
   }
@@ -114,8 +117,13 @@ function takeOut(
   cells.add('data', start, length, -1);
 }
 
-function contextOf(device: BlockDevice, superblock: Superblock): CheckContext {
-  return innerCheck(device, superblock, { comparators: new ComparatorRegistry() }, () => undefined);
+function contextOf(
+  device: BlockDevice,
+  journalDevice: BlockDevice | undefined,
+  superblock: Superblock,
+): CheckContext {
+  const options = { journalDevice, comparators: new ComparatorRegistry() };
+  return innerCheck(device, superblock, options, () => undefined);
 }
 
 /** Look-ups in trees that are only read. */

@@ -11,6 +11,8 @@ import { RawDevice } from '../blockdev/raw-device.js';
 import { type Comparator, ComparatorRegistry } from '../btree/comparator.js';
 import { StoreError } from '../errors.js';
 import { DEVICE_BLOCKS_MAX } from '../format/superblock-bounds.js';
+import { SYSTEM_ENVIRONMENT } from '../txn/environment.js';
+import { placeJournal } from '../txn/journal-place.js';
 import { openEngine } from '../txn/recovery.js';
 import { readSuperblocks } from '../txn/superblock-slots.js';
 import { shrink } from './shrink.js';
@@ -23,6 +25,8 @@ export interface ResizeOptions {
   readonly comparators?: readonly Comparator[];
   /** Takes a file whose owner can't be judged. */
   readonly force?: boolean;
+  /** Path of the journal's device, where it has one of its own. */
+  readonly journal?: string;
   /** Called now and then while a store shrinks, with the bytes that were copied. */
   readonly onProgress?: (bytes: number) => void;
 }
@@ -45,7 +49,7 @@ export interface ResizeReport {
  *
  * @throws RangeError for a size that no store can have
  * @throws StoreError E_NO_SPACE with the least size that is possible, or when a block device is
- *   smaller: nothing has changed; E_BUSY, E_CORRUPT (repair it first), E_COMPARATOR, E_IO and all
+ *   smaller: nothing has changed; E_BUSY, E_CORRUPT (repair it first), E_COMPARATOR, E_NO_JOURNAL, E_IO and all
  *   errors of opening
  */
 export async function resizeStore(
@@ -53,33 +57,42 @@ export async function resizeStore(
   size: number | undefined,
   options: ResizeOptions = {},
 ): Promise<ResizeReport> {
-  const device = await openDevice(path, { force: options.force ?? false });
+  const { force = false, journal } = options;
+  const device = await openDevice(path, { force });
+  let journalDevice: BlockDevice | undefined;
   try {
-    return await runAsync(resizeOn(device, size, options));
+    if (journal !== undefined) journalDevice = await openDevice(journal, { force });
+    return await runAsync(resizeOn(device, size, options, journalDevice));
   } finally {
     device.closeSync();
+    journalDevice?.closeSync();
   }
 }
 
-/** As `resizeStore`, on a device that is open already and stays the caller's. */
+/** As `resizeStore`, on devices that are open already and stay the caller's. */
 export function* resizeOn(
   device: BlockDevice,
   size: number | undefined,
   options: ResizeOptions = {},
+  journalDevice?: BlockDevice,
 ): Io<ResizeReport> {
   const { blockSize, deviceBlocksMax } = (yield* readSuperblocks(device)).newest;
   const blocks = blocksOf(device, size, blockSize);
   const comparators = new ComparatorRegistry();
   for (const comparator of options.comparators ?? []) comparators.register(comparator);
-  const heldBlocks = yield* settle(device, blocks, comparators);
-  const { newest: superblock } = yield* readSuperblocks(device);
+  const heldBlocks = yield* settle({ device, journalDevice }, blocks, comparators);
+  const { newest } = yield* readSuperblocks(device);
+  const where = { device, journalDevice, acceptLoss: false, readOnly: false };
+  const environment = SYSTEM_ENVIRONMENT;
+  const { superblock, superblocks } = yield* placeJournal({ ...where, environment }, newest);
   const before = deviceBlocksMax * blockSize;
   const after = blocks * blockSize;
   let moved = { nodes: 0, dataBytes: 0 };
   if (blocks < superblock.deviceBlocks) {
     const { onProgress } = options;
     const progress = onProgress === undefined ? {} : { onProgress };
-    moved = yield* shrink({ device, superblock, blocks, heldBlocks, comparators, ...progress });
+    const parts = { device, journalDevice, superblocks, superblock, comparators };
+    moved = yield* shrink({ ...parts, blocks, heldBlocks, ...progress });
   }
   if (device instanceof FileDevice) cut(device, after);
   return { before, after, movedBytes: moved.dataBytes, movedNodes: moved.nodes };
@@ -101,13 +114,25 @@ function blocksOf(device: BlockDevice, size: number | undefined, blockSize: numb
   );
 }
 
+interface Devices {
+  readonly device: BlockDevice;
+  /** The journal's, where it has one of its own. */
+  readonly journalDevice: BlockDevice | undefined;
+}
+
 /**
  * Applies what the journal holds and works the drop list off; then the superblock is all of the
  * store. Sets the limit where the store need not shrink. Gives the blocks that are reserved.
  */
-function* settle(device: BlockDevice, blocks: number, comparators: ComparatorRegistry): Io<number> {
+function* settle(
+  { device, journalDevice }: Devices,
+  blocks: number,
+  comparators: ComparatorRegistry,
+): Io<number> {
   const memory = { cacheBytes: MEMORY_BYTES, dirtyBytesMax: MEMORY_BYTES };
-  const { engine } = yield* openEngine({ device, readOnly: false, comparators, ...memory });
+  const journal = journalDevice === undefined ? {} : { journalDevice };
+  const options = { device, ...journal, readOnly: false, comparators, ...memory };
+  const { engine } = yield* openEngine(options);
   yield* engine.dropIo();
   if (blocks >= engine.state.allocator.totalBlocks) yield* engine.limitIo(blocks);
   const { heldBlocks } = engine.state.counters;

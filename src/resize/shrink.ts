@@ -22,8 +22,8 @@ import type { TreeSpec } from '../btree/tree-spec.js';
 import { StoreError } from '../errors.js';
 import type { GroupSummary } from '../format/group-summary.js';
 import { ROLE } from '../format/role.js';
-import type { Superblock } from '../format/superblock.js';
-import { SLOT_STEP, slotBytes } from '../format/superblock-bounds.js';
+import { erasesFreed, type Superblock } from '../format/superblock.js';
+import { homeRing, SLOT_STEP, slotBytes } from '../format/superblock-bounds.js';
 import type { CheckContext } from '../fsck/context.js';
 import type { DeviceMap } from '../fsck/device-map.js';
 import { WINDOW_BLOCKS } from '../fsck/fsck.js';
@@ -35,7 +35,7 @@ import { GROUPS_SPEC, readSummaries } from '../txn/group-store.js';
 import { ReferenceTable } from '../txn/reference-table.js';
 import { housekeepingBlocks } from '../txn/space-policy.js';
 import { STORE_SPECS } from '../txn/store-state.js';
-import { switchTwice } from '../txn/superblock-slots.js';
+import type { SuperblockWriter } from '../txn/superblock-writer.js';
 import { FreeRuns } from './free-runs.js';
 import { type Relocated, Relocation } from './relocation.js';
 import { Survey } from './survey.js';
@@ -51,6 +51,9 @@ const MOVED = ['collections', 'drops', 'reservations'] as const;
 
 export interface ShrinkOptions {
   readonly device: BlockDevice;
+  /** The journal's, where it has one of its own. */
+  readonly journalDevice: BlockDevice | undefined;
+  readonly superblocks: SuperblockWriter;
   /** The newest one: all of the store, with nothing in the journal. */
   readonly superblock: Superblock;
   /** Blocks that the store is to have. */
@@ -119,7 +122,7 @@ class Shrinking {
   }
 
   *move(): Io<Relocated> {
-    const { device, superblock, blocks } = this.#options;
+    const { device, superblocks, superblock, blocks } = this.#options;
     const farOffset = yield* this.#placeFarSlots();
     const relocation = new Relocation({
       device,
@@ -144,11 +147,13 @@ class Shrinking {
       farOffset,
     };
     const made = this.#repairOf(innerCheck(device, draft, this.#options, () => undefined));
+    // What is moved leaves its bytes behind, and nothing else notes where.
+    if (erasesFreed(superblock)) this.#touchAll(made.map);
     const whole = yield* rebuildSpace(made, draft);
     yield { kind: 'flush', device };
     const epoch = made.generation - 1;
     const after = { ...whole, epoch, writtenMs: Date.now(), cleanClose: true };
-    yield* switchTwice(device, superblock, after);
+    yield* superblocks.switchTwice(superblock, after);
     return relocation.relocated;
   }
 
@@ -158,14 +163,15 @@ class Shrinking {
    */
   #least(): number {
     const { superblock, heldBlocks } = this.#options;
-    const { blockSize, nodeSize, slotStride, journalOffset, journalBytes } = superblock;
+    const { blockSize, nodeSize, slotStride } = superblock;
+    const ring = homeRing(superblock);
     const nodeBlocks = (nodeSize / blockSize) * superblock.metadataCopies;
     const service = this.#serviceBlocks(nodeBlocks);
     const room = this.#survey.least(
       this.#usedBlocks + service,
       (end) => SPARE_GENERATIONS * housekeepingBlocks(end, nodeBlocks) + heldBlocks,
     );
-    const journalEnd = Math.ceil((journalOffset + journalBytes) / SLOT_STEP) * SLOT_STEP;
+    const journalEnd = Math.ceil((ring.offset + ring.bytes) / SLOT_STEP) * SLOT_STEP;
     return Math.max(room, (journalEnd + 2 * slotStride) / blockSize);
   }
 
@@ -183,6 +189,11 @@ class Shrinking {
     return groupCount * metadataCopies + (nodes + SERVICE_NODES_MIN) * nodeBlocks;
   }
 
+  /** Brings all groups into what gets a new summary, which says that it is not erased. */
+  #touchAll({ groups }: DeviceMap): void {
+    for (let group = 0; group < groups.groupCount; group++) this.#free.touched.add(group);
+  }
+
   /** Where the far slots stand then: where they are, or at the last place that is free. */
   *#placeFarSlots(): Io<number> {
     const { superblock, blocks } = this.#options;
@@ -191,7 +202,8 @@ class Shrinking {
     if (farOffset <= last) return farOffset;
     const length = slotBytes(superblock) / blockSize;
     const step = stripeWidth > 0 ? slotStride : SLOT_STEP;
-    const first = superblock.journalOffset + superblock.journalBytes;
+    const ring = homeRing(superblock);
+    const first = ring.offset + ring.bytes;
     for (let at = last - (last % step); at >= first; at -= step) {
       const starts = [at / blockSize, (at + slotStride) / blockSize];
       let isFree = true;

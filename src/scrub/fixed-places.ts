@@ -8,6 +8,7 @@
 
 import type { BlockDevice } from '../blockdev/block-device.js';
 import { type Io, runAsync } from '../blockdev/io.js';
+import { mediaOf } from '../blockdev/media-device.js';
 import { CheckContext } from '../fsck/context.js';
 import { DeviceMap } from '../fsck/device-map.js';
 import { type Finding, Findings } from '../fsck/finding.js';
@@ -22,9 +23,10 @@ const ATTEMPTS = 8;
 export async function checkFixedPlaces(engine: Engine, medium: BlockDevice): Promise<Finding[]> {
   const slots = await confirmed(engine, (findings) => checkSuperblocks(medium, findings));
   const journal = await confirmed(engine, (findings) => {
-    const { superblock, readOnly } = engine;
+    const { superblock, readOnly, journalDevice } = engine;
     const context = new CheckContext({
       device: medium,
+      journalDevice: journalDevice === undefined ? undefined : mediaOf(journalDevice),
       superblock,
       map: new DeviceMap(medium, superblock),
       findings,

@@ -10,7 +10,7 @@ import type { FsckProgress } from '../fsck/context.js';
 import type { Finding } from '../fsck/finding.js';
 import { type FsckReport, fsck } from '../fsck/fsck.js';
 import { type RepairReport, repair, type TreatedFinding } from '../fsck/repair.js';
-import { withDevice } from './check.js';
+import { type CheckAccess, withDevice } from './check.js';
 
 export interface CheckStoreOptions {
   /** Reads all data, past the page cache, and verifies its checksums. */
@@ -19,6 +19,8 @@ export interface CheckStoreOptions {
   readonly comparators?: readonly Comparator[];
   /** Takes a file whose owner can't be judged. */
   readonly force?: boolean;
+  /** Path of the journal's device, where it has one of its own. */
+  readonly journal?: string | undefined;
   /** Called for each finding, as soon as it is made. */
   readonly onFinding?: (finding: Finding) => void;
   /** Called now and then. */
@@ -28,6 +30,8 @@ export interface CheckStoreOptions {
 export interface RepairStoreOptions extends Omit<CheckStoreOptions, 'onFinding'> {
   /** Makes a superblock where none is left. */
   readonly rebuildSuperblock?: boolean;
+  /** Makes another journal where that of its own device is not there: docs/journal.md. */
+  readonly acceptJournalLoss?: boolean;
   /** Called for each finding of the check before. */
   readonly onFinding?: (finding: TreatedFinding) => void;
   /** Called for each finding of the check behind the repair. */
@@ -43,38 +47,48 @@ export async function checkStore(
   path: string,
   options: CheckStoreOptions = {},
 ): Promise<FsckReport> {
-  const { deep = false, comparators, force, onFinding = ignore, onProgress } = options;
-  const access = { medium: deep, ...(comparators && { comparators }), ...(force && { force }) };
+  const { deep = false, onFinding = ignore, onProgress } = options;
+  const access = { medium: deep, ...accessOf(options) };
   const progress = onProgress === undefined ? {} : { onProgress };
-  return await withDevice(path, access, (device, registry) =>
-    fsck(device, { deep, comparators: registry, onFinding, ...progress }),
+  return await withDevice(path, access, ({ device, journalDevice }, comparators) =>
+    fsck(device, { deep, journalDevice, comparators, onFinding, ...progress }),
   );
 }
 
 /**
  * Checks the store at `path` and mends what can be mended; docs/fsck.md says what is given up.
  *
- * @throws StoreError as checkStore; E_READ_ONLY, E_VERSION; E_NO_SPACE where there is no room for
+ * @throws StoreError as checkStore; E_READ_ONLY, E_VERSION, E_NO_JOURNAL; E_NO_SPACE where there is no room for
  *   what has to be written anew
  */
 export async function repairStore(
   path: string,
   options: RepairStoreOptions = {},
 ): Promise<RepairReport> {
-  const { deep = false, comparators, force, rebuildSuperblock = false } = options;
+  const { deep = false, rebuildSuperblock = false, acceptJournalLoss = false } = options;
   const { onFinding = ignore, onLeft = ignore, onProgress } = options;
-  const access = { writes: true, ...(comparators && { comparators }), ...(force && { force }) };
+  const access = { writes: true, ...accessOf(options) };
   const progress = onProgress === undefined ? {} : { onProgress };
-  return await withDevice(path, access, (device, registry) =>
+  return await withDevice(path, access, ({ device, journalDevice }, comparators) =>
     repair(device, {
       deep,
-      comparators: registry,
+      journalDevice,
+      acceptJournalLoss,
+      comparators,
       rebuildSuperblock,
       onFinding,
       onLeft,
       ...progress,
     }),
   );
+}
+
+function accessOf({
+  comparators,
+  force,
+  journal,
+}: Pick<CheckStoreOptions, 'comparators' | 'force' | 'journal'>): CheckAccess {
+  return { journal, ...(comparators && { comparators }), ...(force && { force }) };
 }
 
 function ignore(): void {

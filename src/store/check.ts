@@ -9,6 +9,7 @@ import { type Io, runAsync } from '../blockdev/io.js';
 import { mediaOf } from '../blockdev/media-device.js';
 import { openDevice } from '../blockdev/open-device.js';
 import { type Comparator, ComparatorRegistry } from '../btree/comparator.js';
+import { openJournal } from './journal-device.js';
 
 export interface CheckAccess {
   /** Comparators of map streams beyond `bytes`, `u64` and `reverse`. */
@@ -19,6 +20,14 @@ export interface CheckAccess {
   readonly medium?: boolean;
   /** Opens the device for writing. */
   readonly writes?: boolean;
+  /** Path of the journal's device, where it has one of its own. */
+  readonly journal?: string | undefined;
+}
+
+/** A store's device, and that of its journal where it has one of its own. */
+export interface CheckedDevices {
+  readonly device: BlockDevice;
+  readonly journalDevice: BlockDevice | undefined;
 }
 
 /**
@@ -28,15 +37,20 @@ export interface CheckAccess {
  */
 export async function withDevice<T>(
   path: string,
-  { comparators = [], force = false, medium = false, writes = false }: CheckAccess,
-  check: (device: BlockDevice, comparators: ComparatorRegistry) => Io<T>,
+  { comparators = [], force = false, medium = false, writes = false, journal }: CheckAccess,
+  check: (devices: CheckedDevices, comparators: ComparatorRegistry) => Io<T>,
 ): Promise<T> {
   const registry = new ComparatorRegistry();
   for (const comparator of comparators) registry.register(comparator);
   const device = await openDevice(path, { readOnly: !writes, force });
+  let journalDevice: BlockDevice | undefined;
   try {
-    return await runAsync(check(medium ? mediaOf(device) : device, registry));
+    journalDevice = openJournal(journal, { readOnly: !writes, force }).device;
+    const lent = (one: BlockDevice): BlockDevice => (medium ? mediaOf(one) : one);
+    const devices = { device: lent(device), journalDevice: journalDevice && lent(journalDevice) };
+    return await runAsync(check(devices, registry));
   } finally {
     device.closeSync();
+    journalDevice?.closeSync();
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The public object store: making, opening and closing one, submitting transactions, reading.
+ * The public object store: opening and closing one, submitting transactions, reading.
  *
  * - One process has a store open for writing; a second opener gets E_BUSY.
  * - What is read is the present state, applied transactions included; `snapshot` gives a state
@@ -7,7 +7,7 @@
  */
 
 import type { StripeCounts } from '../alloc/stripe-survey.js';
-import type { BlockDevice, StripeGeometry } from '../blockdev/block-device.js';
+import type { BlockDevice } from '../blockdev/block-device.js';
 import { type Io, runAsync, runSync } from '../blockdev/io.js';
 import { openDevice, openDeviceSync } from '../blockdev/open-device.js';
 import { RawDevice } from '../blockdev/raw-device.js';
@@ -19,36 +19,21 @@ import { DEVICE_BLOCKS_MAX } from '../format/superblock-bounds.js';
 import { type ScrubOptions, type ScrubReport, scrub } from '../scrub/scrub.js';
 import type { Engine } from '../txn/engine.js';
 import type { Environment } from '../txn/environment.js';
-import {
-  BLOCK_SIZE_DEFAULT,
-  type MakeStoreOptions,
-  makeStore,
-  planStore,
-  stripesFault,
-} from '../txn/make-store.js';
+import type { EraseOptions, EraseReport } from '../txn/eraser.js';
 import type { PackedTransaction } from '../txn/packed-transaction.js';
 import { type OpenedEngine, openEngine, type RecoveryReport } from '../txn/recovery.js';
 import { decodeReservation, heldBlocks } from '../txn/reservation.js';
 import type { Submission } from '../txn/submission.js';
 import { type Bytes, type ReservationUnits, Transaction, toBytes } from '../txn/transaction.js';
 import { type DamageListener, DamageLog } from './damage-log.js';
+import { openJournal } from './journal-device.js';
 import { pageLimit } from './page.js';
-import { findSignature, findSignatures, wipeSignatures } from './signature.js';
+import { findSignatures } from './signature.js';
 import { StoredCollection } from './stored-collection.js';
 import { PresentView, SnapshotView, type View } from './view.js';
 
 /** Bytes of clean nodes that are kept in memory where nothing else is asked. */
 const CACHE_BYTES_DEFAULT = 64 * 1024 * 1024;
-
-/** Bytes of a file store that it may grow to where nothing else is asked. */
-export const SIZE_MAX_DEFAULT = 64 * 1024 ** 3;
-
-export interface MkfsOptions extends MakeStoreOptions {
-  /** Bytes that a file may grow to; 64 GiB by default. A block device has the size it has. */
-  readonly size?: number;
-  /** Makes the store also where the path holds something already. */
-  readonly force?: boolean;
-}
 
 export interface OpenOptions {
   readonly readOnly?: boolean;
@@ -60,6 +45,16 @@ export interface OpenOptions {
   readonly comparators?: readonly Comparator[];
   /** Takes a file whose owner can't be judged. */
   readonly force?: boolean;
+  /** Path of the journal's device, where it has one of its own; it may have moved. */
+  readonly journal?: string;
+  /** That device, where it is open already. It then belongs to the store. */
+  readonly journalDevice?: BlockDevice;
+  /**
+   * Opens the store also when its journal is not there, at the newest checkpoint; `recovery.lost`
+   * says what that costs. Unless read-only, another journal is made: on the journal device that is
+   * given, if it is empty or held an earlier one, else on the store's own.
+   */
+  readonly acceptJournalLoss?: boolean;
   /** Where the time and timers come from; the system's by default. */
   readonly environment?: Environment;
 }
@@ -79,6 +74,11 @@ export interface Statfs {
    * the sizes of what is listed count, shared or not.
    */
   readonly pending: number;
+  /**
+   * Free or pending, and not overwritten yet, in a store that erases. What may be reused counts in
+   * `available` too.
+   */
+  readonly unerased: number;
   /** What transactions may use: free now, or what a file may still grow by if its host has it. */
   readonly available: number;
   readonly objects: number;
@@ -126,6 +126,10 @@ export interface StoreInfo {
   readonly stripeWidth: number;
   readonly journalBytes: number;
   readonly journalUsedBytes: number;
+  /** Path of the journal's device, where it has one of its own. */
+  readonly journalPath: string | undefined;
+  /** What is freed is overwritten. */
+  readonly erasesFreed: boolean;
   readonly epoch: number;
   readonly transaction: number;
   readonly durableTransaction: number;
@@ -169,59 +173,6 @@ interface ListedNames {
   readonly damage: DamageLog;
 }
 
-/** The stripes of a new store: as asked, else the device's if such blocks can have them. */
-function stripesOf(device: BlockDevice, options: MkfsOptions): StripeGeometry {
-  if (options.geometry !== undefined) return options.geometry;
-  const { geometry } = device;
-  const fault = stripesFault(geometry, options.blockSize ?? BLOCK_SIZE_DEFAULT);
-  if (fault === undefined) return geometry;
-  return { unit: 0, width: 0, origin: `${geometry.origin ?? device.path}: ${fault}` };
-}
-
-function* mkfsIo(device: BlockDevice, isFixed: boolean, options: MkfsOptions): Io<StripeGeometry> {
-  const geometry = stripesOf(device, options);
-  const plan = planStore(device.sizeMax, isFixed, geometry, options);
-  if (device instanceof RawDevice) yield* wipeSignatures(device);
-  if (device.size < plan.initialSize) yield { kind: 'grow', device, size: plan.initialSize };
-  yield* makeStore(device, plan, options);
-  return geometry;
-}
-
-/** As `mkfsIo`, unless something is found on the device and nobody said that it may go. */
-function* mkfsAt(device: BlockDevice, options: MkfsOptions): Io<StripeGeometry> {
-  const found = options.force === true ? undefined : yield* findSignature(device);
-  if (found !== undefined) {
-    throw new StoreError(
-      'E_EXISTS',
-      `Cannot make store on ${device.path}: it holds ${found}; use force to destroy it`,
-    );
-  }
-  return yield* mkfsIo(device, device.size === device.sizeMax, options);
-}
-
-/** The error with what the file at `path` holds in it, if that is known. */
-function naming(path: string, error: unknown): unknown {
-  if (!hasCode(error, 'E_EXISTS')) return error;
-  const found = signatureAt(path);
-  if (found === undefined) return error;
-  const what = `Cannot make store on ${path}: it holds ${found}; use force to destroy it`;
-  return new StoreError('E_EXISTS', what, { cause: error });
-}
-
-/** What the file at `path` holds; undefined where it can't be told. */
-function signatureAt(path: string): string | undefined {
-  try {
-    const device = openDeviceSync(path, { readOnly: true });
-    try {
-      return runSync(findSignature(device));
-    } finally {
-      device.closeSync();
-    }
-  } catch {
-    return undefined; // whoever asks has an error already that says enough
-  }
-}
-
 /** The error of opening `device`, with what it holds instead of a store. */
 function* strangerIo(device: BlockDevice, error: unknown): Io<unknown> {
   if (!hasCode(error, 'E_NOT_A_STORE')) return error;
@@ -235,78 +186,18 @@ function* strangerIo(device: BlockDevice, error: unknown): Io<unknown> {
   }
 }
 
-/** Size and limit of the file that a store begins with. */
-function createOptions(options: MkfsOptions): {
-  size: number;
-  sizeMax: number;
-  overwrite: boolean;
-} {
-  const sizeMax = options.size ?? SIZE_MAX_DEFAULT;
-  if (!Number.isSafeInteger(sizeMax) || sizeMax <= 0) {
-    throw new RangeError(`Cannot make store of ${sizeMax} bytes: expected a whole number above 0`);
-  }
-  const geometry = options.geometry ?? { unit: 0, width: 0 };
-  const { initialSize } = planStore(sizeMax, false, geometry, options);
-  return { size: initialSize, sizeMax, overwrite: options.force ?? false };
-}
-
-/**
- * Makes an empty store in a file or on a block device; gives the stripes that it uses, which are
- * the device's own unless `geometry` says otherwise.
- *
- * @throws StoreError E_EXISTS when the path holds something and `force` is not set; E_TOO_SMALL
- * @throws RangeError for options that make no sense
- */
-export async function mkfs(path: string, options: MkfsOptions = {}): Promise<StripeGeometry> {
-  const create = createOptions(options);
-  const device = await openDevice(path, { create }).catch((error) => {
-    throw naming(path, error);
-  });
-  try {
-    return await runAsync(mkfsAt(device, options));
-  } finally {
-    device.closeSync();
-  }
-}
-
-/** As `mkfs`, without returning to the event loop. */
-export function mkfsSync(path: string, options: MkfsOptions = {}): StripeGeometry {
-  const device = createSync(path, createOptions(options));
-  try {
-    return runSync(mkfsAt(device, options));
-  } finally {
-    device.closeSync();
-  }
-}
-
-function createSync(path: string, create: ReturnType<typeof createOptions>) {
-  try {
-    return openDeviceSync(path, { create });
-  } catch (error) {
-    throw naming(path, error);
-  }
-}
-
-/**
- * Makes an empty store on a device that is open already and stays the caller's; `size` is the
- * device's.
- *
- * @throws StoreError E_EXISTS when something is found there and `force` is not set; E_TOO_SMALL
- */
-export function mkfsOn(device: BlockDevice, options: MkfsOptions = {}): void {
-  runSync(mkfsAt(device, options));
-}
-
 export class Store {
   readonly #device: BlockDevice;
   readonly #engine: Engine;
   readonly #view: View;
   /** What opening found. */
   readonly recovery: RecoveryReport;
+  readonly #journalDevice: BlockDevice | undefined;
   #closed = false;
 
-  private constructor(device: BlockDevice, opened: OpenedEngine) {
+  private constructor(device: BlockDevice, opened: OpenedEngine, options: OpenOptions) {
     this.#device = device;
+    this.#journalDevice = options.journalDevice;
     this.#engine = opened.engine;
     this.recovery = opened.report;
     this.#view = new PresentView(opened.engine);
@@ -316,27 +207,31 @@ export class Store {
    * Opens the store at `path`.
    *
    * @throws StoreError E_NOT_FOUND, E_NOT_A_STORE, E_BUSY, E_VERSION, E_CORRUPT, E_PERMISSION,
-   *   E_DAMAGED_JOURNAL, E_COMPARATOR
+   *   E_DAMAGED_JOURNAL, E_NO_JOURNAL, E_COMPARATOR
    */
   static async open(path: string, options: OpenOptions = {}): Promise<Store> {
     const { readOnly = false, force = false } = options;
     const device = await openDevice(path, { readOnly, force });
-    return await Store.openOn(device, options);
+    return await Store.openOn(device, withJournal(device, options));
   }
 
   /** As `open`, without returning to the event loop. */
   static openSync(path: string, options: OpenOptions = {}): Store {
     const { readOnly = false, force = false } = options;
-    return Store.openOnSync(openDeviceSync(path, { readOnly, force }), options);
+    const device = openDeviceSync(path, { readOnly, force });
+    return Store.openOnSync(device, withJournal(device, options));
   }
 
-  /** Opens the store on `device`, which then belongs to it; it is closed when this throws. */
+  /**
+   * Opens the store on `device`, which then belongs to it, as does `journalDevice`; they are closed
+   * when this throws.
+   */
   static async openOn(device: BlockDevice, options: OpenOptions = {}): Promise<Store> {
     try {
-      return new Store(device, await runAsync(openEngine(engineOptions(device, options))));
+      return new Store(device, await runAsync(openEngine(engineOptions(device, options))), options);
     } catch (error) {
       const told = await runAsync(strangerIo(device, error));
-      device.closeSync();
+      closeAll(device, options);
       throw told;
     }
   }
@@ -344,10 +239,10 @@ export class Store {
   /** As `openOn`, without returning to the event loop. */
   static openOnSync(device: BlockDevice, options: OpenOptions = {}): Store {
     try {
-      return new Store(device, runSync(openEngine(engineOptions(device, options))));
+      return new Store(device, runSync(openEngine(engineOptions(device, options))), options);
     } catch (error) {
       const told = runSync(strangerIo(device, error));
-      device.closeSync();
+      closeAll(device, options);
       throw told;
     }
   }
@@ -442,6 +337,7 @@ export class Store {
       stored: counters.storedBytes,
       reserved: counters.heldBlocks * blockSize,
       pending: allocator.limboBlocks * blockSize + this.#view.sync(() => state.droppedBytes()),
+      unerased: allocator.unerasedBlocks * blockSize,
       available: (space.available + total - allocator.totalBlocks) * blockSize,
       objects: counters.objects,
       ...(state.stripes.width > 0 && { stripes: this.#stripeUse() }),
@@ -472,6 +368,8 @@ export class Store {
       stripeWidth: superblock.stripeWidth,
       journalBytes: superblock.journalBytes,
       journalUsedBytes: this.#engine.journalUsedBytes,
+      erasesFreed: this.#engine.state.erases,
+      journalPath: this.#engine.journalDevice?.path,
       epoch: superblock.epoch,
       transaction: this.#engine.transaction,
       durableTransaction: this.#engine.durableTransaction,
@@ -494,6 +392,17 @@ export class Store {
    */
   scrub(options: ScrubOptions = {}): Promise<ScrubReport> {
     return scrub(this.#engine, options);
+  }
+
+  /**
+   * Overwrites everything that was removed before the call, in a store that was made with
+   * `eraseFreed`; docs/erase.md. Waits for snapshots and reads that still see any of it.
+   *
+   * @throws StoreError E_INVALID for a store made without it; E_READ_ONLY, E_CLOSED, E_IO
+   * @throws RangeError for a rate that makes no sense
+   */
+  erase(options: EraseOptions = {}): Promise<EraseReport> {
+    return this.#engine.eraser.erase(options);
   }
 
   /**
@@ -537,6 +446,7 @@ export class Store {
     } finally {
       this.#engine.markClosed();
       this.#device.closeSync();
+      this.#journalDevice?.closeSync();
     }
   }
 
@@ -548,6 +458,7 @@ export class Store {
     } finally {
       this.#engine.markClosed();
       this.#device.closeSync();
+      this.#journalDevice?.closeSync();
     }
   }
 
@@ -564,15 +475,36 @@ export class Store {
   }
 }
 
+/** The options with the journal's device opened; `device` is closed when that can't be. */
+function withJournal(device: BlockDevice, options: OpenOptions): OpenOptions {
+  const { readOnly = false, force = false, journal: path, ...rest } = options;
+  try {
+    const { device: journalDevice } = openJournal(path, { readOnly, force });
+    return { ...rest, readOnly, force, ...(journalDevice !== undefined && { journalDevice }) };
+  } catch (error) {
+    device.closeSync();
+    throw error;
+  }
+}
+
+function closeAll(device: BlockDevice, { journalDevice }: OpenOptions): void {
+  device.closeSync();
+  journalDevice?.closeSync();
+}
+
 function engineOptions(device: BlockDevice, options: OpenOptions) {
   const { readOnly = device.readOnly, cacheBytes = CACHE_BYTES_DEFAULT } = options;
   if (!(cacheBytes >= 0)) throw new RangeError(`Cannot use cache of ${cacheBytes} bytes`);
   const comparators = new ComparatorRegistry();
   for (const comparator of options.comparators ?? []) comparators.register(comparator);
   const dirtyBytesMax = options.dirtyBytes ?? Math.max(4 * 1024 * 1024, cacheBytes / 2);
-  const { environment } = options;
-  const given = environment === undefined ? {} : { environment };
-  return { device, ...given, readOnly, comparators, cacheBytes, dirtyBytesMax };
+  const { environment, journalDevice, acceptJournalLoss = false } = options;
+  const given = {
+    ...(environment !== undefined && { environment }),
+    ...(journalDevice !== undefined && { journalDevice }),
+  };
+  const common = { device, readOnly, comparators, cacheBytes, dirtyBytesMax };
+  return { ...common, acceptJournalLoss, ...given };
 }
 
 function listNamesSync(view: View, options: NamePage): Uint8Array[] {

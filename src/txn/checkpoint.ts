@@ -109,6 +109,19 @@ export function freezeState(options: FreezeOptions): FrozenState {
   };
 }
 
+/** Where what programs have put in is going to be written, in all copies. */
+export function contentRuns({ nodes, data }: FrozenState, blockSize: number): BlockRun[] {
+  const runs = data.map(({ address: start, bytes }) => ({
+    start,
+    length: bytes.length / blockSize,
+  }));
+  for (const { address, copy, length } of nodes) {
+    runs.push({ start: address, length });
+    if (copy !== 0) runs.push({ start: copy, length });
+  }
+  return runs;
+}
+
 interface Prepared {
   readonly roots: Record<RootRole, Uint8Array>;
   readonly places: CopyPlaces;
@@ -148,7 +161,9 @@ function placeAll(state: StoreState, mayOpenStripes: boolean): Prepared {
     if (role !== 'groups')
       roots[role] = tree?.encodeRoot(SUPERBLOCK_EMBED_MAX) ?? new Uint8Array(0);
   }
+  const remarked = allocator.markUnerased();
   do {
+    for (const group of remarked) putSummary(trees.groups, group, allocator.summaryOf(group));
     for (const group of allocator.dirtyGroups) {
       putSummary(trees.groups, group, allocator.summaryOf(group));
     }
@@ -156,7 +171,7 @@ function placeAll(state: StoreState, mayOpenStripes: boolean): Prepared {
     places.cover([...forest.unplaced()]);
   } while (allocator.moveBitmaps(mayOpenStripes) > 0);
   const surplus = places.surplus([...forest.unplaced()]);
-  for (const run of surplus) allocator.free(run);
+  for (const run of surplus) allocator.free(run, false);
   return { roots, places, surplus };
 }
 

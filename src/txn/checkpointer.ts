@@ -14,7 +14,14 @@ import type { Overtaken } from '../blockdev/overtaken.js';
 import { StoreError } from '../errors.js';
 import type { JournalPosition } from '../format/journal-record.js';
 import type { Superblock } from '../format/superblock.js';
-import { type FrozenState, freezeState, UnreadableState, writeFrozen } from './checkpoint.js';
+import type { Announcer } from './announcer.js';
+import {
+  contentRuns,
+  type FrozenState,
+  freezeState,
+  UnreadableState,
+  writeFrozen,
+} from './checkpoint.js';
 import type { Committer } from './committer.js';
 import type { Environment } from './environment.js';
 import type { Journal } from './journal.js';
@@ -23,7 +30,7 @@ import type { Readers } from './readers.js';
 import type { SpaceKeeper } from './space-keeper.js';
 import type { SpacePolicy } from './space-policy.js';
 import type { StoreState } from './store-state.js';
-import { writeSuperblock } from './superblock-slots.js';
+import type { SuperblockWriter } from './superblock-writer.js';
 
 /**
  * Bytes of journal after which a checkpoint begins, however large the ring is: some fifty
@@ -38,6 +45,8 @@ export interface CheckpointerOptions {
   readonly state: StoreState;
   readonly journal: Journal;
   readonly committer: Committer;
+  readonly announcer: Announcer;
+  readonly superblocks: SuperblockWriter;
   readonly readers: Readers;
   readonly space: SpacePolicy;
   readonly keeper: SpaceKeeper;
@@ -149,6 +158,7 @@ export class Checkpointer {
       const { check } = this.#options;
       // The first step of a drive waits for its turn: the device may have failed when that comes.
       yield { kind: 'until', start: async () => check(), force: check };
+      yield* this.#options.announcer.begin(contentRuns(frozen, state.blockSize));
       yield* writeFrozen(state, device, frozen, check);
       this.#options.overtaken.after(() => state.forest.clean(frozen.nodes));
       yield {
@@ -180,7 +190,7 @@ export class Checkpointer {
 
   /** Writes the superblock of what was frozen and lets go of what only the one before needed. */
   *#switchTo(frozen: FrozenState, cleanClose: boolean): Io<void> {
-    const { state, device } = this.#options;
+    const { state, superblocks } = this.#options;
     const { counters } = frozen;
     const next: Superblock = {
       ...this.#superblock,
@@ -201,7 +211,7 @@ export class Checkpointer {
     };
     // Synchronously in both forms: a write of a superblock that is overtaken could land in its
     // slot when that holds a newer one.
-    const write = (): void => runSync(writeSuperblock(device, next));
+    const write = (): void => runSync(superblocks.write(next));
     yield { kind: 'until', start: async () => write(), force: write };
     this.#releasableJournal = this.#superblock.journalStart;
     this.#superblock = next;

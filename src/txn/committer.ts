@@ -3,7 +3,8 @@
  * next record takes them all.
  *
  * - Records are written one at a time, in sequence order; each is one durable write, or, when
- *   data was written ahead for it, its write and then one flush.
+ *   data was written ahead for it, its write and then one flush: of both devices, side by side,
+ *   where the journal has one of its own.
  * - `force` makes everything durable synchronously: it writes again, to the same places, what is
  *   under way, and whoever was waiting for that finds it done.
  * - Some time after the last record, with nothing following it, a mark follows that says that it
@@ -17,7 +18,13 @@ import type { IoStep } from '../blockdev/io.js';
 import { stepAsync, stepSync } from '../blockdev/io.js';
 import type { Overtaken } from '../blockdev/overtaken.js';
 import { ByteWriter } from '../format/bytes.js';
-import { type BodyRun, RECORD, RECORD_TYPE, sealBody } from '../format/journal-record.js';
+import {
+  type BodyRun,
+  encodeGroups,
+  RECORD,
+  RECORD_TYPE,
+  sealBody,
+} from '../format/journal-record.js';
 import type { Environment } from './environment.js';
 import type { AppendedRecord, Journal } from './journal.js';
 
@@ -53,6 +60,8 @@ interface QueuedRecord {
   readonly body: { readonly offset: number; readonly sources: readonly Uint8Array[] } | undefined;
   /** Data was written ahead for it: it takes a flush of the device. */
   readonly flush: boolean;
+  /** It is durable before anything behind it is written. */
+  readonly isAhead: boolean;
   readonly waiters: readonly Waiter[];
   readonly last: number; // transaction sequence
 }
@@ -70,6 +79,8 @@ export interface CommitterOptions {
   readonly blockSize: number;
   readonly storeTag: number;
   readonly epoch: () => number;
+  /** Groups of the run that have to be announced before it is written to. */
+  readonly unannounced: (run: BlockRun) => readonly number[];
   /** Where a write that `force` overtakes is noted. */
   readonly overtaken: Overtaken;
   /** A write or flush failed: nothing is acknowledged from now on. */
@@ -112,6 +123,11 @@ export class Committer {
   /** True while something is not durable. */
   get isBusy(): boolean {
     return this.#count > 0 || this.#queue.length > 0;
+  }
+
+  /** True while a record that names groups is not durable. */
+  get isAnnouncing(): boolean {
+    return this.#queue.some((queued) => queued.isAhead);
   }
 
   /** True when a transaction of `bytes` has room in the ring behind what has gathered. */
@@ -168,6 +184,8 @@ export class Committer {
     const bytes = writer.done();
     const waiters = this.#waiters;
     const last = this.#first + this.#count - 1;
+    const groups = this.#bodyRun === undefined ? [] : this.#options.unannounced(this.#bodyRun);
+    if (groups.length > 0) this.#appendGroups(groups);
     const body = this.#bodyRun === undefined ? undefined : this.#spill(bytes, this.#bodyRun);
     this.#bodyRun = undefined;
     const record = this.#journal.append({
@@ -184,6 +202,7 @@ export class Committer {
       underWay: false,
       body,
       flush: this.#flush || body !== undefined,
+      isAhead: false,
       waiters,
       last,
     });
@@ -194,18 +213,53 @@ export class Committer {
     this.#cancelMark();
   }
 
+  /**
+   * Puts a record into the queue that names allocation groups; false when it has no room. It is
+   * durable when nothing is busy any more, and before any later record is begun.
+   */
+  announce(groups: readonly number[]): boolean {
+    this.close();
+    return this.#appendGroups(groups);
+  }
+
+  #appendGroups(groups: readonly number[]): boolean {
+    const body = encodeGroups(groups);
+    if (!this.#journal.fits(body.length, RECORD_TYPE.groups)) return false;
+    const record = this.#journal.append({
+      type: RECORD_TYPE.groups,
+      body: [body],
+      epoch: this.#options.epoch(),
+      firstTransaction: 0,
+      transactionCount: 0,
+    });
+    this.#queue.push({
+      record,
+      writer: undefined,
+      underWay: false,
+      body: undefined,
+      flush: false,
+      isAhead: true,
+      waiters: [],
+      last: 0,
+    });
+    this.#cancelMark();
+    return true;
+  }
+
   /** Makes everything durable now. */
   force(): void {
     this.close();
-    const { device } = this.#options;
     const records = this.#queue.slice();
     const last = records.at(-1);
     if (last === undefined) return;
     if (this.#underWay !== undefined) this.#options.overtaken.add(this.#underWay);
     try {
       const single = records.length === 1 && !last.flush;
-      for (const queued of records) for (const step of this.#writes(queued, single)) stepSync(step);
-      if (!single) device.flushSync();
+      for (const queued of records) {
+        for (const step of this.#writes(queued, single)) stepSync(step);
+        if (queued.isAhead) stepSync(this.#flushes());
+      }
+      if (!single) stepSync(this.#flushes());
     } catch (error) {
       this.#options.failed(error);
       throw error;
@@ -263,7 +317,7 @@ export class Committer {
       await stepAsync(step);
       if (this.#queue[0] !== queued) return; // it was overtaken, and its place may be another's
     }
-    if (queued.flush) await this.#options.device.flush();
+    if (queued.flush) await stepAsync(this.#flushes());
   }
 
   *#writes(queued: QueuedRecord, durable: boolean): Generator<IoStep> {
@@ -272,9 +326,19 @@ export class Committer {
       const { offset, sources } = queued.body;
       yield { kind: 'write', device, offset, sources, durable: false };
     }
+    const { device: ringDevice } = this.#journal.ring;
     for (const { offset, sources } of queued.record.writes) {
-      yield { kind: 'write', device, offset, sources, durable };
+      yield { kind: 'write', device: ringDevice, offset, sources, durable };
     }
+  }
+
+  /** What makes data written ahead and the record of it durable: a flush of each device. */
+  #flushes(): IoStep {
+    const { device } = this.#options;
+    const { device: ringDevice } = this.#journal.ring;
+    const flush: IoStep = { kind: 'flush', device };
+    if (ringDevice === device) return flush;
+    return { kind: 'together', steps: [flush, { kind: 'flush', device: ringDevice }] };
   }
 
   #done(queued: QueuedRecord): void {
@@ -341,6 +405,7 @@ export class Committer {
       underWay: false,
       body: undefined,
       flush: false,
+      isAhead: false,
       waiters: [],
       last: 0,
     });

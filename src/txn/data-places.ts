@@ -37,6 +37,8 @@ export interface DataPlacesOptions {
   readonly recordBytesMax: number;
   /** Tries to make room for so many blocks; false when there is none to be had. */
   readonly relieve: (blocks: number, entitled: boolean) => Io<boolean>;
+  /** Makes known what is going to be written to. */
+  readonly announce: (runs: readonly PlacedRun[]) => Io<void>;
   /** A transaction before this one that is not settled: what it replaces is not freed yet. */
   readonly predecessor: (entry: Entry) => Entry | undefined;
   /** @throws StoreError when nothing may be written any more */
@@ -89,6 +91,7 @@ export class DataPlaces {
     entry.padding.push(...padding);
     if (entry.sealed.redeems) this.#redeeming.add(entry);
     this.countPrepaid(undefined);
+    yield* this.#options.announce(runs);
     const filled = fillRuns(data, runs, blockSize, nodeSize, false);
     const pending = filled.map(({ extent, bytes }) => ({ address: extent.address, bytes }));
     pending.push(...zerosFor(padding, blockSize));

@@ -14,23 +14,22 @@
  * - Every wait has a synchronous form: `commitSync` finishes what is under way before it.
  */
 
-import type { BlockRun } from '../alloc/block-run.js';
-import type { AllocateOptions } from '../alloc/chooser.js';
 import { assert } from '../assert.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
 import { Drive, waitFor } from '../blockdev/drive.js';
 import { type Io, type IoStep, runSync } from '../blockdev/io.js';
 import { Overtaken } from '../blockdev/overtaken.js';
 import { hasCode, StoreError } from '../errors.js';
-import { bodyRunBlocks } from '../format/journal-record.js';
-import type { Superblock } from '../format/superblock.js';
-import { applyTransaction } from './apply.js';
+import { type Superblock, storeTagOf } from '../format/superblock.js';
+import { Acceptor } from './acceptor.js';
+import { Announcer } from './announcer.js';
 import { Checkpointer } from './checkpointer.js';
 import { Cleaner } from './cleaner.js';
 import { Committer, GROUP_BYTES_MAX } from './committer.js';
 import { DataPlaces } from './data-places.js';
 import { DropWorker } from './drop-worker.js';
 import type { Environment } from './environment.js';
+import { Eraser } from './eraser.js';
 import { Housekeeping } from './housekeeping.js';
 import type { Journal } from './journal.js';
 import { Overdue, untilLanded } from './overdue.js';
@@ -39,10 +38,10 @@ import { Relief } from './relief.js';
 import { isEntitled, type SealedTransaction } from './sealed-transaction.js';
 import { SpaceKeeper } from './space-keeper.js';
 import { SpacePolicy } from './space-policy.js';
-import type { Placer, StoreState } from './store-state.js';
+import type { StoreState } from './store-state.js';
 import { Entry, noRuns, noSpace, Shortage, type Submission } from './submission.js';
+import type { SuperblockWriter } from './superblock-writer.js';
 import { TransactionQueue } from './transaction-queue.js';
-import { encodeChoices, type PlacedRun, RECORD_OVERHEAD_MAX } from './transaction-record.js';
 
 export interface EngineOptions {
   readonly device: BlockDevice;
@@ -50,15 +49,13 @@ export interface EngineOptions {
   readonly state: StoreState;
   readonly journal: Journal;
   readonly superblock: Superblock;
+  readonly superblocks: SuperblockWriter;
   /** Bytes of dirty nodes and pending data at which a checkpoint begins. */
   readonly dirtyBytesMax: number;
   readonly readOnly: boolean;
   /** Last transaction that the state contains. */
   readonly transaction: number;
 }
-
-/** Data with nothing to lie next to. */
-const ANYWHERE: AllocateOptions = { purpose: 'data' };
 
 export class Engine {
   readonly device: BlockDevice;
@@ -67,8 +64,11 @@ export class Engine {
   readonly space: SpacePolicy;
   readonly cleaner: Cleaner;
   readonly readOnly: boolean;
+  readonly eraser: Eraser;
   readonly #journal: Journal;
   readonly #committer: Committer;
+  readonly #acceptor: Acceptor;
+  readonly #announcer: Announcer;
   readonly #keeper: SpaceKeeper;
   readonly #places: DataPlaces;
   readonly #checkpointer: Checkpointer;
@@ -78,7 +78,6 @@ export class Engine {
   readonly #dirtyBytesMax: number;
   /** Writes that may still land: no place is given to others before they have. */
   readonly #overtaken = new Overtaken(() => this.#landed());
-  #transaction: number;
   readonly #queue = new TransactionQueue();
   #current: Drive<void> | undefined;
   #pumping = false;
@@ -94,7 +93,6 @@ export class Engine {
     this.readOnly = options.readOnly;
     this.#journal = journal;
     this.#dirtyBytesMax = options.dirtyBytesMax;
-    this.#transaction = options.transaction;
     const storeTag = storeTagOf(superblock.uuid);
     this.space = new SpacePolicy(state);
     this.#keeper = new SpaceKeeper(device, state, this.space);
@@ -107,6 +105,7 @@ export class Engine {
       overtaken: this.#overtaken,
       recordBytesMax: Math.min(GROUP_BYTES_MAX, journal.inlineBytesMax),
       relieve: (blocks, entitled) => this.#relieve(blocks, entitled),
+      announce: (runs) => this.#announcer.announce(runs),
       predecessor: (entry) => this.#queue.predecessor(entry),
       check: () => this.check(),
     });
@@ -120,11 +119,24 @@ export class Engine {
         blockSize: state.blockSize,
         storeTag,
         epoch: () => state.generation,
+        unannounced: (run) => this.#announcer.take([run]),
         overtaken: this.#overtaken,
         failed: (error) => this.poison(error),
       },
       options.transaction,
     );
+    this.#acceptor = new Acceptor(
+      {
+        state,
+        space: this.space,
+        keeper: this.#keeper,
+        places: this.#places,
+        committer: this.#committer,
+        overtaken: this.#overtaken,
+      },
+      options.transaction,
+    );
+    this.#announcer = new Announcer(state, this.#committer, () => this.checkpointIo());
     this.#checkpointer = new Checkpointer(
       {
         device,
@@ -132,6 +144,8 @@ export class Engine {
         state,
         journal,
         committer: this.#committer,
+        announcer: this.#announcer,
+        superblocks: options.superblocks,
         readers: this.readers,
         space: this.space,
         keeper: this.#keeper,
@@ -139,7 +153,7 @@ export class Engine {
         storeTag,
         readOnly: options.readOnly,
         dirtyBytesMax: options.dirtyBytesMax,
-        transaction: () => this.#transaction,
+        transaction: () => this.#acceptor.transaction,
         check: () => this.check(),
         poison: (error) => this.poison(error),
       },
@@ -178,6 +192,14 @@ export class Engine {
       overtaken: this.#overtaken,
       checkpoint: () => this.checkpointIo(),
     });
+    this.eraser = new Eraser({
+      engine: this,
+      environment,
+      journal,
+      drops: this.#drops,
+      isOpen: () => this.#poison === undefined && !this.#closed,
+    });
+    this.eraser.start();
   }
 
   /** The newest superblock that is durable. */
@@ -234,7 +256,7 @@ export class Engine {
 
   /** Last transaction that was applied. */
   get transaction(): number {
-    return this.#transaction;
+    return this.#acceptor.transaction;
   }
 
   /** Last transaction that is durable. */
@@ -249,6 +271,12 @@ export class Engine {
 
   get checkpointCount(): number {
     return this.#checkpointer.count;
+  }
+
+  /** The journal's own device; undefined where it is on the store's. */
+  get journalDevice(): BlockDevice | undefined {
+    const { device } = this.#journal.ring;
+    return device === this.device ? undefined : device;
   }
 
   get journalUsedBytes(): number {
@@ -390,7 +418,7 @@ export class Engine {
   /** Applies a transaction at once if nothing has to be waited for. */
   #tryFast(entry: Entry): boolean {
     if (this.#mustWait(entry)) return false;
-    return this.state.forest.attempt(() => this.#attempt(entry)); // what failed is tried again
+    return this.state.forest.attempt(() => this.#acceptor.attempt(entry)); // what failed is tried again
   }
 
   /** Applies one transaction, waiting for what it needs; refuses it when it can't be. */
@@ -402,8 +430,8 @@ export class Engine {
         try {
           yield {
             kind: 'until',
-            start: () => forest.run(() => this.#attempt(entry)),
-            force: () => forest.sync(() => this.#attempt(entry)),
+            start: () => forest.run(() => this.#acceptor.attempt(entry)),
+            force: () => forest.sync(() => this.#acceptor.attempt(entry)),
           };
         } catch (error) {
           if (!(error instanceof Shortage)) throw error;
@@ -421,7 +449,7 @@ export class Engine {
   #processSync(entry: Entry): void {
     if (!this.#mustWait(entry)) {
       try {
-        this.state.forest.sync(() => this.#attempt(entry));
+        this.state.forest.sync(() => this.#acceptor.attempt(entry));
         return;
       } catch (error) {
         if (!(error instanceof Shortage)) {
@@ -446,90 +474,12 @@ export class Engine {
     }
   }
 
-  /** Accepts a transaction: all of it, or an error and nothing. */
-  #attempt(entry: Entry): void {
-    if (entry.settled) return;
-    const { state } = this;
-    const { sealed, claims, padding, ahead } = entry;
-    const { nextObject: firstObject, nextCollection: firstCollection } = state.counters;
-    const placements: (readonly PlacedRun[])[] = [];
-    const placer: Placer = {
-      place: (blocks, hint) => {
-        const options = hint < 0 ? ANYWHERE : ({ purpose: 'data', hint } as const);
-        const runs = this.#places.take(blocks, options, entry);
-        if (runs.length === 0) throw new Shortage(blocks);
-        placements.push(runs);
-        return runs;
-      },
-    };
-    let bodyRun: BlockRun | undefined;
-    const { deficit } = this.space;
-    const record = this.#committer.open(this.#recordBytesMax(entry));
-    state.begin(placer);
-    try {
-      for (const run of claims) state.allocator.adopt(run);
-      for (const run of padding) state.allocator.free(run);
-      record.varint(sealed.length);
-      const from = record.at;
-      sealed.writeTo(record);
-      applyTransaction(state, record.bytes.subarray(from, record.at), ahead, { replay: false });
-      encodeChoices(record, ahead, { firstObject, firstCollection, placements });
-      bodyRun = this.#placeBody(this.#committer.openBytes);
-      this.#places.countPrepaid(entry);
-      this.#charge(sealed, deficit);
-    } catch (error) {
-      state.rollback();
-      this.#committer.abandon();
-      this.#places.countPrepaid(undefined);
-      throw error;
-    }
-    state.commit();
-    state.allocator.keep();
-    entry.accept(++this.#transaction);
-    this.#places.settle(entry);
-    const { sequence } = entry;
-    const flush = claims.length > 0;
-    // Data written ahead is the caller's again when it has committed: nothing may read it then.
-    this.#committer.add(
-      { sequence, flush, bodyRun },
-      {
-        resolve: () => (flush ? this.#overtaken.after(() => entry.commit()) : entry.commit()),
-        reject: (error) => entry.lose(error),
-      },
-    );
-    sealed.release();
-  }
-
-  /**
-   * Charges a transaction that was done for what it took; `before` is the deficit before it. One
-   * that is entitled and took no more than it gave back or redeemed is not asked for more.
-   * @throws Shortage
-   */
-  #charge(sealed: SealedTransaction, before: number): void {
-    const { space } = this;
-    const isBalanced = isEntitled(sealed) && space.deficit <= before;
-    const kept = isBalanced ? 0 : space.keptFrom(sealed);
-    const missing = isBalanced ? 0 : Math.max(0, space.deficit + kept);
-    if (missing > 0 || space.isCrowded(kept)) throw new Shortage(missing);
-    if (!this.#keeper.coverGeneration(isEntitled(sealed))) throw new Shortage(0);
-  }
-
-  /** Blocks for the body of a record of `bytes`, if it needs any; they are free again in time. */
-  #placeBody(bytes: number): BlockRun | undefined {
-    if (!this.#committer.isLarge(bytes)) return undefined;
-    const length = bodyRunBlocks(bytes, this.state.blockSize);
-    const run = this.#places.takeInOne(length);
-    if (run === undefined) throw new Shortage(length);
-    this.state.allocator.free(run);
-    return run;
-  }
-
   // Room: in the journal, in memory, on the device
 
   /** True while a transaction has to wait for a checkpoint before it may be applied. */
   #mustWait(entry: Entry): boolean {
     const { state, space } = this;
-    if (!this.#hasRecordRoom(entry)) return true;
+    if (!this.#acceptor.hasRecordRoom(entry)) return true;
     const clean = state.forest.dirtyBytes === 0;
     if (
       !clean &&
@@ -547,33 +497,12 @@ export class Engine {
     return forest.dirtyBytes + forest.packingBytes + pending.bytes > 2 * this.#dirtyBytesMax;
   }
 
-  /** True when the journal has room for the transaction's record. */
-  #hasRecordRoom(entry: Entry): boolean {
-    return this.#committer.hasRoom(this.#recordBytesMax(entry));
-  }
-
-  /** Upper bound of what the transaction takes in a record. */
-  #recordBytesMax(entry: Entry): number {
-    const built = entry.sealed.length;
-    return built + Math.ceil(built / 8) + this.#aheadBytes(entry) + RECORD_OVERHEAD_MAX;
-  }
-
-  /** Upper bound of what the extents of data written ahead take in a record. */
-  #aheadBytes(entry: Entry): number {
-    let bytes = 0;
-    for (const { extents, tail } of entry.ahead) {
-      bytes += tail.length + Math.ceil(tail.length / 8) + RECORD_OVERHEAD_MAX;
-      for (const { checksums } of extents) bytes += checksums.length + 40;
-    }
-    return bytes;
-  }
-
   /** Waits until a checkpoint has made room, and until that may be used. */
   *#makeRoom(entry: Entry): Io<void> {
     const before = this.#checkpointer.count;
     yield* this.checkpointIo();
     assert(this.#checkpointer.count > before, 'a checkpoint has ended');
-    if (!this.#hasRecordRoom(entry)) yield untilLanded(this.#overtaken);
+    if (!this.#acceptor.hasRecordRoom(entry)) yield untilLanded(this.#overtaken);
   }
 
   /** Tries to make room, as `Relief` says. */
@@ -646,9 +575,4 @@ export class Engine {
     this.#queue.refuseAll(closed);
     this.#closed = true;
   }
-}
-
-/** First four bytes of the uuid, as stamped on every block. */
-export function storeTagOf(uuid: Uint8Array): number {
-  return new DataView(uuid.buffer, uuid.byteOffset, uuid.length).getUint32(0, true);
 }

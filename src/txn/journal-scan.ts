@@ -34,6 +34,7 @@ import {
   type RecordHeader,
   recordFault,
 } from '../format/journal-record.js';
+import type { Superblock } from '../format/superblock.js';
 
 /** A journal's place, and where the bodies lie that are not in it. */
 export interface JournalRing {
@@ -50,6 +51,26 @@ export interface JournalRing {
   readonly uuid: Uint8Array;
   /** The device of body runs, where it is not that of the ring. */
   readonly bodyDevice?: BlockDevice;
+}
+
+/** The ring of a store on `device`, where its journal has no device of its own. */
+export function ringOf(
+  device: BlockDevice,
+  superblock: Superblock,
+  journalDevice: BlockDevice = device,
+): JournalRing {
+  return {
+    device: journalDevice,
+    offset: superblock.journalOffset,
+    bytes: superblock.journalBytes,
+    blockSize: superblock.blockSize,
+    align:
+      journalDevice === device && superblock.stripeUnit > 0
+        ? superblock.stripeUnit
+        : superblock.blockSize,
+    uuid: superblock.journalUuid,
+    bodyDevice: device,
+  };
 }
 
 /** A record that continues the chain, and the ring offset behind it (0 after the last block). */

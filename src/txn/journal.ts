@@ -50,6 +50,9 @@ import {
  */
 const RESERVED_BLOCKS = 4;
 
+/** Blocks beside these that only records of groups may use: a checkpoint needs one to make room. */
+const ANNOUNCING_BLOCKS = 4;
+
 /** A body in the ring takes at most this part of it. */
 const INLINE_DIVISOR = 8;
 
@@ -92,6 +95,8 @@ export class Journal {
   readonly ring: JournalRing;
   /** Largest body that goes into the ring; larger ones need a run. */
   readonly inlineBytesMax: number;
+  /** Records of groups are going to be written. */
+  announces = false;
 
   #head = 0;
   #sequence = 1;
@@ -185,6 +190,25 @@ export class Journal {
     this.#stale = [];
   }
 
+  /**
+   * Zeroes everything that is not needed any more, in pieces; each is chosen and written in one
+   * step, so that no record goes there meanwhile. Flushed when it has ended.
+   */
+  *clearUnused(): Io<void> {
+    const { device, offset, bytes } = this.ring;
+    for (let at = 0; at < bytes; at += CLEAR_BYTES) {
+      const piece = { offset: at, length: Math.min(CLEAR_BYTES, bytes - at) };
+      const clear = (): void => {
+        for (const part of this.#unusedParts([piece])) {
+          device.writeSync(offset + part.offset, zeros(part.length));
+        }
+      };
+      yield { kind: 'until', start: async () => clear(), force: clear };
+      yield { kind: 'pause' };
+    }
+    yield { kind: 'flush', device };
+  }
+
   /** Where the next record goes: what a checkpoint frozen now stores as its start. */
   position(): JournalPosition {
     return {
@@ -214,12 +238,20 @@ export class Journal {
 
   /** True when a record with `bodyLength` bytes of body in the ring can be appended now. */
   fits(bodyLength: number, type: RecordType = RECORD_TYPE.transactions): boolean {
-    const reserved = Math.max(RESERVED_BLOCKS * this.ring.blockSize, spanOf(0, this.ring));
-    const kept = type === RECORD_TYPE.recovered ? 0 : reserved;
+    const kept = this.#keptFrom(type);
     const span = spanOf(bodyLength, this.ring);
     const rest = this.ring.bytes - this.#head;
     const needed = span > rest ? rest + span : span;
     return needed <= this.ring.bytes - this.#usedBytes - kept;
+  }
+
+  /** Bytes of the ring that a record of this type leaves alone: room for others in any case. */
+  #keptFrom(type: RecordType): number {
+    if (type === RECORD_TYPE.recovered) return 0;
+    const roomFor = (blocks: number): number =>
+      Math.max(blocks * this.ring.blockSize, spanOf(0, this.ring));
+    if (type === RECORD_TYPE.groups || !this.announces) return roomFor(RESERVED_BLOCKS);
+    return roomFor(RESERVED_BLOCKS) + roomFor(ANNOUNCING_BLOCKS);
   }
 
   /** Gives up all records before `position`: the start of the older superblock. */

@@ -13,10 +13,15 @@ import type { BlockDevice, StripeGeometry } from '../blockdev/block-device.js';
 import type { Io } from '../blockdev/io.js';
 import { emptyRoot } from '../btree/root-record.js';
 import { StoreError } from '../errors.js';
+import { separateRingOffset } from '../format/journal-header.js';
 import { LABEL_BYTES_MAX, type Superblock } from '../format/superblock.js';
 import {
+  homeRing,
+  homeRingBytes,
+  INCOMPAT,
   JOURNAL_BLOCKS_MIN,
   JOURNAL_UNITS_MIN,
+  RO_COMPAT,
   SLOT_STEP,
   SLOT_STRIDE_MAX,
   slotBytes,
@@ -25,9 +30,11 @@ import {
 } from '../format/superblock-bounds.js';
 import { type Environment, SYSTEM_ENVIRONMENT } from './environment.js';
 import { GROUPS_SPEC } from './group-store.js';
+import { ringOf } from './journal-scan.js';
+import { clearRing, newHeader, separateRingBytes } from './make-journal.js';
 import { housekeepingBlocks } from './space-policy.js';
 import { DROP_FIRST, STORE_SPECS } from './store-state.js';
-import { writeSuperblock } from './superblock-slots.js';
+import { SuperblockWriter } from './superblock-writer.js';
 
 export const BLOCK_SIZE_DEFAULT = 4096;
 export const NODE_SIZE_DEFAULT = 8192;
@@ -62,6 +69,12 @@ export interface MakeStoreOptions {
   readonly metadataCopies?: number;
   /** RAID geometry, in bytes; what the device says of itself by default. */
   readonly geometry?: StripeGeometry;
+  /** Overwrites what is freed; docs/erase.md. */
+  readonly eraseFreed?: boolean;
+  /** Path of the journal's device, where it is to have one of its own. */
+  readonly journal?: string;
+  /** That device, where it is open already; all of it is used. It stays the caller's. */
+  readonly journalDevice?: BlockDevice;
   /** Where the time and the store's names come from; the system's by default. */
   readonly environment?: Environment;
 }
@@ -72,14 +85,37 @@ export interface StorePlan {
   readonly nodeSize: number;
   readonly metadataCopies: number;
   readonly slotStride: number;
-  readonly journalOffset: number;
-  readonly journalBytes: number;
+  /** The ring on the store's device, in use or kept for it. */
+  readonly homeRing: { readonly offset: number; readonly bytes: number };
   readonly farOffset: number;
   readonly groupBlocks: number;
   readonly geometry: StripeGeometry;
   /** Bytes that must be there before the store can be made. */
   readonly initialSize: number;
 }
+
+/**
+ * Bytes of the ring of a new store of up to `sizeMax` bytes.
+ *
+ * @throws RangeError for a size that makes no sense
+ */
+export function journalBytesFor(
+  sizeMax: number,
+  options: MakeStoreOptions,
+  { unit, width }: StripeGeometry = NO_STRIPES,
+): number {
+  const { blockSize = BLOCK_SIZE_DEFAULT } = options;
+  const share = Math.floor(sizeMax / JOURNAL_SHARE);
+  const wanted = options.journalBytes ?? Math.min(JOURNAL_BYTES_DEFAULT, share);
+  if (!Number.isSafeInteger(wanted) || wanted < 0) {
+    throw new RangeError(`Cannot use a journal of ${wanted} bytes: expected a whole number`);
+  }
+  const step = width || blockSize;
+  const least = Math.max(JOURNAL_BLOCKS_MIN * blockSize, JOURNAL_UNITS * unit);
+  return Math.floor(Math.max(Math.ceil(least / step) * step, wanted) / step) * step;
+}
+
+const NO_STRIPES: StripeGeometry = { unit: 0, width: 0 };
 
 /** @throws StoreError E_TOO_SMALL, E_TOO_BIG for the label; RangeError for options that make no sense */
 export function planStore(
@@ -99,19 +135,15 @@ export function planStore(
   const fault = stripesFault(geometry, blockSize);
   if (fault !== undefined) throw new RangeError(`Cannot use stripes: ${fault}`);
   const slotStride = slotStrideFor({ blockSize, stripeWidth: geometry.width });
-  const width = geometry.width || blockSize;
-  const units = Math.max(JOURNAL_BLOCKS_MIN * blockSize, JOURNAL_UNITS * geometry.unit);
-  const least = Math.ceil(units / width) * width;
-  const share = Math.floor(sizeMax / JOURNAL_SHARE);
-  const wanted = options.journalBytes ?? Math.min(JOURNAL_BYTES_DEFAULT, share);
-  if (!Number.isSafeInteger(wanted) || wanted < 0) {
-    throw new RangeError(`Cannot use a journal of ${wanted} bytes: expected a whole number`);
-  }
-  const journalBytes = Math.floor(Math.max(least, wanted) / width) * width;
-  const journalOffset = 2 * slotStride;
+  const isSeparate = options.journal !== undefined || options.journalDevice !== undefined;
+  const { unit, width } = geometry;
+  const bytes = isSeparate
+    ? homeRingBytes({ blockSize, stripeUnit: unit, stripeWidth: width })
+    : journalBytesFor(sizeMax, options, geometry);
+  const ring = { offset: 2 * slotStride, bytes };
   // With stripes the stride is whole stripes: what is a multiple of it begins one.
-  const step = geometry.width > 0 ? slotStride : SLOT_STEP;
-  const journalEnd = Math.ceil((journalOffset + journalBytes) / step) * step;
+  const step = width > 0 ? slotStride : SLOT_STEP;
+  const journalEnd = Math.ceil((ring.offset + bytes) / step) * step;
   const farOffset = isFixed ? Math.floor((sizeMax - 2 * slotStride) / step) * step : journalEnd;
   const nodeBlocks = (nodeSize / blockSize) * metadataCopies;
   const total = Math.floor(sizeMax / blockSize);
@@ -131,8 +163,7 @@ export function planStore(
     nodeSize,
     metadataCopies,
     slotStride,
-    journalOffset,
-    journalBytes,
+    homeRing: ring,
     farOffset,
     groupBlocks: groupBlocksFor(blockSize, stripeBlocks),
     geometry,
@@ -175,19 +206,43 @@ function checkLabel(label: string): void {
   );
 }
 
-/** Blocks at fixed places: superblock slots and journal. */
+/** Blocks at fixed places: superblock slots, and the journal's place on the store's device. */
 export function fixedRuns(
   superblock: Pick<
     Superblock,
-    'blockSize' | 'stripeWidth' | 'slotStride' | 'farOffset' | 'journalOffset' | 'journalBytes'
+    | 'incompat'
+    | 'blockSize'
+    | 'stripeUnit'
+    | 'stripeWidth'
+    | 'slotStride'
+    | 'farOffset'
+    | 'journalOffset'
+    | 'journalBytes'
   >,
 ): BlockRun[] {
-  const { blockSize, slotStride, farOffset, journalOffset, journalBytes } = superblock;
+  const { blockSize, slotStride, farOffset } = superblock;
   const length = slotBytes(superblock) / blockSize;
   const slots = [0, slotStride, farOffset, farOffset + slotStride];
   const runs = slots.map((offset) => ({ start: offset / blockSize, length }));
-  runs.push({ start: journalOffset / blockSize, length: journalBytes / blockSize });
+  const ring = homeRing(superblock);
+  runs.push({ start: ring.offset / blockSize, length: ring.bytes / blockSize });
   return runs.sort((a, b) => a.start - b.start);
+}
+
+/** Where the ring of a new store is. */
+function journalFigures(
+  plan: StorePlan,
+  journalDevice: BlockDevice | undefined,
+): Pick<Superblock, 'incompat' | 'journalOffset' | 'journalBytes'> {
+  const { blockSize, homeRing: home } = plan;
+  if (journalDevice === undefined) {
+    return { incompat: 0, journalOffset: home.offset, journalBytes: home.bytes };
+  }
+  return {
+    incompat: INCOMPAT.separateJournal,
+    journalOffset: separateRingOffset(blockSize),
+    journalBytes: separateRingBytes(journalDevice, blockSize),
+  };
 }
 
 /** Makes an empty store on `device`, which has at least the plan's initial size. */
@@ -197,10 +252,10 @@ export function* makeStore(
   options: MakeStoreOptions,
 ): Io<Superblock> {
   const { blockSize } = plan;
-  const { environment = SYSTEM_ENVIRONMENT } = options;
+  const { environment = SYSTEM_ENVIRONMENT, journalDevice } = options;
   const { width } = plan.geometry;
   const zeros = new Uint8Array(width > 0 ? Math.ceil(ZERO_BYTES / width) * width : ZERO_BYTES);
-  const end = plan.journalOffset + plan.journalBytes;
+  const end = plan.homeRing.offset + plan.homeRing.bytes;
   for (let offset = 0; offset < end; offset += zeros.length) {
     const sources = [zeros.subarray(0, Math.min(zeros.length, end - offset))];
     yield { kind: 'write', device, offset, sources, durable: false };
@@ -212,8 +267,8 @@ export function* makeStore(
     uuid: environment.random(16),
     label: options.label ?? '',
     compat: 0,
-    roCompat: 0,
-    incompat: 0,
+    roCompat: options.eraseFreed === true ? RO_COMPAT.eraseFreed : 0,
+    ...journalFigures(plan, journalDevice),
     blockSize,
     nodeSize: plan.nodeSize,
     deviceBlocks: Math.floor(device.size / blockSize),
@@ -225,8 +280,6 @@ export function* makeStore(
     farOffset: plan.farOffset,
     metadataCopies: plan.metadataCopies,
     journalUuid: environment.random(16),
-    journalOffset: plan.journalOffset,
-    journalBytes: plan.journalBytes,
     journalStart: { head: 0, sequence: 1, previous: new Uint8Array(8), incarnation: 1 },
     epoch: 1,
     transaction: 0,
@@ -250,8 +303,20 @@ export function* makeStore(
   };
   const fault = superblockFault(superblock);
   if (fault !== undefined) throw new RangeError(`Cannot make store: ${fault}`);
-  yield* writeSuperblock(device, superblock);
-  yield* writeSuperblock(device, { ...superblock, number: 2 });
+  const superblocks = yield* superblockWriter(device, superblock, journalDevice);
+  yield* superblocks.write(superblock);
+  yield* superblocks.write({ ...superblock, number: 2 });
   yield { kind: 'flush', device };
   return { ...superblock, number: 2 };
+}
+
+/** Makes the ring on the journal's own device, if there is one. */
+function* superblockWriter(
+  device: BlockDevice,
+  superblock: Superblock,
+  journalDevice: BlockDevice | undefined,
+): Io<SuperblockWriter> {
+  if (journalDevice === undefined) return new SuperblockWriter(device);
+  yield* clearRing(ringOf(device, superblock, journalDevice));
+  return new SuperblockWriter(device, { device: journalDevice, header: newHeader(superblock) });
 }

@@ -24,17 +24,19 @@ import { Tree } from '../btree/tree.js';
 import type { TreeSpec } from '../btree/tree-spec.js';
 import { CorruptError, hasCode, StoreError } from '../errors.js';
 import { matchesHash } from '../format/checksum.js';
-import { RECORD_TYPE } from '../format/journal-record.js';
-import { isWritable, type Superblock } from '../format/superblock.js';
+import { decodeGroups, RECORD_TYPE } from '../format/journal-record.js';
+import { erasesFreed, isWritable, type Superblock, storeTagOf } from '../format/superblock.js';
 import { DEVICE_BLOCKS_MAX } from '../format/superblock-bounds.js';
 import type { PlacedExtent } from '../onode/context.js';
 import { SCHEMAS } from '../onode/schemas.js';
 import { applyTransaction } from './apply.js';
-import { Engine, storeTagOf } from './engine.js';
+import { Engine } from './engine.js';
 import { type Environment, SYSTEM_ENVIRONMENT } from './environment.js';
+import { suspect } from './eraser.js';
 import { BitmapReader, GROUPS_SPEC, readSummaries } from './group-store.js';
 import { Healer } from './healer.js';
 import { Journal } from './journal.js';
+import { type JournalLoss, placeJournal } from './journal-place.js';
 import {
   damagedScan,
   type JournalEnd,
@@ -51,8 +53,8 @@ import {
   readSuperblocks,
   type SlotFault,
   type SuperblocksRead,
-  writeSuperblock,
 } from './superblock-slots.js';
+import type { SuperblockWriter } from './superblock-writer.js';
 import {
   decodeTransactionRecords,
   runsNamedBy,
@@ -61,6 +63,13 @@ import {
 
 export interface OpenEngineOptions {
   readonly device: BlockDevice;
+  /** The journal's, where it has one of its own. */
+  readonly journalDevice?: BlockDevice;
+  /**
+   * Opens the store also when its journal is not there: everything behind the newest superblock is
+   * lost, and an open for writing makes another journal.
+   */
+  readonly acceptJournalLoss?: boolean;
   /** The system's by default. */
   readonly environment?: Environment;
   readonly readOnly: boolean;
@@ -92,6 +101,8 @@ export interface RecoveryReport {
   readonly damage?: JournalEnd;
   /** Transactions that a repair could not apply. */
   readonly skipped: number;
+  /** A journal that was not there, and whose loss was accepted. */
+  readonly lost?: JournalLoss;
   /** Superblock slots that were not as they should be. */
   readonly faults: readonly SlotFault[];
 }
@@ -106,25 +117,24 @@ const LOADED_GROUPS_MAX = 1024;
 
 /** Opens the store on `device`, which stays the caller's to close when this throws. */
 export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
-  const { device, readOnly, repair = false } = options;
+  const { device, readOnly, repair = false, environment = SYSTEM_ENVIRONMENT } = options;
+  const { journalDevice, acceptJournalLoss: acceptLoss = false } = options;
   const read = yield* readSuperblocks(device);
-  const { newest, older, faults } = read;
-  if (!readOnly && !isWritable(newest)) {
+  const { newest: found, older, faults } = read;
+  if (!readOnly && !isWritable(found)) {
     throw new StoreError(
       'E_VERSION',
       `Cannot open ${device.path} for writing: a newer version has features there; open it read-only`,
     );
   }
-  device.limitTo(newest.deviceBlocksMax * newest.blockSize);
-  const journal = new Journal({
-    device,
-    offset: newest.journalOffset,
-    bytes: newest.journalBytes,
-    blockSize: newest.blockSize,
-    align: newest.stripeUnit || newest.blockSize,
-    uuid: newest.journalUuid,
-  });
-  const scan = yield* journal.scan(newest.journalStart, { isClosed: isClosed(read) });
+  device.limitTo(found.deviceBlocksMax * found.blockSize);
+  const where = { device, journalDevice, acceptLoss, readOnly, environment };
+  const place = yield* placeJournal(where, found);
+  const { superblock: newest, superblocks, lost } = place;
+  const journal = new Journal(place.ring);
+  journal.announces = erasesFreed(newest);
+  const isLast = place.isLast && isClosed(read);
+  const scan = yield* journal.scan(newest.journalStart, { isClosed: isLast });
   if (scan.damage !== undefined && !readOnly && !repair) {
     throw new StoreError(
       'E_DAMAGED_JOURNAL',
@@ -132,23 +142,22 @@ export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
     );
   }
   const epoch = scan.records.reduce((top, record) => Math.max(top, record.epoch), newest.epoch);
-  const { state, found, replayed, skipped, obstacle, spaceFault } = yield* recoverState(
-    options,
-    newest,
-    journal,
-    scan,
-    epoch + 1,
-  );
+  const recovered = yield* recoverState(options, newest, journal, scan, epoch + 1);
+  const { state, found: records, replayed, skipped, obstacle, spaceFault } = recovered;
+  if (!readOnly && state.erases) yield* suspectWritten(state, journal, records);
   const transaction = newest.transaction + replayed;
   if (!readOnly && older !== undefined) yield* emptyOldSlots(device, older, newest);
-  const superblock = readOnly ? newest : yield* beginWriting(device, journal, newest, found, state);
-  const { environment = SYSTEM_ENVIRONMENT, dirtyBytesMax } = options;
+  const superblock = readOnly
+    ? newest
+    : yield* beginWriting(superblocks, journal, newest, records, state);
+  const { dirtyBytesMax } = options;
   const engine = new Engine({
     device,
     environment,
     state,
     journal,
     superblock,
+    superblocks,
     dirtyBytesMax,
     readOnly,
     transaction,
@@ -157,12 +166,13 @@ export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
   const report = {
     replayed: replayed - skipped,
     skipped,
-    pending: obstacle === undefined ? 0 : transactionsIn(found),
+    pending: obstacle === undefined ? 0 : transactionsIn(records),
     faults,
     ...(obstacle !== undefined && { obstacle }),
     ...(spaceFault !== undefined && { spaceFault }),
-    ...(found.cut !== undefined && { cut: found.cut }),
-    ...(found.damage !== undefined && { damage: found.damage }),
+    ...(records.cut !== undefined && { cut: records.cut }),
+    ...(records.damage !== undefined && { damage: records.damage }),
+    ...(lost !== undefined && { lost }),
   };
   return { engine, report };
 }
@@ -257,6 +267,24 @@ function* replayAll(
 /** Failures that say nothing about the transaction. */
 const UNSKIPPABLE: ReadonlySet<string> = new Set(['E_COMPARATOR', 'E_IO', 'E_NO_SPACE']);
 
+/** What is free in groups that were not erased, or written to since the checkpoint, may hold anything. */
+function* suspectWritten(state: StoreState, journal: Journal, scan: JournalScan): Io<void> {
+  const written = yield* announcedGroups(journal, scan);
+  for (const group of new Set([...state.allocator.unerasedGroups, ...written])) {
+    suspect(state.allocator, group);
+  }
+}
+
+/** Groups that may have been written to since the newest checkpoint. */
+function* announcedGroups(journal: Journal, scan: JournalScan): Io<number[]> {
+  const groups: number[] = [];
+  for (const record of scan.records) {
+    if (record.type !== RECORD_TYPE.groups) continue;
+    for (const group of decodeGroups(yield* journal.readBody(record))) groups.push(group);
+  }
+  return groups;
+}
+
 /** Transactions in the records of a scan. */
 function transactionsIn(scan: JournalScan): number {
   return scan.records.reduce((sum, record) => sum + record.transactionCount, 0);
@@ -272,16 +300,19 @@ function* openState(
   const { device, comparators } = options;
   const { blockSize, nodeSize, roots } = superblock;
   const healer = new Healer(device, superblock, options.readOnly);
-  const free = { node: (_start: number, _length: number): void => undefined };
+  const free = { node: (_start: number, _length: number, _role: number): void => undefined };
+  const erases = erasesFreed(superblock);
+  const reader = new DeviceNodeReader(device, blockSize, healer);
   const forest = new Forest({
-    reader: new DeviceNodeReader(device, blockSize, healer),
+    reader,
+    erases,
     blockSize,
     nodeSize,
     storeTag: storeTagOf(superblock.uuid),
     cacheBytes: options.cacheBytes,
     schemas: SCHEMAS,
     counts: { isShared: () => false, retain: () => undefined, release: () => false },
-    onFree: (start, length) => free.node(start, length),
+    onFree: (start, length, role) => free.node(start, length, role),
     generation,
   });
   const open = (spec: TreeSpec, root: Uint8Array): Tree =>
@@ -311,6 +342,7 @@ function* openState(
     metadataCopies: superblock.metadataCopies,
     generation: 0,
     loadedGroupsMax: LOADED_GROUPS_MAX,
+    erases,
   });
   // A crash may have come between a growth and the checkpoint that knows of it.
   const there = Math.floor(Math.min(device.size, device.sizeMax) / blockSize);
@@ -332,11 +364,13 @@ function* openState(
     counters,
     blockSize,
     nodeSize,
+    erases,
+    readBlocks: (address, target) => reader.readSync(address, target),
     metadataCopies: superblock.metadataCopies,
     healer,
     stripes: new StripeMeter(blockSize, superblock.stripeWidth),
   });
-  free.node = (start, length) => state.freeNode(start, length);
+  free.node = (start, length, role) => state.freeNode(start, length, role);
   return state;
 }
 
@@ -488,16 +522,17 @@ function isClosed({ newest, older, faults }: SuperblocksRead): boolean {
 
 /** The first writes of a writable open; gives the superblock that counts from now on. */
 function* beginWriting(
-  device: BlockDevice,
+  superblocks: SuperblockWriter,
   journal: Journal,
   newest: Superblock,
   scan: JournalScan,
   state: StoreState,
 ): Io<Superblock> {
   const superblock = { ...newest, number: newest.number + 1, cleanClose: false };
-  yield* writeSuperblock(device, superblock);
+  yield* superblocks.write(superblock);
   journal.resume(scan, scan.highestIncarnation + 1);
   if (!journal.fits(64, RECORD_TYPE.recovered)) return superblock;
+  const { device } = journal.ring;
   const record = journal.appendRecovered(state.generation);
   for (const { offset, sources } of record.writes) {
     yield { kind: 'write', device, offset, sources, durable: true };

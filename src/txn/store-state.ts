@@ -86,6 +86,9 @@ export interface Placer {
  */
 export const DROP_FIRST = 2 ** 40;
 
+/** Trees that hold figures only: nothing of what programs put in stands in their nodes. */
+const BARE_ROLES: ReadonlySet<number> = new Set([ROLE.references, ROLE.groups, ROLE.drops]);
+
 /** Open collections kept beside their records. */
 const OPEN_COLLECTIONS_MAX = 1024;
 
@@ -97,6 +100,10 @@ export interface StoreStateOptions {
   readonly counters: Counters;
   readonly blockSize: number;
   readonly nodeSize: number;
+  /** The store overwrites what is freed. */
+  readonly erases: boolean;
+  /** Reads a run of blocks at once. */
+  readonly readBlocks: (address: number, target: Uint8Array) => void;
   /** Places of each node and bitmap: 1 or 2. */
   readonly metadataCopies: number;
   readonly healer: Healer;
@@ -113,6 +120,8 @@ export class StoreState implements ObjectContext {
   readonly openObjects = new OpenObjects();
   readonly blockSize: number;
   readonly nodeSize: number;
+  readonly erases: boolean;
+  readonly #readBlocks: StoreStateOptions['readBlocks'];
   readonly metadataCopies: number;
   readonly healer: Healer;
   readonly stripes: StripeMeter;
@@ -144,6 +153,8 @@ export class StoreState implements ObjectContext {
     this.counters = options.counters;
     this.blockSize = options.blockSize;
     this.nodeSize = options.nodeSize;
+    this.erases = options.erases;
+    this.#readBlocks = options.readBlocks;
     this.metadataCopies = options.metadataCopies;
     this.healer = options.healer;
     this.stripes = options.stripes;
@@ -163,8 +174,8 @@ export class StoreState implements ObjectContext {
   }
 
   /** Frees the blocks of a node that is never shared, or of its second copy. */
-  freeNode(start: number, length: number): void {
-    this.allocator.free({ start, length });
+  freeNode(start: number, length: number, role: number): void {
+    this.allocator.free({ start, length }, !BARE_ROLES.has(role));
     this.releasedBlocks += length;
   }
 
@@ -243,6 +254,19 @@ export class StoreState implements ObjectContext {
     const filled = fillRuns(data, runs, this.blockSize, this.nodeSize, true);
     for (const { extent, bytes } of filled) this.pending.put(extent.address, bytes);
     return filled.map(({ extent }) => extent);
+  }
+
+  readData(address: number, blocks: number): Uint8Array {
+    const bytes = new Uint8Array(blocks * this.blockSize);
+    if (this.pending.get(address) === undefined) {
+      this.#readBlocks(address, bytes);
+      return bytes;
+    }
+    for (let i = 0; i < blocks; i++) {
+      const block = this.pending.get(address + i);
+      if (block !== undefined) bytes.set(block, i * this.blockSize);
+    }
+    return bytes;
   }
 
   retainData(address: number, blocks: number): void {

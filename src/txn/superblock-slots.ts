@@ -71,7 +71,7 @@ function slotStep(device: BlockDevice, fields: Superblock, offset: number): IoSt
 
 /**
  * Switches from the state `before`, which stands in all four slots, to `after`, under the next two
- * numbers; gives the second. The far slots of `after` may have another place, free in `before`:
+ * numbers, each `announce`d before; gives the second. The far slots of `after` may have another place, free in `before`:
  *
  * 1. The near slot, then the far one, of the first number. From the near one on the place of the
  *    far slots is the new one, and nothing stands there that nobody has switched to.
@@ -84,13 +84,16 @@ export function* switchTwice(
   device: BlockDevice,
   before: Superblock,
   after: Superblock,
+  announce: (next: Superblock) => Io<void>,
 ): Io<Superblock> {
   const first = { ...after, number: before.number + 1 };
+  yield* announce(first);
   const [near, far] = slotOffsets(first, first.number % 2);
   for (const offset of [near, far]) yield slotStep(device, first, offset);
   yield { kind: 'flush', device };
   yield* emptyOldSlots(device, before, first);
   const second = { ...first, number: first.number + 1 };
+  yield* announce(second);
   yield* writeSuperblock(device, second);
   yield { kind: 'flush', device };
   return second;

@@ -232,6 +232,7 @@ test('summaries that can not be are corrupt', (t) => {
     birth: 1,
     low: 0,
     high: 0,
+    unerased: false,
   };
   const bad: [number, Partial<GroupSummary>][] = [
     [0, { free: 129, longest: 5 }],

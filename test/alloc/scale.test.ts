@@ -28,6 +28,7 @@ function* halfFull(groups: number): Generator<readonly [number, GroupSummary]> {
         birth: 9,
         low: 1,
         high: 2,
+        unerased: false,
       },
     ];
   }

@@ -111,7 +111,7 @@ test('a store of a newer version', async (t) => {
   const bench = await newBench(t);
   const device = openDeviceSync(bench.store);
   const { newest } = runSync(readSuperblocks(device));
-  runSync(writeSuperblock(device, { ...newest, number: newest.number + 1, incompat: 1 }));
+  runSync(writeSuperblock(device, { ...newest, number: newest.number + 1, incompat: 2 ** 30 }));
   device.closeSync();
   await failsBoth(t, bench.store, /features 0x[0-9a-f]+ are not known/);
   const { code } = await run(['fsck', bench.store]);

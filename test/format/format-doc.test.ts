@@ -3,11 +3,13 @@ import test from 'ava';
 import { NODE_BODY, POINTER_SIZE } from '../../src/btree/node-format.js';
 import { ROOT_FORM } from '../../src/btree/root-record.js';
 import { BLOCK_HEADER, BLOCK_MAGIC, BLOCK_TYPE } from '../../src/format/block.js';
+import { GROUP_FLAG } from '../../src/format/group-summary.js';
 import { RECORD_MAGIC, RECORD_TYPE } from '../../src/format/journal-record.js';
 import { type Field, fieldsOf } from '../../src/format/layout.js';
 import { POINTER_FLAG } from '../../src/format/pointer.js';
 import { ROLE } from '../../src/format/role.js';
 import { ROOT_ROLES, SUPERBLOCK_VERSION } from '../../src/format/superblock.js';
+import { INCOMPAT, RO_COMPAT } from '../../src/format/superblock-bounds.js';
 import { COLLECTION_KIND } from '../../src/onode/cnode.js';
 import { ENTRY_KIND } from '../../src/onode/extent-entry.js';
 import { ONODE_FLAG } from '../../src/onode/onode.js';
@@ -32,6 +34,9 @@ const CODES: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   VALUE_KIND,
   RECORD_TYPE,
   DATA_KIND,
+  INCOMPAT,
+  RO_COMPAT,
+  GROUP_FLAG,
 };
 
 /** Tables of a document: rows of cells below the line that begins with `head`. */

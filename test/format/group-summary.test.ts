@@ -10,6 +10,7 @@ const SUMMARY = {
   birth: 0x0102_0304_0506,
   low: 0xdead_beef,
   high: 0x8123_4567,
+  unerased: true,
 };
 
 test('putGroupSummary() writes the golden bytes and getGroupSummary() reads them', (t) => {
@@ -17,7 +18,7 @@ test('putGroupSummary() writes the golden bytes and getGroupSummary() reads them
   putGroupSummary(bytes, 1, SUMMARY);
   t.is(
     Buffer.from(bytes).toString('hex'),
-    'ee017e0000341200000f0e0d0c0b0a060504030201efbeadde674523811f1e1d1c1b1aee',
+    'ee017e0000341200000f0e0d0c0b0a060504030201efbeadde674523811f1e1d1c1b1a01ee',
   );
   t.deepEqual(getGroupSummary(bytes, 1), SUMMARY);
 });

@@ -80,7 +80,7 @@ test('recordFault() finds what no writer writes, under a right checksum', (t) =>
   const changes: Record<string, (bytes: Uint8Array) => void> = {
     version: (bytes) => bytes.fill(2, RECORD.version, RECORD.version + 1),
     'type 0': (bytes) => bytes.fill(0, RECORD.type, RECORD.type + 1),
-    'type 5': (bytes) => bytes.fill(5, RECORD.type, RECORD.type + 1),
+    'type 6': (bytes) => bytes.fill(6, RECORD.type, RECORD.type + 1),
     reserved: (bytes) => setU16(bytes, RECORD.reserved, 256),
     padding: (bytes) => bytes.fill(1, RECORD.size - 1),
     'incarnation 0': (bytes) => setU64(bytes, RECORD.incarnation, 0),

@@ -45,6 +45,8 @@ export interface StoreSizes {
   readonly sizeMax?: number;
   /** 1 unless given. */
   readonly metadataCopies?: number;
+  /** Bytes of the journal's ring; as the size says unless given. */
+  readonly journalBytes?: number;
 }
 
 /** Small nodes, so that trees are deep; groups of 7808 blocks. */
@@ -52,9 +54,10 @@ export const SMALL: StoreSizes = { blockSize: 1024, nodeSize: 1024, size: 24 * 1
 
 /** An empty store in memory. */
 export function newStore(sizes: StoreSizes = SMALL): MemoryDevice {
-  const { blockSize, nodeSize, size, sizeMax = size, metadataCopies = 1 } = sizes;
+  const { blockSize, nodeSize, size, sizeMax = size, metadataCopies = 1, journalBytes } = sizes;
   const device = new MemoryDevice({ size, sizeMax });
-  const options = { blockSize, nodeSize, metadataCopies };
+  const ring = journalBytes === undefined ? {} : { journalBytes };
+  const options = { blockSize, nodeSize, metadataCopies, ...ring };
   const plan = planStore(sizeMax, size === sizeMax, device.geometry, options);
   runSync(makeStore(device, plan, {}));
   return device;

@@ -23,6 +23,11 @@ export interface Mutant {
 const CRASHES = 'test/sim/crashes.test.ts';
 const SIMULATION = 'test/sim/simulation.test.ts';
 const CRASH_TESTS = [CRASHES, SIMULATION];
+const ERASE_TESTS = ['test/store/erase.test.ts', 'test/store/erase-random.test.ts'];
+const SEPARATE_TESTS = [
+  'test/store/separate-journal.test.ts',
+  'test/crash/separate-journal-crash.test.ts',
+];
 const COPY_TESTS = ['test/corruption/copies.test.ts'];
 
 const COMMITTER = 'src/txn/committer.ts';
@@ -60,13 +65,13 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'no flush behind data written ahead',
     COMMITTER,
-    'if (queued.flush) await this.#options.device.flush();',
+    'if (queued.flush) await stepAsync(this.#flushes());',
     '',
   ),
   mutant(
     'commitSync does not flush what it wrote again',
     COMMITTER,
-    'if (!single) device.flushSync();',
+    'if (!single) stepSync(this.#flushes());',
     '',
   ),
   mutant(
@@ -94,6 +99,71 @@ export const MUTANTS: readonly Mutant[] = [
     'this.#releasableJournal = this.#superblock.journalStart;',
     'this.#releasableJournal = next.journalStart;',
     ['test/sim/lost-superblock.test.ts'],
+  ),
+  // A journal on a device of its own
+  mutant(
+    'only the store is flushed where data was written ahead',
+    COMMITTER,
+    "return { kind: 'together', steps: [flush, { kind: 'flush', device: ringDevice }] };",
+    'return flush;',
+    SEPARATE_TESTS,
+  ),
+  mutant(
+    'only the journal is flushed where data was written ahead',
+    COMMITTER,
+    "return { kind: 'together', steps: [flush, { kind: 'flush', device: ringDevice }] };",
+    "return { kind: 'flush', device: ringDevice };",
+    SEPARATE_TESTS,
+  ),
+  mutant(
+    'superblocks are not announced to the journal',
+    'src/txn/superblock-writer.ts',
+    'yield* writeHeaders(device, fields.blockSize, next);',
+    '',
+    SEPARATE_TESTS,
+  ),
+  mutant(
+    'a shrink does not announce its second superblock',
+    SLOTS,
+    'yield* announce(second);',
+    '',
+    ['test/resize/separate-journal.test.ts'],
+  ),
+  mutant(
+    'a later superblock that only the journal knows of does not count',
+    RECOVERY,
+    'place.isLast && isClosed(read)',
+    'isClosed(read)',
+    ['test/txn/clean-close.test.ts'],
+  ),
+  // Erasing
+  mutant(
+    'what a shrink has moved away is not erased',
+    'src/resize/shrink.ts',
+    'if (erasesFreed(superblock)) this.#touchAll(made.map);',
+    'if (erasesFreed(superblock)) made.map.groups;',
+    ['test/resize/erase.test.ts'],
+  ),
+  mutant(
+    'what a crash has interrupted is not erased',
+    RECOVERY,
+    '...state.allocator.unerasedGroups, ...written',
+    '...state.allocator.unerasedGroups',
+    ERASE_TESTS,
+  ),
+  mutant(
+    'an open forgets what was to be erased',
+    RECOVERY,
+    '...state.allocator.unerasedGroups, ...written',
+    '...written',
+    ERASE_TESTS,
+  ),
+  mutant(
+    'removed keys stay in branches',
+    'src/btree/tree.ts',
+    'if (this.forest.erases) editor.renewSeparator(key);',
+    '',
+    ERASE_TESTS,
   ),
   // Reading the journal
   mutant(
@@ -161,7 +231,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'recovery writes no superblock',
     RECOVERY,
-    '  yield* writeSuperblock(device, superblock);\n  journal.resume',
+    '  yield* superblocks.write(superblock);\n  journal.resume',
     '  journal.resume',
   ),
   // Superblocks
@@ -216,7 +286,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'what a generation frees is handed out again in it',
     'src/alloc/allocator.ts',
-    'this.#states.each(run, this.#states.free);',
+    'this.#states.each(run, hasContent ? this.#states.free : this.#states.freeBare);',
     'this.#states.each(run, this.#states.unadopt);\n    this.#states.each(run, this.#states.unclaim);',
   ),
   mutant(
@@ -271,9 +341,9 @@ export const MUTANTS: readonly Mutant[] = [
   // Transactions
   mutant(
     'a refused transaction leaves what it has done',
-    ENGINE,
-    '      state.rollback();\n      this.#committer.abandon();\n',
-    '      state.commit();\n      this.#committer.abandon();\n',
+    'src/txn/acceptor.ts',
+    '      state.rollback();\n      committer.abandon();\n',
+    '      state.commit();\n      committer.abandon();\n',
   ),
   mutant(
     'a failed write does not end the store',
@@ -293,8 +363,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'the second copy of a bitmap is not freed',
     'src/alloc/allocator.ts',
-    'for (const start of [old.address, old.copy]) if',
-    'for (const start of [old.address]) if',
+    'for (const start of [old.address, old.copy]) {',
+    'for (const start of [old.address]) {',
     COPY_TESTS,
   ),
   mutant(

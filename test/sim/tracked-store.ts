@@ -34,9 +34,18 @@ interface Acknowledgement {
   readonly transaction: number;
 }
 
-export class TrackedStore {
+/** The device, or devices, of a tracked store. */
+export interface TrackedDevice {
+  /** The point behind all that has happened. */
+  readonly point: number;
+  /** Asynchronous calls that have not ended. */
+  readonly underWayCount: number;
+  powerOff(): void;
+}
+
+export class TrackedStore<D extends TrackedDevice = SimulatedDevice> {
   readonly store: Store;
-  readonly device: SimulatedDevice;
+  readonly device: D;
   /** Transactions that the store held when it was opened. */
   readonly base: number;
   readonly states: ModelState[];
@@ -51,7 +60,7 @@ export class TrackedStore {
   /** `state` is what the store holds now. */
   constructor(
     store: Store,
-    device: SimulatedDevice,
+    device: D,
     state: ModelState,
     { mayBeFull = false }: TrackedOptions = {},
   ) {

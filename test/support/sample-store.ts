@@ -11,7 +11,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Comparator } from '../../src/btree/comparator.js';
-import { mkfsOn, Store } from '../../src/store/store.js';
+import { mkfsOn } from '../../src/store/mkfs.js';
+import { Store } from '../../src/store/store.js';
 import type { Transaction } from '../../src/txn/transaction.js';
 import { ImageDevice } from './image-device.js';
 import { Prng } from './prng.js';

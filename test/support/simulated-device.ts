@@ -54,6 +54,8 @@ export interface SimulatedDeviceOptions {
   readonly history?: boolean;
   /** Ends asynchronous calls in a random order. */
   readonly scheduler?: Prng;
+  /** Called when a call that can change the device has begun, and when it has ended. */
+  readonly moved?: () => void;
 }
 
 /** A crash and the device that it left. */
@@ -80,6 +82,7 @@ export class SimulatedDevice implements BlockDevice {
   readonly #image: MemoryImage;
   readonly #log: SimulatedLog;
   readonly #queue: CallQueue;
+  readonly #moved: () => void;
   #sizeMax: number;
   #closed = false;
   #isOff = false;
@@ -96,6 +99,7 @@ export class SimulatedDevice implements BlockDevice {
     checkGrowth(this, this.#image.size);
     this.#log = new SimulatedLog(this.#image, this.sectorSize, options.history ?? true);
     this.#queue = new CallQueue(options.scheduler);
+    this.#moved = options.moved ?? (() => undefined);
     this.faults = new FaultPlan();
     this.calls = this.faults.calls;
   }
@@ -295,6 +299,7 @@ export class SimulatedDevice implements BlockDevice {
     this.#checkOverlap(to, bytes);
     const entry = this.#log.write(to, bytes, options?.durable ?? false);
     this.#underWay.add(entry);
+    this.#moved();
     return () => this.#endWrite(entry, sources, fault);
   }
 
@@ -312,12 +317,14 @@ export class SimulatedDevice implements BlockDevice {
     }
     this.#image.write(entry.offset, entry.bytes);
     this.#log.end(entry, this.#image);
+    this.#moved();
   }
 
   #beginFlush(): () => void {
     this.#check('flush');
     const fault = this.faults.next('flush', 0, 0);
     const entry = this.#log.flush();
+    this.#moved();
     return () => this.#end('flush', entry, fault);
   }
 
@@ -330,6 +337,7 @@ export class SimulatedDevice implements BlockDevice {
     this.#isGrowing = true;
     const fault = this.faults.next('grow', 0, 0);
     const entry = this.#log.grow(this.size, size);
+    this.#moved();
     return () => {
       this.#isGrowing = false;
       if (fault === undefined && !this.#isOff) this.#image.resize(size);
@@ -344,6 +352,7 @@ export class SimulatedDevice implements BlockDevice {
       throw failure(this.path, kind, fault);
     }
     this.#log.end(entry, this.#image);
+    this.#moved();
   }
 
   /** The bytes that two writes under way have in common must be the same. */

@@ -66,8 +66,8 @@ export class StripeLoad {
     });
     const { size, geometry } = this.device;
     const plan = planStore(size, true, aware ? geometry : NO_STRIPES, {});
-    ring.start = plan.journalOffset;
-    ring.end = plan.journalOffset + plan.journalBytes;
+    ring.start = plan.homeRing.offset;
+    ring.end = plan.homeRing.offset + plan.homeRing.bytes;
     ring.far = plan.farOffset;
     mkfsOn(this.device, { environment: this.environment });
     this.#store = this.#open();

@@ -110,3 +110,35 @@ test('what is submitted once the last checkpoint is near is refused', async (t) 
   t.like(refused, { code: 'E_CLOSED' });
   await closing;
 });
+
+/** Bytes that opening reads of a journal on a device of its own. */
+function separateBytesRead({ data, journal }: SeparateImages): number {
+  const journalDevice = new ImageDevice(journal.slice());
+  let bytes = 0;
+  journalDevice.onRead = (_offset, length) => {
+    bytes += length;
+  };
+  Store.openOnSync(new ImageDevice(data.slice()), { journalDevice });
+  return bytes;
+}
+
+interface SeparateImages {
+  readonly data: Uint8Array;
+  readonly journal: Uint8Array;
+}
+
+test('all of a journal on its own device is read when that knows of a later superblock', (t) => {
+  const [data, journal] = [48 * MiB, JOURNAL].map((size) => new ImageDevice(new Uint8Array(size)));
+  if (data === undefined || journal === undefined) throw new Error('both are there');
+  mkfsOn(data, { journalDevice: journal });
+  const store = Store.openOnSync(data, { journalDevice: journal });
+  store.commitSync(store.transaction().createCollection('c'));
+  store.closeSync();
+  const closed = { data: data.bytes.slice(), journal: journal.bytes.slice() };
+  t.true(separateBytesRead(closed) < MiB);
+  const later = new ImageDevice(closed.journal.slice());
+  Store.openOnSync(new ImageDevice(closed.data.slice()), { journalDevice: later }); // killed
+  const announced = { data: closed.data, journal: closed.journal.slice() };
+  announced.journal.set(later.bytes.subarray(0, BLOCK));
+  t.true(separateBytesRead(announced) > JOURNAL / 2);
+});

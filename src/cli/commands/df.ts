@@ -13,6 +13,7 @@ export const DF: Command = {
   details: [
     'total: the limit; allocated: in use on the device; stored: sum of the sizes of all objects;',
     'reserved: held back by reservations; pending: becomes free by itself;',
+    'unerased: free or pending, and not overwritten yet, in a store that erases;',
     'available: free, with what a file may still grow by if its host has it.',
     'stripes, on a RAID: free, partly used, full, and of groups that nobody has looked at;',
     'partial writes: stripes written in part since it was opened, as no whole one was free.',

@@ -63,6 +63,7 @@ async function runCheck(call: Call): Promise<number> {
   const report = await checkStore(call.store, {
     deep,
     force: call.flag('force-lock'),
+    journal: call.text('journal'),
     onFinding: (finding) => {
       met.add(finding.code);
       progress.end();
@@ -90,6 +91,8 @@ async function runRepair(call: Call): Promise<number> {
   const report = await repairStore(call.store, {
     deep,
     force: call.flag('force-lock'),
+    journal: call.text('journal'),
+    acceptJournalLoss: call.flag('accept-journal-loss'),
     rebuildSuperblock: call.flag('rebuild-superblock'),
     onFinding: (finding) => {
       met.add(finding.code);
@@ -149,7 +152,12 @@ interface ExpectedWork {
 async function expectedWork(call: Call): Promise<ExpectedWork | undefined> {
   if (!Progress.isSeen) return undefined;
   try {
-    const store = await Store.open(call.store, { readOnly: true, force: call.flag('force-lock') });
+    const journal = call.text('journal');
+    const store = await Store.open(call.store, {
+      readOnly: true,
+      force: call.flag('force-lock'),
+      ...(journal !== undefined && { journal }),
+    });
     const { objects, allocated } = store.statfs();
     await store.close();
     return { objects, dataBytes: allocated };

@@ -43,6 +43,8 @@ async function run(call: Call): Promise<undefined> {
     ['metadata copies', `${info.metadataCopies}`],
     ['stripes', stripes],
     ['journal', `${formatSize(info.journalBytes)}, ${formatSize(info.journalUsedBytes)} used`],
+    ['journal device', info.journalPath ?? 'that of the store'],
+    ['erases', info.erasesFreed ? 'what is freed' : 'nothing'],
     ['epoch', `${info.epoch}`],
     ['transactions', `${info.transaction}, ${replayed} of them only in the journal`],
     [

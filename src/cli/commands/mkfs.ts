@@ -1,9 +1,10 @@
 /** `holdfast mkfs`: makes an empty store. */
 
 import { statSync } from 'node:fs';
-import { mkfs, Store, StoreError, type StripeGeometry } from '../../index.js';
-import { SIZE_MAX_DEFAULT } from '../../store/store.js';
+import { mkfs, StoreError, type StripeGeometry } from '../../index.js';
+import { SIZE_MAX_DEFAULT } from '../../store/mkfs.js';
 import type { Call, Command } from '../command.js';
+import { withStore } from '../open-store.js';
 import { write, writeJson } from '../output.js';
 import { Progress } from '../progress.js';
 import { formatSize } from '../size.js';
@@ -21,7 +22,7 @@ export const MKFS: Command = {
     'A file is created, and grows as it fills, up to --size; with --preallocate it is that large at',
     'once. A file that holds anything, and a block device on which a file system, a partition table',
     'or a store is found, is refused. What a block device says of its RAID is used and printed, unless',
-    '--stripe-unit and --stripe-width say otherwise.',
+    '--stripe-unit and --stripe-width say otherwise. A block device of the journal is used whole.',
   ],
   options: {
     size: { value: 'SIZE', help: 'what a file may grow to (64GiB)' },
@@ -31,6 +32,11 @@ export const MKFS: Command = {
     'node-size': { value: 'SIZE', help: 'size of tree nodes (8KiB)' },
     'metadata-copies': { value: 'N', help: '2: keep all metadata twice, far apart (1)' },
     'journal-size': { value: 'SIZE', help: 'size of the journal (64MiB, less in a small store)' },
+    'erase-freed': { help: 'overwrite what is removed; see holdfast erase' },
+    journal: {
+      value: 'PATH',
+      help: 'keep the journal on this device, or in this file, of its own',
+    },
     'stripe-unit': { value: 'SIZE', help: 'bytes on one disk of a RAID before the next' },
     'stripe-width': { value: 'SIZE', help: 'data bytes of one full stripe: data disks x unit' },
     force: { short: 'f', help: 'destroy what is there' },
@@ -50,6 +56,7 @@ async function run(call: Call): Promise<undefined> {
   const nodeSize = call.size('node-size');
   const metadataCopies = call.positive('metadata-copies');
   const journalBytes = call.size('journal-size');
+  const journal = call.text('journal');
   const unit = call.size('stripe-unit');
   const width = call.size('stripe-width') ?? unit;
   if (width === 0) throw new StoreError('E_USAGE', 'Cannot use stripes of 0 bytes');
@@ -57,12 +64,14 @@ async function run(call: Call): Promise<undefined> {
   const making = mkfs(call.store, {
     force: call.flag('force'),
     preallocate: call.flag('preallocate'),
+    eraseFreed: call.flag('erase-freed'),
     ...(label !== undefined && { label }),
     ...(size !== undefined && { size }),
     ...(blockSize !== undefined && { blockSize }),
     ...(nodeSize !== undefined && { nodeSize }),
     ...(metadataCopies !== undefined && { metadataCopies }),
     ...(journalBytes !== undefined && { journalBytes }),
+    ...(journal !== undefined && { journal }),
     ...(width !== undefined && { geometry: { unit: unit ?? width, width } }),
   });
   await report(call, await making.finally(() => progress.end()));
@@ -86,11 +95,11 @@ function fillProgress(call: Call, total: number): { end(): void } {
 }
 
 async function report(call: Call, stripes: StripeGeometry): Promise<void> {
-  const store = await Store.open(call.store, { readOnly: true });
-  const { uuid, blockSize, nodeSize, journalBytes } = store.info();
+  const { info, total } = await withStore(call, 'read', async (store) => {
+    return { info: store.info(), total: store.statfs().total };
+  });
+  const { uuid, blockSize, nodeSize, journalBytes } = info;
   const asked = call.size('journal-size') ?? journalBytes;
-  const { total } = store.statfs();
-  await store.close();
   const { unit: stripeUnit, width: stripeWidth, origin } = stripes;
   if (call.json) {
     const sizes = { total, blockSize, nodeSize, journalBytes, stripeUnit, stripeWidth };

@@ -43,8 +43,9 @@ async function run(call: Call): Promise<undefined> {
   const object = objectOf(call);
   const cellsMax = format === 'text' ? TEXT_CELLS_MAX : SVG_CELLS_MAX;
   const options = { cellsMax, ...(object !== undefined && { object }) };
-  const picture = await withDevice(call.store, { force: call.flag('force-lock') }, (device) =>
-    gatherPicture(device, options),
+  const access = { force: call.flag('force-lock'), journal: call.text('journal') };
+  const picture = await withDevice(call.store, access, ({ device, journalDevice }) =>
+    gatherPicture(device, { ...options, journalDevice }),
   );
   if (call.json) {
     await writeJson(jsonOf(picture));

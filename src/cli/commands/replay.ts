@@ -152,7 +152,7 @@ async function spaceOf(call: Call): Promise<SpaceFigures> {
     return { ...store.statfs(), ...store.info() };
   });
   const force = call.flag('force-lock');
-  const report = await checkStore(call.store, { force });
+  const report = await checkStore(call.store, { force, journal: call.text('journal') });
   return { stored, allocated, metadata: report.nodes * nodeSize, objects };
 }
 

@@ -26,8 +26,10 @@ async function run(call: Call): Promise<undefined> {
   const size = text === 'all' ? undefined : parseSize(text);
   if (size === 0) throw new StoreError('E_USAGE', 'Cannot resize store to 0 bytes');
   const progress = new Progress({ what: 'resize', unit: undefined, total: undefined });
+  const journal = call.text('journal');
   const report = await resizeStore(call.store, size, {
     force: call.flag('force-lock'),
+    ...(journal !== undefined && { journal }),
     onProgress: (bytes) => progress.at(bytes),
   });
   progress.end();

@@ -3,11 +3,14 @@
  */
 
 import { writeHash } from '../../../src/format/checksum.js';
+import { separateRingOffset } from '../../../src/format/journal-header.js';
 import { RECORD } from '../../../src/format/journal-record.js';
+import { HOME_RING_BLOCKS, INCOMPAT } from '../../../src/format/superblock-bounds.js';
 import type { Where } from '../../../src/fsck/finding.js';
+import { close, commit, newStore, open, SMALL } from '../fixture.js';
 import { type Pending, pendingStore, readPending } from '../journal-faults.js';
 import { addU32, flip } from '../planter.js';
-import { copiesOf, type Kind, SEVERAL, upTo } from './kind.js';
+import { copiesOf, inImage, type Kind, SEVERAL, upTo } from './kind.js';
 
 /** Four pending transactions, of which three are known to be durable. */
 const store = copiesOf(() => pendingStore(['p0', 'p1', 'p2', 'p3']));
@@ -45,7 +48,27 @@ function loseData({ planter, dataOf }: Pending, index: number): Where {
   return { offset, length: 40 * blockSize };
 }
 
+/** A store whose ring is as large as the place that is kept where the journal is elsewhere. */
+const homeSized = copiesOf(() => {
+  const device = newStore({ ...SMALL, journalBytes: HOME_RING_BLOCKS * SMALL.blockSize });
+  const engine = open(device);
+  commit(engine, (tx) => tx.createCollection('c').write('c', 'o', 0, new Uint8Array(5000)));
+  close(engine);
+  return device;
+});
+
 export const JOURNAL_KINDS = {
+  'journal-lost': {
+    store: homeSized,
+    plant: inImage((planter) => {
+      const journalOffset = separateRingOffset(planter.superblock.blockSize);
+      planter.putSuperblock({ incompat: INCOMPAT.separateJournal, journalOffset });
+      return { places: [{}] };
+    }),
+    counts: [1],
+    fewer: 'A store has one journal.',
+    asked: { acceptJournalLoss: true },
+  },
   'journal-torn': inJournal(
     (pending) => {
       flip(pending.bytes(LAST), RECORD.size);

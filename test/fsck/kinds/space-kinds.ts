@@ -122,7 +122,16 @@ function singleOf({ image, superblock }: Planter, index: number): number {
   return Buffer.from(image.buffer).indexOf(bytes, from) / superblock.blockSize;
 }
 
-const NO_SUMMARY = { free: 1, longest: 1, address: 0, copy: 0, birth: 0, low: 0, high: 0 };
+const NO_SUMMARY = {
+  free: 1,
+  longest: 1,
+  address: 0,
+  copy: 0,
+  birth: 0,
+  low: 0,
+  high: 0,
+  unerased: false,
+};
 
 export const SPACE_KINDS = {
   'reference-record': inState((state, shared) => {
