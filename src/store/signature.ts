@@ -10,6 +10,7 @@
 import type { BlockDevice } from '../blockdev/block-device.js';
 import type { Io } from '../blockdev/io.js';
 import { hasCode } from '../errors.js';
+import { JOURNAL_HEADER } from '../format/journal-header.js';
 import { readSuperblocks } from '../txn/superblock-slots.js';
 
 const KIB = 1024;
@@ -65,6 +66,7 @@ const SWAP_ENDS = [4, 8, 16, 32, 64].map((kib) => kib * KIB - 10);
 const LUKS_COPIES = [16, 32, 64, 128, 256, 512, 1024, 2048, 4096].map((kib) => kib * KIB);
 
 export const SIGNATURES: readonly Signature[] = [
+  { what: "a Holdfast store's journal", magics: ['HOLDJRNL'], places: at(JOURNAL_HEADER.magic) },
   { what: 'a ZFS pool member', magics: UBERBLOCK, places: zfsPlaces() },
   {
     what: 'a RAID member',

@@ -167,7 +167,7 @@ export function planStore(
     farOffset,
     groupBlocks: groupBlocksFor(blockSize, stripeBlocks),
     geometry,
-    initialSize: isFixed ? sizeMax : Math.floor(initial / width) * width,
+    initialSize: isFixed ? sizeMax : initial - (initial % (width || blockSize)),
   };
 }
 

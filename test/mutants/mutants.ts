@@ -138,13 +138,6 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   // Erasing
   mutant(
-    'what a shrink has moved away is not erased',
-    'src/resize/shrink.ts',
-    'if (erasesFreed(superblock)) this.#touchAll(made.map);',
-    'if (erasesFreed(superblock)) made.map.groups;',
-    ['test/resize/erase.test.ts'],
-  ),
-  mutant(
     'what a crash has interrupted is not erased',
     RECOVERY,
     '...state.allocator.unerasedGroups, ...written',

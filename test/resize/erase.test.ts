@@ -27,12 +27,12 @@ function found(device: SimulatedDevice, end: number): number[] {
 
 for (const metadataCopies of [1, 2]) {
   test(`what a shrink has moved is erased, metadata kept ${metadataCopies} times`, async (t) => {
-    const device = new SimulatedDevice({ size: 8 * MIB });
+    const device = new SimulatedDevice({ size: 32 * MIB, history: false });
     mkfsOn(device, { eraseFreed: true, blockSize: KIB, nodeSize: KIB, metadataCopies });
     const store = Store.openOnSync(device);
     store.commitSync(store.transaction().createCollection('c').createCollection('filler'));
     for (let i = 0; i < OBJECTS; i++) {
-      const tx = store.transaction().write('filler', `f${i}`, 0, Buffer.alloc(100 * KIB, 1));
+      const tx = store.transaction().write('filler', `f${i}`, 0, Buffer.alloc(600 * KIB, 1));
       tx.write('c', `o${i}`, 0, Buffer.concat([Buffer.alloc(i * 100), marker(i)]));
       tx.setAttribute('c', `o${i}`, 'a', marker(i));
       store.commitSync(tx);
@@ -42,11 +42,13 @@ for (const metadataCopies of [1, 2]) {
     await store.erase();
     await store.close();
     const small = new SimulatedDevice({ image: device.image() });
-    const { after, movedBytes, movedNodes } = runSync(resizeOn(small, 4 * MIB));
+    const { after, movedBytes, movedNodes } = runSync(resizeOn(small, 20 * MIB));
     t.true(movedBytes + movedNodes > 0);
     const again = Store.openOnSync(small);
     t.true(again.info().erasesFreed);
-    t.true(again.statfs().unerased > 0);
+    // A shrink does not tell which blocks it has left: all that is free counts.
+    const { unerased, allocated } = again.statfs();
+    t.true(unerased > 0.9 * (after - allocated));
     t.is(found(small, after).length, OBJECTS);
     for (let i = 0; i < OBJECTS; i += 2) {
       again.commitSync(again.transaction().remove('c', `o${i}`));

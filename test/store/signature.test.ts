@@ -30,6 +30,7 @@ const END_256K = SIZE - (SIZE % 262144);
 
 /** What the formats document: magic numbers and where they stand. */
 const CASES: readonly (readonly [what: string, magic: string, offsets: readonly number[]])[] = [
+  ["a Holdfast store's journal", 'HOLDJRNL', [8]],
   ['an ext2, ext3 or ext4 file system', '\x53\xef', [0x438]],
   ['an XFS file system', 'XFSB', [0]],
   ['a Btrfs file system', '_BHRfS_M', [0x10040, 0x4000040, 0x4000000040]],
