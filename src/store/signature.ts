@@ -22,7 +22,7 @@ type Place = (size: number) => number;
 
 interface Signature {
   readonly what: string;
-  /** Latin-1 text: any of these. */
+  /** One of these, as Latin-1 text. */
   readonly magics: readonly string[];
   readonly places: readonly Place[];
 }
