@@ -85,6 +85,7 @@ export class Engine {
   /** The last checkpoint is near: what came now would stand behind it in the journal. */
   #closing = false;
   #closed = false;
+  readonly #end = new AbortController();
 
   constructor(options: EngineOptions) {
     const { device, environment, state, journal, superblock } = options;
@@ -202,6 +203,11 @@ export class Engine {
     this.eraser.start();
   }
 
+  /** Aborts when the engine is poisoned or closed: nobody need wait for anything then. */
+  get ended(): AbortSignal {
+    return this.#end.signal;
+  }
+
   /** The newest superblock that is durable. */
   get superblock(): Superblock {
     return this.#checkpointer.superblock;
@@ -301,6 +307,7 @@ export class Engine {
     this.state.healer.stop();
     this.#committer.stop(this.#poison);
     this.#queue.refuseAll(this.#poison);
+    this.#end.abort();
   }
 
   // Transactions
@@ -474,6 +481,16 @@ export class Engine {
     }
   }
 
+  /** Applies everything that is queued; what has to wait goes on by itself. @throws Overdue */
+  #settleSync(): void {
+    try {
+      this.#drainSync();
+    } catch (error) {
+      this.#goOn();
+      throw error;
+    }
+  }
+
   // Room: in the journal, in memory, on the device
 
   /** True while a transaction has to wait for a checkpoint before it may be applied. */
@@ -543,13 +560,16 @@ export class Engine {
 
   // Ending
 
-  /** Makes everything durable, then writes a last checkpoint that leaves no journal behind. */
+  /**
+   * Makes everything durable, then writes a last checkpoint that leaves no journal behind. After an
+   * Overdue it can be begun again.
+   */
   *closeIo(): Io<void> {
     this.#housekeeping.stop();
     yield {
       kind: 'until',
       start: () => this.#queue.settle(() => this.#poison !== undefined),
-      force: () => this.#drainSync(),
+      force: () => this.#settleSync(),
     };
     this.check();
     this.#closing = true;
@@ -574,5 +594,6 @@ export class Engine {
     this.#committer.stop(closed);
     this.#queue.refuseAll(closed);
     this.#closed = true;
+    this.#end.abort();
   }
 }
