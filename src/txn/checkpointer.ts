@@ -7,6 +7,7 @@
  *   read fails the checkpoint that needed it, which is tried again when more has been done.
  */
 
+import { assert } from '../assert.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
 import { Drive, waitFor } from '../blockdev/drive.js';
 import { type Io, runSync } from '../blockdev/io.js';
@@ -128,8 +129,10 @@ export class Checkpointer {
     yield waitFor(this.start());
   }
 
+  /** Begins a checkpoint; none is under way. */
   start(cleanClose = false): Drive<void> {
     this.#options.check();
+    assert(this.#running === undefined, 'checkpoints are written one after the other');
     const drive = new Drive(this.#checkpointOnce(cleanClose), this.#options.overtaken);
     if (!drive.ended) this.#running = drive;
     return drive;

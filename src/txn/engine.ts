@@ -39,7 +39,7 @@ import { isEntitled, type SealedTransaction } from './sealed-transaction.js';
 import { SpaceKeeper } from './space-keeper.js';
 import { SpacePolicy } from './space-policy.js';
 import type { StoreState } from './store-state.js';
-import { Entry, noRuns, noSpace, Shortage, type Submission } from './submission.js';
+import { beingClosed, Entry, noRuns, noSpace, Shortage, type Submission } from './submission.js';
 import type { SuperblockWriter } from './superblock-writer.js';
 import { TransactionQueue } from './transaction-queue.js';
 
@@ -255,9 +255,11 @@ export class Engine {
     yield* this.#drops.dropAll();
   }
 
-  /** Begins a checkpoint unless one is under way, and waits for its end. */
-  checkpointIo(): Io<void> {
-    return this.#checkpointer.io();
+  /** Begins a checkpoint unless one is under way, and waits for its end. E_CLOSED near the last. */
+  *checkpointIo(): Io<void> {
+    this.check();
+    if (this.#closing) throw beingClosed('write checkpoint');
+    yield* this.#checkpointer.io();
   }
 
   /** Last transaction that was applied. */
@@ -344,9 +346,7 @@ export class Engine {
     if (this.readOnly) {
       throw new StoreError('E_READ_ONLY', 'Cannot submit transaction: the store is read-only');
     }
-    if (this.#closing) {
-      throw new StoreError('E_CLOSED', 'Cannot submit transaction: the store is being closed');
-    }
+    if (this.#closing) throw beingClosed('submit transaction');
     return new Entry(sealed);
   }
 
@@ -560,10 +560,7 @@ export class Engine {
 
   // Ending
 
-  /**
-   * Makes everything durable, then writes a last checkpoint that leaves no journal behind. After an
-   * Overdue it can be begun again.
-   */
+  /** Makes all durable and writes a last checkpoint. After an Overdue it can be begun again. */
   *closeIo(): Io<void> {
     this.#housekeeping.stop();
     yield {
@@ -573,12 +570,14 @@ export class Engine {
     };
     this.check();
     this.#closing = true;
-    const { running } = this.#checkpointer;
-    if (running !== undefined) yield waitFor(running);
     yield this.#committerIdle();
+    const checkpointer = this.#checkpointer;
+    for (let { running } = checkpointer; running !== undefined; { running } = checkpointer) {
+      yield waitFor(running);
+    }
     this.check();
     if (this.readOnly) return;
-    yield waitFor(this.#checkpointer.start(true));
+    yield waitFor(checkpointer.start(true));
     // The journal's mark may have come due meanwhile: nothing is under way when the device goes.
     yield this.#committerIdle();
   }

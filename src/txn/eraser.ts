@@ -131,7 +131,12 @@ export class Eraser {
     }
     await runAsync(engine.checkpointIo());
     if (isEnded()) return { erasedBytes, isComplete: false };
-    await runAsync(journal.clearUnused());
+    try {
+      await runAsync(journal.clearUnused());
+    } catch (error) {
+      engine.poison(error); // whose writes a flush that failed has lost is not known
+      throw error;
+    }
     return { erasedBytes, isComplete: true };
   }
 

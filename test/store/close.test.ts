@@ -172,3 +172,28 @@ test('closeSync() that has to return to the event loop first can be called again
   t.is(await committed.at(-1), store.durableTransaction);
   t.is(fsckFault(device.image()), undefined);
 });
+
+test('close() writes its checkpoint behind any other, however late that was begun', async (t) => {
+  for (let turns = 0; turns < 12; turns++) {
+    const device = new SimulatedDevice({ size: 8 * MIB, scheduler: new Prng(turns) });
+    mkfsOn(device, { blockSize: KIB, nodeSize: KIB, journalBytes: 256 * KIB });
+    const store = await Store.openOn(device, { dirtyBytes: MIB });
+    await store.commit(store.transaction().createCollection('c'));
+    const committed = Array.from({ length: 60 }, (_, i) =>
+      store.commit(store.transaction().write('c', `o${i}`, 0, new Uint8Array(900).fill(i))),
+    );
+    const closing = store.close();
+    for (let left = turns; left > 0; left--) await turn();
+    const others = [store.checkpoint(), store.resize(9 * MIB), store.scrub()];
+    for (const end of await Promise.allSettled(others)) {
+      t.true(end.status === 'fulfilled' || hasCode(end.reason, 'E_CLOSED'), String(end));
+    }
+    await closing;
+    await Promise.all(committed);
+    t.is(fsckFault(device.image()), undefined, `${turns} turns`);
+    const reopened = Store.openOnSync(new SimulatedDevice({ image: device.image() }));
+    t.is(reopened.recovery.replayed, 0);
+    t.is(reopened.collection('c').statSync().objects, 60);
+    reopened.closeSync();
+  }
+});

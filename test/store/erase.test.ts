@@ -323,3 +323,21 @@ test('a write of the background eraser that fails poisons the store and ends not
   );
   await t.throwsAsync(store.close(), { code: 'E_IO' });
 });
+
+test('a write or flush of erase() that fails poisons the store: what it has lost is not known', async (t) => {
+  for (const kind of ['write', 'flush'] as const) {
+    for (let n = 1, isDone = false; !isDone; n++) {
+      const device = new SimulatedDevice({ size: 8 * 1024 * 1024 });
+      mkfsOn(device, { eraseFreed: true, journalBytes: 1024 * 1024 });
+      const store = await Store.openOn(device, { environment: new SimulatedEnvironment() });
+      const transaction = store.transaction().createCollection('c').touch('c', 'o');
+      await store.commit(transaction.remove('c', 'o'));
+      device.faults.failAt({ kind, n });
+      isDone = await store.erase().then(
+        () => true,
+        () => false,
+      );
+      if (!isDone) await t.throwsAsync(store.close(), { code: 'E_IO' }, `${kind} ${n}`);
+    }
+  }
+});
