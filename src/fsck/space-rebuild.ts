@@ -63,7 +63,7 @@ export function* eachWindow(
   const context = repair.check.quiet(draft);
   const step = Math.ceil(repair.windowBlocks / groups.groupBlocks);
   let totals = { objects: 0, storedBytes: 0 };
-  for (let group = 0; group < groups.groupCount; group += step) {
+  for (let group = 0; groups.startOf(group) < blocks; group += step) {
     context.beginPass(groups.startOf(group), Math.min(blocks, groups.startOf(group + step)));
     const walked = yield* walkAll(context);
     if (repair.mustBeWhole && context.isIncomplete) {
