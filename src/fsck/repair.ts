@@ -28,12 +28,14 @@ import { hasCode, StoreError } from '../errors.js';
 import { EMPTY } from '../format/bytes.js';
 import type { GroupSummary } from '../format/group-summary.js';
 import { ROLE } from '../format/role.js';
-import { isWritable, type Superblock } from '../format/superblock.js';
+import { erasesFreed, isWritable, type Superblock } from '../format/superblock.js';
 import { hasSeparateJournal } from '../format/superblock-bounds.js';
 import { SUPERBLOCK_EMBED_MAX } from '../txn/checkpoint.js';
 import { SYSTEM_ENVIRONMENT } from '../txn/environment.js';
 import { Healer } from '../txn/healer.js';
 import { type JournalPlace, journalFault, placeJournal } from '../txn/journal-place.js';
+import { ringOf } from '../txn/journal-scan.js';
+import { clearRing, newHeader } from '../txn/make-journal.js';
 import { fixedRuns } from '../txn/make-store.js';
 import { openEngine } from '../txn/recovery.js';
 import { DROP_FIRST, STORE_SPECS } from '../txn/store-state.js';
@@ -122,10 +124,11 @@ export function* repair(device: BlockDevice, options: RepairOptions): Io<RepairR
     },
   });
   if (codes.has('no-superblock') && options.rebuildSuperblock === true) {
-    const inferred = yield* inferStore(device);
+    const inferred = yield* inferStore(device, options.journalDevice);
     if (inferred !== undefined) {
       const { superblock, summaries } = inferred;
-      const place = { before: superblock, superblock, superblocks: new SuperblockWriter(device) };
+      const superblocks = yield* emptyJournal(device, superblock, options.journalDevice);
+      const place = { before: superblock, superblock, superblocks };
       yield* mendStore(device, place, options, true, summaries);
       const after = yield* fsck(device, { ...options, onFinding: options.onLeft });
       return { before, after, isRepaired: true, ...NOTHING_APPLIED };
@@ -192,6 +195,19 @@ function* placeState(device: BlockDevice, newest: Superblock, options: RepairOpt
 
 const NOTHING_APPLIED = { isOlderState: false, replayed: 0, skipped: 0 } as const;
 
+/** A writer of superblocks for a store with a new journal; clears that on a device of its own. */
+function* emptyJournal(
+  device: BlockDevice,
+  superblock: Superblock,
+  journalDevice: BlockDevice | undefined,
+): Io<SuperblockWriter> {
+  if (!hasSeparateJournal(superblock) || journalDevice === undefined) {
+    return new SuperblockWriter(device);
+  }
+  yield* clearRing(ringOf(device, superblock, journalDevice));
+  return new SuperblockWriter(device, { device: journalDevice, header: newHeader(superblock) });
+}
+
 /** Writes bad copies anew from the other ones, in their places; false when not all could be. */
 function* healCopies(
   device: BlockDevice,
@@ -244,6 +260,10 @@ function* mendStore(
   const free = new FreeBlocks(check.quiet(), claims, windowBlocks, summaries);
   // Where far slots move the switch empties the place that they had.
   for (const { start, length } of fixedRuns(before)) free.hold(start, length);
+  // What is free may hold what was removed, and nothing else notes where.
+  if (erasesFreed(superblock)) {
+    for (let group = 0; group < check.map.groups.groupCount; group++) free.touched.add(group);
+  }
   const { dirtyBytesMax = DIRTY_BYTES_MAX } = options;
   const parts = { check, free, windowBlocks, dirtyBytesMax, knownSummaries: summaries };
   const repairing = new RepairContext(parts);
