@@ -69,7 +69,11 @@ interface Case {
   readonly fill: number;
 }
 
-function row({ array, separateJournal, fill }: Case, load: StripeLoad, ignoring: StripeLoad): string {
+function row(
+  { array, separateJournal, fill }: Case,
+  load: StripeLoad,
+  ignoring: StripeLoad,
+): string {
   const { outside, total } = load;
   const cells = [
     array,
