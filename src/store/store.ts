@@ -148,6 +148,8 @@ export interface StoreInfo {
   readonly deviceBytes: number;
   /** Bytes written to it since it was opened, the zeros of growing not counted. */
   readonly writtenBytes: number | undefined;
+  /** 0 when the free blocks of each allocation group are one run, towards 1 when they are crumbs. */
+  readonly freeFragmentation: number;
   /** Copies of metadata that reads and scrubs have found bad since the store was opened. */
   readonly badCopies: number;
   /** Those of them that were written anew from the other copy. */
@@ -388,6 +390,7 @@ export class Store {
       createdMs: superblock.createdMs,
       deviceBytes: this.#device.size,
       writtenBytes: this.#device.writtenBytes,
+      freeFragmentation: state.allocator.fragmentation(),
       badCopies: state.healer.bad,
       healedCopies: state.healer.healed,
       recovery: this.recovery,

@@ -39,6 +39,7 @@ import { isEntitled, type SealedTransaction } from './sealed-transaction.js';
 import { SpaceKeeper } from './space-keeper.js';
 import { SpacePolicy } from './space-policy.js';
 import type { StoreState } from './store-state.js';
+import { StripeBudget } from './stripe-budget.js';
 import { beingClosed, Entry, noRuns, noSpace, Shortage, type Submission } from './submission.js';
 import type { SuperblockWriter } from './superblock-writer.js';
 import { TransactionQueue } from './transaction-queue.js';
@@ -138,6 +139,7 @@ export class Engine {
       options.transaction,
     );
     this.#announcer = new Announcer(state, this.#committer, () => this.checkpointIo());
+    const stripeBudget = new StripeBudget(state, this.space);
     this.#checkpointer = new Checkpointer(
       {
         device,
@@ -150,6 +152,7 @@ export class Engine {
         readers: this.readers,
         space: this.space,
         keeper: this.#keeper,
+        stripeBudget,
         overtaken: this.#overtaken,
         storeTag,
         readOnly: options.readOnly,
@@ -171,6 +174,7 @@ export class Engine {
       state,
       space: this.space,
       keeper: this.#keeper,
+      stripeBudget,
       dirtyBytesMax: options.dirtyBytesMax,
       isOpen: () => this.#poison === undefined && this.#housekeeping.mayClean,
       checkpoint: () => this.checkpointIo(),
