@@ -97,11 +97,6 @@ export class Checkpointer {
     return this.#settledLimbo + 1;
   }
 
-  /** The checkpoint under way. */
-  get running(): Drive<void> | undefined {
-    return this.#running;
-  }
-
   /** Checkpoints that have ended. */
   get count(): number {
     return this.#count;
@@ -129,6 +124,11 @@ export class Checkpointer {
       return;
     }
     yield waitFor(this.start());
+  }
+
+  /** Waits until no checkpoint is under way; the caller goes on before another one begins. */
+  *idle(): Io<void> {
+    while (this.#running !== undefined) yield waitFor(this.#running);
   }
 
   /** Begins a checkpoint; none is under way. */
