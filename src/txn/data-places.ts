@@ -175,10 +175,13 @@ export class DataPlaces {
     }
   }
 
-  /** One that was submitted before and has not found enough room; reserved room is there. */
+  /**
+   * One that was submitted before, has not found enough room and still waits for some: a store
+   * that is poisoned refuses all at once. Reserved room is there.
+   */
   #olderShort({ number, sealed }: Entry): Entry | undefined {
     if (sealed.redeems) return undefined;
-    for (const one of this.#short) if (one.number < number) return one;
+    for (const one of this.#short) if (one.number < number && !one.settled) return one;
     return undefined;
   }
 
