@@ -26,15 +26,10 @@ import type { PackedTransaction } from '../txn/packed-transaction.js';
 import { type OpenedEngine, openEngine, type RecoveryReport } from '../txn/recovery.js';
 import { decodeReservation, heldBlocks } from '../txn/reservation.js';
 import type { Submission } from '../txn/submission.js';
-import {
-  type Bytes,
-  type ReservationUnits,
-  Transaction,
-  toBytes,
-  toOwnBytes,
-} from '../txn/transaction.js';
+import { type Bytes, type ReservationUnits, Transaction, toBytes } from '../txn/transaction.js';
 import { type DamageListener, DamageLog } from './damage-log.js';
 import { openJournal } from './journal-device.js';
+import { toOwnBytes } from './own-bytes.js';
 import { pageLimit } from './page.js';
 import { findSignatures } from './signature.js';
 import { StoredCollection } from './stored-collection.js';

@@ -26,15 +26,9 @@ import {
 import { readEntriesInto, readEntrySync } from '../txn/data-reader.js';
 import type { OpenCollection } from '../txn/open-collection.js';
 import { printable } from '../txn/store-state.js';
-import {
-  type Bytes,
-  type MapFormat,
-  type ObjectName,
-  toBytes,
-  toOwnBytes,
-  toOwnName,
-} from '../txn/transaction.js';
+import { type Bytes, type MapFormat, type ObjectName, toBytes } from '../txn/transaction.js';
 import { type FoundValue, findValue, readValue } from './found-value.js';
+import { toOwnBytes, toOwnName } from './own-bytes.js';
 import { pageLimit } from './page.js';
 import type { View } from './view.js';
 
