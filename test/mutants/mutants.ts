@@ -216,6 +216,7 @@ export const MUTANTS: readonly Mutant[] = [
     RECOVERY,
     'for (let at = 0, slot = 0; at < bytes.length; at += chunk, slot += 8) {',
     'for (let at = 0, slot = 0; at + chunk < bytes.length; at += chunk, slot += 8) {',
+    ['test/sim/ahead-tail.test.ts'],
   ),
   mutant(
     'data written ahead is taken for there',
