@@ -1,8 +1,8 @@
 /**
  * Errors of the store.
  *
- * - Operating errors are StoreError with a stable code; docs/errors.md lists them.
- * - Misuse by the caller is TypeError or RangeError; our own bugs are AssertionError (assert.ts).
+ * - Operating errors and misuse by the caller are StoreError with a stable code; docs/errors.md
+ *   lists them. Our own bugs are AssertionError (assert.ts).
  * - Messages may change between versions, codes may not within a major version.
  */
 
@@ -24,6 +24,7 @@ export type ErrorCode =
   | 'E_READ_ONLY' // a write to a store or device opened read-only
   | 'E_GUARD' // a guard of the transaction did not hold
   | 'E_INVALID' // an operation that makes no sense on what is there
+  | 'E_INVALID_ARGUMENT' // an argument that makes no sense whatever is there: misuse by the caller
   | 'E_STALE' // opened read-only, and written by somebody else since
   | 'E_SNAPSHOT_EXPIRED' // the snapshot held blocks that the pool needed
   | 'E_PERMISSION' // the operating system forbids it
@@ -41,6 +42,23 @@ export class StoreError extends Error {
     this.name = 'StoreError';
     this.code = code;
   }
+}
+
+/** An error of code E_INVALID_ARGUMENT. */
+export function invalidArgument(message: string): StoreError {
+  return new StoreError('E_INVALID_ARGUMENT', message);
+}
+
+/** `value`, a bundle of options or of parts. @throws StoreError E_INVALID_ARGUMENT for no object */
+export function checkObject<T extends object>(value: T, what: string): T {
+  if (typeof value === 'object' && value !== null) return value;
+  throw invalidArgument(`Cannot use ${what} ${String(value)}: expected an object`);
+}
+
+/** `value`, of which there are some. @throws StoreError E_INVALID_ARGUMENT for no iterable */
+export function checkIterable<T extends Iterable<unknown>>(value: T, what: string): T {
+  if (value !== undefined && value !== null && Symbol.iterator in Object(value)) return value;
+  throw invalidArgument(`Cannot use ${what} ${String(value)}: expected an iterable`);
 }
 
 /** Bytes on the device are not what was written there. */

@@ -8,7 +8,7 @@
  *   short reads and writes are continued inside. Growing throws E_NO_SPACE when the host is full.
  * - Buffers belong to the caller and must not change until the call has ended.
  * - A closed device answers E_CLOSED, one opened read-only answers writes with E_READ_ONLY.
- * - Places that are unaligned, negative or past the end are misuse: RangeError.
+ * - Places that are unaligned, negative or past the end are misuse: E_INVALID_ARGUMENT.
  */
 
 /** RAID geometry in bytes; both 0 where there is none or it is not known. */

@@ -2,6 +2,7 @@
  * What a tree is: fixed when it is made, stated in its root record.
  */
 
+import { invalidArgument } from '../errors.js';
 import type { Role } from '../format/role.js';
 import { BYTES, type Comparator, compositeComparator } from './comparator.js';
 import { KEY_SIZE_MAX, VALUE_SIZE_MAX } from './node-format.js';
@@ -22,7 +23,7 @@ export interface TreeSpec {
 
 /**
  * A spec with defaults: bytewise keys and values of any size, no duplicates.
- * @throws RangeError when a fixed size is over its limit or against the comparator's.
+ * @throws StoreError E_INVALID_ARGUMENT when a fixed size is over its limit or against the comparator's.
  */
 export function treeSpec(spec: Pick<TreeSpec, 'role'> & Partial<Omit<TreeSpec, 'role'>>): TreeSpec {
   const comparator = spec.comparator ?? BYTES;
@@ -36,7 +37,7 @@ export function treeSpec(spec: Pick<TreeSpec, 'role'> & Partial<Omit<TreeSpec, '
     duplicates,
   };
   const fault = specFault(full);
-  if (fault !== undefined) throw new RangeError(`Cannot describe a tree: ${fault}`);
+  if (fault !== undefined) throw invalidArgument(`Cannot describe a tree: ${fault}`);
   return full;
 }
 

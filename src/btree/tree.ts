@@ -12,7 +12,7 @@
  */
 
 import { assert } from '../assert.js';
-import { CorruptError, StoreError } from '../errors.js';
+import { CorruptError, invalidArgument, StoreError } from '../errors.js';
 import { copyOut, EMPTY } from '../format/bytes.js';
 import { isProvisional, pointerRecords } from '../format/pointer.js';
 import { ROLE } from '../format/role.js';
@@ -286,7 +286,7 @@ export class Tree implements RootHolder {
 
   /**
    * Sets the value of `key`. True when the key is new.
-   * @throws RangeError for sizes over their limits or other than those the tree fixes.
+   * @throws StoreError E_INVALID_ARGUMENT for sizes over their limits or other than those the tree fixes.
    */
   put(key: Uint8Array, value: Uint8Array): boolean {
     this.#checkSizes(key, value);
@@ -377,14 +377,14 @@ export class Tree implements RootHolder {
   #checkSizes(key: Uint8Array, value: Uint8Array): void {
     const { keySize, valueSize } = this.spec;
     if (keySize > 0 ? key.length !== keySize : key.length > KEY_SIZE_MAX) {
-      throw new RangeError(
+      throw invalidArgument(
         keySize > 0
           ? `Cannot put: the key has ${key.length} bytes, not ${keySize}`
           : `Cannot put: the key has ${key.length} bytes, more than ${KEY_SIZE_MAX}`,
       );
     }
     if (valueSize >= 0 ? value.length !== valueSize : value.length > VALUE_SIZE_MAX) {
-      throw new RangeError(
+      throw invalidArgument(
         valueSize >= 0
           ? `Cannot put: the value has ${value.length} bytes, not ${valueSize}`
           : `Cannot put: the value has ${value.length} bytes, more than ${VALUE_SIZE_MAX}`,
@@ -518,7 +518,7 @@ export class Tree implements RootHolder {
   /**
    * Fills an empty tree from entries in strictly rising key order: each goes behind the last one,
    * without a descent, and leaves full nodes behind.
-   * @throws RangeError when the order is broken; StoreError E_INVALID when the tree isn't empty.
+   * @throws StoreError E_INVALID_ARGUMENT when the order is broken; E_INVALID when the tree isn't empty.
    */
   bulkBuild(entries: Iterable<readonly [Uint8Array, Uint8Array]>): void {
     if (this.root !== null) {
@@ -531,7 +531,7 @@ export class Tree implements RootHolder {
         before !== undefined &&
         this.order.compare(before, 0, before.length, key, 0, key.length) >= 0
       ) {
-        throw new RangeError('Cannot bulk build: keys do not rise');
+        throw invalidArgument('Cannot bulk build: keys do not rise');
       }
       before = key;
       this.#checkSizes(key, value);

@@ -54,7 +54,7 @@ function adviceOn({ code, cause }: StoreError, advice: Advice): string | undefin
 
 /** The same for programs: `{"error":{"code":"E_NOT_FOUND","message":"..."}}`. */
 export function errorJson(error: unknown, advice: Advice = {}): string {
-  const code = error instanceof RangeError ? 'E_USAGE' : codeOf(error);
+  const code = codeOf(error);
   return JSON.stringify({ error: { code: code ?? null, message: errorLine(error, advice) } });
 }
 

@@ -10,6 +10,7 @@
  * - Within each of the two all objects have one shard and one pool, as in Ceph.
  */
 
+import { invalidArgument } from '../errors.js';
 import type {
   Bytes,
   ListedObject,
@@ -104,7 +105,7 @@ export class PgCollection {
 
   /**
    * Moves the objects whose low `bits` hash bits are `remainder` to the existing, empty `target`;
-   * both then have `bits`. E_NOT_EMPTY; TypeError when only one of them is a PG.
+   * both then have `bits`. E_NOT_EMPTY; E_INVALID_ARGUMENT when only one of them is a PG.
    */
   split(transaction: Transaction, target: PgCollection, bits: number, remainder: number): void {
     for (const [from, to] of this.#pairs(target)) {
@@ -183,7 +184,7 @@ export class PgCollection {
     const targets = target.#names();
     const sources = this.#names();
     if (sources.length !== targets.length) {
-      throw new TypeError(`Cannot split or merge ${this.name} and ${target.name}: one is no PG`);
+      throw invalidArgument(`Cannot split or merge ${this.name} and ${target.name}: one is no PG`);
     }
     return sources.map((name, index) => [name, targets[index] ?? target.name] as const);
   }

@@ -22,7 +22,7 @@
 import type { BlockDevice } from '../blockdev/block-device.js';
 import { type Io, runAsync } from '../blockdev/io.js';
 import { mediaOf } from '../blockdev/media-device.js';
-import { hasCode } from '../errors.js';
+import { hasCode, invalidArgument } from '../errors.js';
 import { CheckContext, type CheckCounts, newCounts } from '../fsck/context.js';
 import { DeviceMap } from '../fsck/device-map.js';
 import { type Finding, Findings } from '../fsck/finding.js';
@@ -129,8 +129,8 @@ class Scrub {
   constructor(engine: Engine, options: ScrubOptions) {
     const { rate = Number.POSITIVE_INFINITY, clock = SYSTEM_CLOCK, from } = options;
     const { partBytes = PART_BYTES } = options;
-    if (!(rate > 0)) throw new RangeError(`Cannot scrub at ${rate} bytes a second`);
-    if (!(partBytes > 0)) throw new RangeError(`Cannot scrub in parts of ${partBytes} bytes`);
+    if (!(rate > 0)) throw invalidArgument(`Cannot scrub at ${rate} bytes a second`);
+    if (!(partBytes > 0)) throw invalidArgument(`Cannot scrub in parts of ${partBytes} bytes`);
     this.#engine = engine;
     this.#options = options;
     this.#medium = mediaOf(engine.device);

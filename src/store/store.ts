@@ -12,19 +12,21 @@ import { type Io, runAsync, runSync } from '../blockdev/io.js';
 import { openDevice, openDeviceSync } from '../blockdev/open-device.js';
 import { RawDevice } from '../blockdev/raw-device.js';
 import { type Comparator, ComparatorRegistry } from '../btree/comparator.js';
-import { CorruptError, hasCode, StoreError } from '../errors.js';
+import { CorruptError, checkObject, hasCode, invalidArgument, StoreError } from '../errors.js';
 import { textOf } from '../format/bytes.js';
 import { SUPERBLOCK_VERSION } from '../format/superblock.js';
 import { DEVICE_BLOCKS_MAX } from '../format/superblock-bounds.js';
 import { type ScrubOptions, type ScrubReport, scrub } from '../scrub/scrub.js';
+import { type Bytes, toBytes } from '../txn/argument.js';
 import type { Engine } from '../txn/engine.js';
 import type { Environment } from '../txn/environment.js';
 import type { EraseOptions, EraseReport } from '../txn/eraser.js';
-import type { PackedTransaction } from '../txn/packed-transaction.js';
+import { PackedTransaction } from '../txn/packed-transaction.js';
 import { type OpenedEngine, openEngine, type RecoveryReport } from '../txn/recovery.js';
 import { decodeReservation, heldBlocks } from '../txn/reservation.js';
+import type { SealedTransaction } from '../txn/sealed-transaction.js';
 import type { Submission } from '../txn/submission.js';
-import { type Bytes, type ReservationUnits, Transaction, toBytes } from '../txn/transaction.js';
+import { type ReservationUnits, Transaction } from '../txn/transaction.js';
 import { type DamageListener, DamageLog } from './damage-log.js';
 import { openJournal } from './journal-device.js';
 import { pageLimit } from './page.js';
@@ -210,14 +212,14 @@ export class Store {
    *   E_DAMAGED_JOURNAL, E_NO_JOURNAL, E_COMPARATOR
    */
   static async open(path: string, options: OpenOptions = {}): Promise<Store> {
-    const { readOnly = false, force = false } = options;
+    const { readOnly = false, force = false } = checkObject(options, 'options');
     const device = await openDevice(path, { readOnly, force });
     return await Store.openOn(device, withJournal(device, options));
   }
 
   /** As `open`, without returning to the event loop. */
   static openSync(path: string, options: OpenOptions = {}): Store {
-    const { readOnly = false, force = false } = options;
+    const { readOnly = false, force = false } = checkObject(options, 'options');
     const device = openDeviceSync(path, { readOnly, force });
     return Store.openOnSync(device, withJournal(device, options));
   }
@@ -259,7 +261,7 @@ export class Store {
    * they are durable; both reject when it is refused, and then nothing of it happened.
    */
   submit(transaction: Transaction | PackedTransaction): Submission {
-    return this.#engine.submit(transaction.seal());
+    return this.#engine.submit(sealed(transaction));
   }
 
   /** Submits a transaction; resolves with its sequence number when it is durable. */
@@ -269,7 +271,7 @@ export class Store {
 
   /** As `commit`, without returning to the event loop: the lowest latency for a lone writer. */
   commitSync(transaction: Transaction | PackedTransaction): number {
-    return this.#engine.commitSync(transaction.seal());
+    return this.#engine.commitSync(sealed(transaction));
   }
 
   /** Last transaction that is durable. */
@@ -388,7 +390,7 @@ export class Store {
    * Verifies everything that the store has on its medium while it is in use; docs/scrub.md.
    * Damage is a finding in the report and nothing else: what can be read stays readable.
    *
-   * @throws RangeError for options that make no sense; StoreError E_CLOSED, E_IO
+   * @throws StoreError E_INVALID_ARGUMENT for options that make no sense; E_CLOSED, E_IO
    */
   scrub(options: ScrubOptions = {}): Promise<ScrubReport> {
     return scrub(this.#engine, options);
@@ -399,7 +401,7 @@ export class Store {
    * `eraseFreed`; docs/erase.md. Waits for snapshots and reads that still see any of it.
    *
    * @throws StoreError E_INVALID for a store made without it; E_READ_ONLY, E_CLOSED, E_IO
-   * @throws RangeError for a rate that makes no sense
+   * @throws StoreError E_INVALID_ARGUMENT for a rate that makes no sense
    */
   erase(options: EraseOptions = {}): Promise<EraseReport> {
     return this.#engine.eraser.erase(options);
@@ -411,15 +413,15 @@ export class Store {
    * below what the file has grown to, for which the store has to be closed (`resizeStore`). The
    * store stays in use meanwhile; when this ends, the limit is durable.
    *
-   * @throws RangeError for a size that no store can have
+   * @throws StoreError E_INVALID_ARGUMENT for a size that no store can have
    * @throws StoreError E_INVALID when the store is larger than that; E_NO_SPACE when a block
    *   device is smaller; E_READ_ONLY, E_CLOSED, E_IO
    */
   async resize(size: number): Promise<void> {
     const { device, state } = this.#engine;
-    const blocks = Math.floor(size / state.blockSize);
-    if (!Number.isSafeInteger(size) || blocks < 1 || blocks > DEVICE_BLOCKS_MAX) {
-      throw new RangeError(`Cannot resize store to ${size} bytes`);
+    const blocks = Number.isSafeInteger(size) ? Math.floor(size / state.blockSize) : 0;
+    if (blocks < 1 || blocks > DEVICE_BLOCKS_MAX) {
+      throw invalidArgument(`Cannot resize store to ${String(size)} bytes`);
     }
     if (device instanceof RawDevice) {
       device.refreshSize();
@@ -475,6 +477,14 @@ export class Store {
   }
 }
 
+/** What the engine takes of a transaction. */
+function sealed(transaction: Transaction | PackedTransaction): SealedTransaction {
+  if (transaction instanceof Transaction || transaction instanceof PackedTransaction) {
+    return transaction.seal();
+  }
+  throw invalidArgument(`Cannot submit ${String(transaction)}: it is no transaction`);
+}
+
 /** The options with the journal's device opened; `device` is closed when that can't be. */
 function withJournal(device: BlockDevice, options: OpenOptions): OpenOptions {
   const { readOnly = false, force = false, journal: path, ...rest } = options;
@@ -494,9 +504,10 @@ function closeAll(device: BlockDevice, { journalDevice }: OpenOptions): void {
 
 function engineOptions(device: BlockDevice, options: OpenOptions) {
   const { readOnly = device.readOnly, cacheBytes = CACHE_BYTES_DEFAULT } = options;
-  if (!(cacheBytes >= 0)) throw new RangeError(`Cannot use cache of ${cacheBytes} bytes`);
+  checkBytes(cacheBytes, 'cache');
   const comparators = new ComparatorRegistry();
   for (const comparator of options.comparators ?? []) comparators.register(comparator);
+  if (options.dirtyBytes !== undefined) checkBytes(options.dirtyBytes, 'dirty bytes');
   const dirtyBytesMax = options.dirtyBytes ?? Math.max(4 * 1024 * 1024, cacheBytes / 2);
   const { environment, journalDevice, acceptJournalLoss = false } = options;
   const given = {
@@ -505,6 +516,13 @@ function engineOptions(device: BlockDevice, options: OpenOptions) {
   };
   const common = { device, readOnly, comparators, cacheBytes, dirtyBytesMax };
   return { ...common, acceptJournalLoss, ...given };
+}
+
+function checkBytes(count: number, what: string): void {
+  if (typeof count === 'number' && count >= 0) return;
+  throw invalidArgument(
+    `Cannot use ${what} of ${String(count)} bytes: expected a number from 0 on`,
+  );
 }
 
 function listNamesSync(view: View, options: NamePage): Uint8Array[] {
@@ -520,7 +538,7 @@ async function listNames(view: View, options: NamePage): Promise<Uint8Array[]> {
 }
 
 function namesOf(view: View, options: NamePage): ListedNames {
-  const { after } = options;
+  const { after } = checkObject(options, 'options');
   const limit = pageLimit(options.limit);
   const damage = new DamageLog(options.onDamage);
   const names: Uint8Array[] = [];

@@ -7,15 +7,15 @@
 
 import type { Io } from '../blockdev/io.js';
 import type { Cursor } from '../btree/cursor.js';
-import { StoreError } from '../errors.js';
+import { checkObject, StoreError } from '../errors.js';
 import { compareBytes, textOf } from '../format/bytes.js';
 import { COLLECTION_KIND, type CollectionKind } from '../onode/cnode.js';
 import { hashOf, nameOf } from '../onode/object-key.js';
 import { decodeOnode } from '../onode/onode.js';
+import { type Bytes, type ObjectName, toBytes } from '../txn/argument.js';
 import { attributeKey, attributeName, FIRST_ATTRIBUTE_KEY } from '../txn/attribute-key.js';
 import type { OpenCollection } from '../txn/open-collection.js';
 import { printable } from '../txn/store-state.js';
-import { type Bytes, type ObjectName, toBytes } from '../txn/transaction.js';
 import { type DamageListener, DamageLog } from './damage-log.js';
 import { type FoundValue, findValue, readValue } from './found-value.js';
 import { pageLimit } from './page.js';
@@ -119,9 +119,9 @@ export class StoredCollection {
     );
   }
 
-  getAttribute(name: Bytes): Promise<Uint8Array | undefined> {
+  async getAttribute(name: Bytes): Promise<Uint8Array | undefined> {
     const key = attributeKey(toBytes(name));
-    return this.#view.read(
+    return await this.#view.read(
       () => this.#attribute(key),
       (found) => this.#readValue(found),
     );
@@ -149,7 +149,7 @@ export class StoredCollection {
   }
 
   #list(options: ListOptions): ListedPage {
-    const { from, after, to } = options;
+    const { from, after, to } = checkObject(options, 'options');
     const limit = pageLimit(options.limit);
     const damage = new DamageLog(options.onDamage);
     const { objects, kind } = this.#open();

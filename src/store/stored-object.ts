@@ -10,13 +10,14 @@
 import type { BlockRun } from '../alloc/block-run.js';
 import type { Io } from '../blockdev/io.js';
 import type { Tree } from '../btree/tree.js';
-import { StoreError } from '../errors.js';
+import { checkIterable, checkObject, invalidArgument, StoreError } from '../errors.js';
 import { compareBytes, textOf, unsetBytes } from '../format/bytes.js';
 import { type PlacedEntry, soleEntry } from '../onode/blob-stream.js';
 import type { CollectionKind } from '../onode/cnode.js';
 import { ENTRY_KIND } from '../onode/extent-entry.js';
 import { objectKey } from '../onode/object-key.js';
 import { decodeOnode, Onode } from '../onode/onode.js';
+import { type Bytes, type ObjectName, toBytes } from '../txn/argument.js';
 import {
   attributeKey,
   attributeName,
@@ -26,7 +27,7 @@ import {
 import { readEntriesInto, readEntrySync } from '../txn/data-reader.js';
 import type { OpenCollection } from '../txn/open-collection.js';
 import { printable } from '../txn/store-state.js';
-import { type Bytes, type MapFormat, type ObjectName, toBytes } from '../txn/transaction.js';
+import type { MapFormat } from '../txn/transaction.js';
 import { type FoundValue, findValue, readValue } from './found-value.js';
 import { pageLimit } from './page.js';
 import type { View } from './view.js';
@@ -151,7 +152,7 @@ export class StoredObject {
    * What follows them in `target` stays. After an error its bytes are of no use.
    */
   readIntoSync(target: Uint8Array, offset = 0): number {
-    const { length } = target;
+    const { length } = checkTarget(target);
     checkRange(offset, length);
     const quick = this.#view.sync(() => this.#readQuickly(offset, length, target));
     if (quick !== undefined) return quick.length;
@@ -163,7 +164,7 @@ export class StoredObject {
 
   /** As `readIntoSync`; `target` belongs to the store until the promise settles. */
   async readInto(target: Uint8Array, offset = 0): Promise<number> {
-    const { length } = target;
+    const { length } = checkTarget(target);
     checkRange(offset, length);
     return await this.#view.read(
       () => this.#planRead(offset, length),
@@ -173,18 +174,18 @@ export class StoredObject {
 
   /** The bytes of each range, as far as the object goes; all of one state of the object. */
   readRangesSync(ranges: readonly ByteRange[]): Uint8Array[] {
-    checkRanges(ranges);
+    const wanted = checkedRanges(ranges);
     return this.#view.readSync(
-      () => ranges.map(([offset, length]) => this.#planRead(offset, length) ?? this.#refuse()),
+      () => wanted.map(([offset, length]) => this.#planRead(offset, length) ?? this.#refuse()),
       (plans) => this.#readEach(plans),
     );
   }
 
   /** As `readRangesSync`. */
-  readRanges(ranges: readonly ByteRange[]): Promise<Uint8Array[]> {
-    checkRanges(ranges);
-    return this.#view.read(
-      () => ranges.map(([offset, length]) => this.#planRead(offset, length) ?? this.#refuse()),
+  async readRanges(ranges: readonly ByteRange[]): Promise<Uint8Array[]> {
+    const wanted = checkedRanges(ranges);
+    return await this.#view.read(
+      () => wanted.map(([offset, length]) => this.#planRead(offset, length) ?? this.#refuse()),
       (plans) => this.#readEach(plans),
     );
   }
@@ -195,9 +196,9 @@ export class StoredObject {
     return this.#view.sync(() => this.#extents(offset, length));
   }
 
-  extents(offset = 0, length = Number.POSITIVE_INFINITY): Promise<ObjectExtent[]> {
+  async extents(offset = 0, length = Number.POSITIVE_INFINITY): Promise<ObjectExtent[]> {
     checkRange(offset, length);
-    return this.#view.run(() => this.#extents(offset, length));
+    return await this.#view.run(() => this.#extents(offset, length));
   }
 
   // Attributes
@@ -208,9 +209,9 @@ export class StoredObject {
     return this.#valueSync(() => this.#found(this.#existing().attributes, key));
   }
 
-  getAttribute(name: Bytes): Promise<Uint8Array | undefined> {
+  async getAttribute(name: Bytes): Promise<Uint8Array | undefined> {
     const key = attributeKey(toBytes(name));
-    return this.#value(() => this.#found(this.#existing().attributes, key));
+    return await this.#value(() => this.#found(this.#existing().attributes, key));
   }
 
   /** All attributes in order of their names. */
@@ -236,9 +237,9 @@ export class StoredObject {
     return this.#valueSync(() => this.#found(this.#existing().map, bytes));
   }
 
-  mapGet(key: Bytes): Promise<Uint8Array | undefined> {
+  async mapGet(key: Bytes): Promise<Uint8Array | undefined> {
     const bytes = toBytes(key);
-    return this.#value(() => this.#found(this.#existing().map, bytes));
+    return await this.#value(() => this.#found(this.#existing().map, bytes));
   }
 
   /** A page of entries. */
@@ -430,7 +431,7 @@ export class StoredObject {
   }
 
   #plannedMap(range: MapRange): [Uint8Array, FoundValue][] {
-    const { reverse = false } = range;
+    const { reverse = false } = checkObject(range, 'range');
     const limit = pageLimit(range.limit);
     const planned: [Uint8Array, FoundValue][] = [];
     const { map } = this.#existing();
@@ -477,14 +478,16 @@ export class StoredObject {
   }
 }
 
-/** Key of a name in a collection of this kind. RangeError for a hash that is no u32. */
+/** Key of a name in a collection of this kind. E_INVALID_ARGUMENT for a hash that is no u32. */
 export function nameKey(kind: CollectionKind, name: ObjectName): Uint8Array {
   if (typeof name !== 'object' || name === null || name instanceof Uint8Array) {
     return objectKey(kind, toBytes(name));
   }
   const { hash } = name;
   if (!Number.isInteger(hash) || hash < 0 || hash >= 2 ** 32) {
-    throw new RangeError(`Cannot use hash ${hash}: expected a whole number in [0, ${2 ** 32 - 1}]`);
+    throw invalidArgument(
+      `Cannot use hash ${String(hash)}: expected a whole number in [0, ${2 ** 32 - 1}]`,
+    );
   }
   return objectKey(kind, toBytes(name.name), hash);
 }
@@ -501,13 +504,24 @@ function distinctBlocks(runs: readonly BlockRun[]): number {
   return blocks;
 }
 
-function checkRanges(ranges: readonly ByteRange[]): void {
-  for (const [offset, length] of ranges) checkRange(offset, length);
+function checkTarget(target: Uint8Array): Uint8Array {
+  if (target instanceof Uint8Array) return target;
+  throw invalidArgument(`Cannot read into ${String(target)}: expected a Uint8Array`);
+}
+
+function checkedRanges(ranges: readonly ByteRange[]): ByteRange[] {
+  return Array.from(checkIterable(ranges, 'ranges'), (range) => {
+    const [offset, length] = checkIterable(range, 'range');
+    checkRange(offset, length);
+    return [offset, length] as const;
+  });
 }
 
 function checkRange(offset: number, length: number): void {
   if (!Number.isSafeInteger(offset) || offset < 0) {
-    throw new RangeError(`Cannot read at offset ${offset}: not a whole number from 0 on`);
+    throw invalidArgument(`Cannot read at offset ${String(offset)}: not a whole number from 0 on`);
   }
-  if (!(length >= 0)) throw new RangeError(`Cannot read ${length} bytes: less than none`);
+  if (typeof length !== 'number' || !(length >= 0)) {
+    throw invalidArgument(`Cannot read ${String(length)} bytes: expected a number from 0 on`);
+  }
 }

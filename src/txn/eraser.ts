@@ -12,7 +12,7 @@
 import type { BlockRun } from '../alloc/block-run.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
 import { type Io, runAsync } from '../blockdev/io.js';
-import { hasCode, StoreError } from '../errors.js';
+import { hasCode, invalidArgument, StoreError } from '../errors.js';
 import type { DropWorker } from './drop-worker.js';
 import type { Environment } from './environment.js';
 import type { Journal } from './journal.js';
@@ -102,7 +102,7 @@ export class Eraser {
     const { allocator, blockSize } = engine.state;
     this.#checkPossible();
     if (rate !== undefined && !(rate > 0)) {
-      throw new RangeError(`Cannot erase at ${rate} bytes a second`);
+      throw invalidArgument(`Cannot erase at ${rate} bytes a second`);
     }
     if (all) this.#suspectAll();
     let erasedBytes = 0;

@@ -220,7 +220,7 @@ test('slotStrideFor() is the least of whole steps and whole slots', (t) => {
   t.is(slotStrideFor({ blockSize: 4096, stripeWidth: 48 * 1024 }), 192 * 1024);
   t.is(slotStrideFor({ blockSize: 4096, stripeWidth: 2.5 * MIB }), 2.5 * MIB);
   t.throws(() => slotStrideFor({ blockSize: 1024, stripeWidth: 8 * MIB + 1024 }), {
-    instanceOf: RangeError,
+    code: 'E_INVALID_ARGUMENT',
   });
 });
 
