@@ -61,16 +61,83 @@ export function checkIterable<T extends Iterable<unknown>>(value: T, what: strin
   throw invalidArgument(`Cannot use ${what} ${String(value)}: expected an iterable`);
 }
 
+/**
+ * Keys from `from` on and in front of `to`; where one is left out, up to that end of the tree.
+ * Both the same: this key alone.
+ */
+export interface KeyRange {
+  readonly from?: Uint8Array;
+  readonly to?: Uint8Array;
+}
+
+/** What damage is a part of, as far as it is known. */
+export interface DamagePlace {
+  /** Role of the tree: `collections`, `objects`, `attributes`, `blob`, `map` and so on; format.md. */
+  readonly tree?: string;
+  /** Keys of that tree, as it stores them, that can't be reached. */
+  readonly keys?: KeyRange;
+  /** Name of the collection that was being read or changed. */
+  readonly collection?: Uint8Array;
+  /** Name of the object. */
+  readonly object?: Uint8Array;
+}
+
 /** Bytes on the device are not what was written there. */
 export class CorruptError extends StoreError {
   /** Byte offset on the device, or -1 where it is not known. */
   readonly offset: number;
+  /** What the damage is a part of; the message says it too. */
+  readonly place: DamagePlace;
+  readonly #what: string;
 
-  constructor(message: string, offset = -1, options?: ErrorOptions) {
-    super('E_CORRUPT', message, options);
+  constructor(
+    message: string,
+    offset = -1,
+    { place = {}, ...options }: ErrorOptions & { readonly place?: DamagePlace } = {},
+  ) {
+    super('E_CORRUPT', `${message}${placeText(place)}`, options);
     this.name = 'CorruptError';
     this.offset = offset;
+    this.place = place;
+    this.#what = message;
   }
+
+  /** This error with what is known of the place besides; what it knows itself stays. */
+  at(place: DamagePlace): CorruptError {
+    const { offset, cause } = this;
+    const known = { ...place, ...this.place };
+    return new CorruptError(this.#what, offset, {
+      place: known,
+      ...(cause !== undefined && { cause }),
+    });
+  }
+}
+
+/** Bytes of a key or name that a message shows. */
+const SHOWN_SIZE_MAX = 60;
+
+/** A place as the end of a message. */
+function placeText({ tree, keys, collection, object }: DamagePlace): string {
+  const parts: string[] = [];
+  if (tree !== undefined) parts.push(`tree ${tree}`);
+  if (keys !== undefined) parts.push(rangeText(keys));
+  if (object !== undefined) parts.push(`object ${shown(object)}`);
+  if (collection !== undefined) parts.push(`collection ${shown(collection)}`);
+  return parts.length === 0 ? '' : ` (${parts.join(', ')})`;
+}
+
+function rangeText({ from, to }: KeyRange): string {
+  if (from === undefined) return to === undefined ? 'all keys' : `keys before ${shown(to)}`;
+  if (to === undefined) return `keys from ${shown(from)} on`;
+  return from === to ? `key ${shown(from)}` : `keys from ${shown(from)} to before ${shown(to)}`;
+}
+
+/** Text that can be printed in quotes, all else in hexadecimal digits; shortened. */
+function shown(bytes: Uint8Array): string {
+  const front = Buffer.from(bytes.subarray(0, SHOWN_SIZE_MAX));
+  const rest = bytes.length > front.length ? '...' : '';
+  const isPrintable = front.every((byte) => byte >= 0x20 && byte < 0x7f);
+  return isPrintable ? `"${front.toString('latin1')}${rest}"` : `0x${front.toString('hex')}${rest}`;
 }
 
 /** True when `error` is a StoreError with this code. */

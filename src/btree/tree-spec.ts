@@ -58,6 +58,22 @@ export function specFault(spec: TreeSpec): string | undefined {
     : 'the key size is not that of its comparator';
 }
 
+/** @throws StoreError E_INVALID_ARGUMENT for sizes over their limits or other than those of `spec`. */
+export function checkRecordSizes(
+  { keySize, valueSize }: TreeSpec,
+  key: Uint8Array,
+  value: Uint8Array,
+): void {
+  checkRecordSize('key', key.length, keySize > 0 ? keySize : undefined, KEY_SIZE_MAX);
+  checkRecordSize('value', value.length, valueSize >= 0 ? valueSize : undefined, VALUE_SIZE_MAX);
+}
+
+function checkRecordSize(what: string, size: number, fixed: number | undefined, max: number): void {
+  if (fixed === undefined ? size <= max : size === fixed) return;
+  const expected = fixed === undefined ? `more than ${max}` : `not ${fixed}`;
+  throw invalidArgument(`Cannot put: the ${what} has ${size} bytes, ${expected}`);
+}
+
 /** The order in which nodes of this tree are searched. */
 export function searchOrder(spec: TreeSpec): Comparator {
   return spec.duplicates ? compositeComparator(spec.comparator) : spec.comparator;

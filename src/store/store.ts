@@ -27,7 +27,8 @@ import { decodeReservation, heldBlocks } from '../txn/reservation.js';
 import type { SealedTransaction } from '../txn/sealed-transaction.js';
 import type { Submission } from '../txn/submission.js';
 import { type ReservationUnits, Transaction } from '../txn/transaction.js';
-import { type DamageListener, DamageLog } from './damage-log.js';
+import { DamageLog } from './damage-log.js';
+import type { DamageOption } from './entry-page.js';
 import { openJournal } from './journal-device.js';
 import { pageLimit } from './page.js';
 import { findSignatures } from './signature.js';
@@ -158,15 +159,10 @@ export interface Snapshot {
 }
 
 /** A page of names. */
-export interface NamePage {
+export interface NamePage extends DamageOption {
   readonly after?: Bytes;
   /** 1000 by default. */
   readonly limit?: number;
-  /**
-   * Lists what lies behind damage too, and tells of it here; else it is thrown. A page that is not
-   * full has been looked for to the end.
-   */
-  readonly onDamage?: DamageListener;
 }
 
 /** A page, and what could not be read of it. */
@@ -545,12 +541,13 @@ function namesOf(view: View, options: NamePage): ListedNames {
   const cursor = view.collections.cursor();
   const next = (): boolean => cursor.next();
   const first = after === undefined ? undefined : toBytes(after);
-  damage.step(cursor, () => (first === undefined ? cursor.seekFirst() : cursor.seek(first)));
+  const skip = (): boolean => cursor.skip();
+  damage.step(() => (first === undefined ? cursor.seekFirst() : cursor.seek(first)), skip);
   while (cursor.valid && names.length < limit) {
     const name = cursor.key();
     const isAfter = first === undefined || names.length > 0 || textOf(name) !== textOf(first);
     if (isAfter) names.push(name);
-    if (names.length < limit) damage.step(cursor, next);
+    if (names.length < limit) damage.step(next, skip);
   }
   return { names, damage };
 }

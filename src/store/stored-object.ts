@@ -10,27 +10,29 @@
 import type { BlockRun } from '../alloc/block-run.js';
 import type { Io } from '../blockdev/io.js';
 import type { Tree } from '../btree/tree.js';
-import { checkIterable, checkObject, invalidArgument, StoreError } from '../errors.js';
-import { compareBytes, textOf, unsetBytes } from '../format/bytes.js';
+import { checkIterable, type DamagePlace, invalidArgument, StoreError } from '../errors.js';
+import { textOf, unsetBytes } from '../format/bytes.js';
 import { type PlacedEntry, soleEntry } from '../onode/blob-stream.js';
 import type { CollectionKind } from '../onode/cnode.js';
 import { ENTRY_KIND } from '../onode/extent-entry.js';
 import { objectKey } from '../onode/object-key.js';
 import { decodeOnode, Onode } from '../onode/onode.js';
 import { type Bytes, type ObjectName, toBytes } from '../txn/argument.js';
-import {
-  attributeKey,
-  attributeName,
-  FIRST_ATTRIBUTE_KEY,
-  HEADER_KEY,
-} from '../txn/attribute-key.js';
+import { attributeKey, HEADER_KEY } from '../txn/attribute-key.js';
 import { readEntriesInto, readEntrySync } from '../txn/data-reader.js';
 import type { OpenCollection } from '../txn/open-collection.js';
 import { printable } from '../txn/store-state.js';
 import type { MapFormat } from '../txn/transaction.js';
+import {
+  attributePage,
+  type DamageOption,
+  EntryPage,
+  type MapEntry,
+  type MapRange,
+  namedEntries,
+} from './entry-page.js';
 import { type FoundValue, findValue, readValue } from './found-value.js';
-import { pageLimit } from './page.js';
-import type { View } from './view.js';
+import type { Place, View } from './view.js';
 
 /** Figures of an object. */
 export interface ObjectStat {
@@ -58,22 +60,6 @@ export interface ObjectExtent {
   readonly deviceOffset: number;
 }
 
-/** Which part of a map stream, in the map's order. */
-export interface MapRange {
-  /** First key. */
-  readonly from?: Bytes;
-  /** The keys behind this one: for paging. */
-  readonly after?: Bytes;
-  /** The keys before this one. */
-  readonly to?: Bytes;
-  /** Most entries; 1000 by default. */
-  readonly limit?: number;
-  /** From the end to the beginning. */
-  readonly reverse?: boolean;
-}
-
-export type MapEntry = readonly [key: Uint8Array, value: Uint8Array];
-
 /** Bytes [offset, offset + length) of an object. */
 export type ByteRange = readonly [offset: number, length: number];
 
@@ -88,6 +74,8 @@ export class StoredObject {
   readonly #view: View;
   readonly #collection: string;
   readonly #name: ObjectName;
+  /** For errors. */
+  readonly #place: Place;
   #seen = -1;
   #onode: Onode | undefined;
 
@@ -95,24 +83,25 @@ export class StoredObject {
     this.#view = view;
     this.#collection = collection;
     this.#name = name;
+    this.#place = () => placeOf(collection, name);
   }
 
   // Figures
 
   existsSync(): boolean {
-    return this.#view.sync(() => this.#find() !== undefined);
+    return this.#view.sync(() => this.#find() !== undefined, this.#place);
   }
 
   exists(): Promise<boolean> {
-    return this.#view.run(() => this.#find() !== undefined);
+    return this.#view.run(() => this.#find() !== undefined, this.#place);
   }
 
   statSync(): ObjectStat {
-    return this.#view.sync(() => this.#stat());
+    return this.#view.sync(() => this.#stat(), this.#place);
   }
 
   stat(): Promise<ObjectStat> {
-    return this.#view.run(() => this.#stat());
+    return this.#view.run(() => this.#stat(), this.#place);
   }
 
   // Bytes
@@ -130,11 +119,12 @@ export class StoredObject {
   /** As `readSync`; undefined when the collection has no such object. */
   tryReadSync(offset = 0, length = Number.POSITIVE_INFINITY): Uint8Array | undefined {
     checkRange(offset, length);
-    const quick = this.#view.sync(() => this.#readQuickly(offset, length));
+    const quick = this.#view.sync(() => this.#readQuickly(offset, length), this.#place);
     if (quick !== undefined) return quick;
     return this.#view.readSync(
       () => this.#planRead(offset, length),
       (plan) => this.#readData(plan),
+      this.#place,
     );
   }
 
@@ -144,6 +134,7 @@ export class StoredObject {
     return await this.#view.read(
       () => this.#planRead(offset, length),
       (plan) => this.#readData(plan),
+      this.#place,
     );
   }
 
@@ -154,11 +145,12 @@ export class StoredObject {
   readIntoSync(target: Uint8Array, offset = 0): number {
     const { length } = checkTarget(target);
     checkRange(offset, length);
-    const quick = this.#view.sync(() => this.#readQuickly(offset, length, target));
+    const quick = this.#view.sync(() => this.#readQuickly(offset, length, target), this.#place);
     if (quick !== undefined) return quick.length;
     return this.#view.readSync(
       () => this.#planRead(offset, length),
       (plan) => this.#readDataInto(plan, target),
+      this.#place,
     );
   }
 
@@ -169,6 +161,7 @@ export class StoredObject {
     return await this.#view.read(
       () => this.#planRead(offset, length),
       (plan) => this.#readDataInto(plan, target),
+      this.#place,
     );
   }
 
@@ -178,6 +171,7 @@ export class StoredObject {
     return this.#view.readSync(
       () => wanted.map(([offset, length]) => this.#planRead(offset, length) ?? this.#refuse()),
       (plans) => this.#readEach(plans),
+      this.#place,
     );
   }
 
@@ -187,18 +181,19 @@ export class StoredObject {
     return await this.#view.read(
       () => wanted.map(([offset, length]) => this.#planRead(offset, length) ?? this.#refuse()),
       (plans) => this.#readEach(plans),
+      this.#place,
     );
   }
 
   /** What lies where in [offset, offset + length), in order of offset; cut to the range. */
   extentsSync(offset = 0, length = Number.POSITIVE_INFINITY): ObjectExtent[] {
     checkRange(offset, length);
-    return this.#view.sync(() => this.#extents(offset, length));
+    return this.#view.sync(() => this.#extents(offset, length), this.#place);
   }
 
   async extents(offset = 0, length = Number.POSITIVE_INFINITY): Promise<ObjectExtent[]> {
     checkRange(offset, length);
-    return await this.#view.run(() => this.#extents(offset, length));
+    return await this.#view.run(() => this.#extents(offset, length), this.#place);
   }
 
   // Attributes
@@ -215,18 +210,17 @@ export class StoredObject {
   }
 
   /** All attributes in order of their names. */
-  attributesSync(): MapEntry[] {
-    return this.#view.readSync(
-      () => this.#plannedAttributes(),
-      (plan) => this.#readValues(plan),
-    );
+  attributesSync(options: DamageOption = {}): MapEntry[] {
+    const page = attributePage(this.#view.engine, this.#place(), options);
+    while (!page.isDone) this.#fillSync(page, () => this.#existing().attributes);
+    return namedEntries(page);
   }
 
-  attributes(): Promise<MapEntry[]> {
-    return this.#view.read(
-      () => this.#plannedAttributes(),
-      (plan) => this.#readValues(plan),
-    );
+  /** As `attributesSync`. */
+  async attributes(options: DamageOption = {}): Promise<MapEntry[]> {
+    const page = attributePage(this.#view.engine, this.#place(), options);
+    while (!page.isDone) await this.#fill(page, () => this.#existing().attributes);
+    return namedEntries(page);
   }
 
   // Map stream
@@ -244,17 +238,18 @@ export class StoredObject {
 
   /** A page of entries. */
   mapEntriesSync(range: MapRange = {}): MapEntry[] {
-    return this.#view.readSync(
-      () => this.#plannedMap(range),
-      (plan) => this.#readValues(plan),
-    );
+    const page = new EntryPage(this.#view.engine, { ...this.#place(), tree: 'map' }, range);
+    do this.#fillSync(page, () => this.#existing().map);
+    while (!page.isDone);
+    return page.entries;
   }
 
-  mapEntries(range: MapRange = {}): Promise<MapEntry[]> {
-    return this.#view.read(
-      () => this.#plannedMap(range),
-      (plan) => this.#readValues(plan),
-    );
+  /** As `mapEntriesSync`. */
+  async mapEntries(range: MapRange = {}): Promise<MapEntry[]> {
+    const page = new EntryPage(this.#view.engine, { ...this.#place(), tree: 'map' }, range);
+    do await this.#fill(page, () => this.#existing().map);
+    while (!page.isDone);
+    return page.entries;
   }
 
   /** Undefined when none was set. */
@@ -268,20 +263,20 @@ export class StoredObject {
 
   /** Keys in the map stream. */
   mapCountSync(): number {
-    return this.#view.sync(() => this.#existing().map.count());
+    return this.#view.sync(() => this.#existing().map.count(), this.#place);
   }
 
   mapCount(): Promise<number> {
-    return this.#view.run(() => this.#existing().map.count());
+    return this.#view.run(() => this.#existing().map.count(), this.#place);
   }
 
   /** How the map stream is keyed. @throws StoreError E_COMPARATOR naming one not registered */
   mapFormatSync(): Required<MapFormat> {
-    return this.#view.sync(() => this.#mapFormat());
+    return this.#view.sync(() => this.#mapFormat(), this.#place);
   }
 
   mapFormat(): Promise<Required<MapFormat>> {
-    return this.#view.run(() => this.#mapFormat());
+    return this.#view.run(() => this.#mapFormat(), this.#place);
   }
 
   // Looking up, as repeatable tree work
@@ -402,13 +397,13 @@ export class StoredObject {
   }
 
   #valueSync(plan: () => FoundValue | undefined): Uint8Array | undefined {
-    const found = this.#view.sync(plan);
+    const found = this.#view.sync(plan, this.#place);
     if (found === undefined || found instanceof Uint8Array) return found;
-    return this.#view.readSync(plan, (value) => this.#readValue(value));
+    return this.#view.readSync(plan, (value) => this.#readValue(value), this.#place);
   }
 
   #value(plan: () => FoundValue | undefined): Promise<Uint8Array | undefined> {
-    return this.#view.read(plan, (value) => this.#readValue(value));
+    return this.#view.read(plan, (value) => this.#readValue(value), this.#place);
   }
 
   *#readValue(found: FoundValue | undefined): Io<Uint8Array | undefined> {
@@ -420,61 +415,15 @@ export class StoredObject {
     return { comparator: comparator.name, comparatorVersion: comparator.version, keySize };
   }
 
-  #plannedAttributes(): [Uint8Array, FoundValue][] {
-    const planned: [Uint8Array, FoundValue][] = [];
-    const cursor = this.#existing().attributes.cursor();
-    for (cursor.seek(FIRST_ATTRIBUTE_KEY); cursor.valid; cursor.next()) {
-      const value = this.#decode(cursor.valueBytes, cursor.valueStart, cursor.valueEnd);
-      planned.push([attributeName(cursor.key()), value]);
-    }
-    return planned;
+  /** One round of a page. */
+  #fillSync(page: EntryPage, tree: () => Tree): void {
+    const plan = () => page.plan(tree());
+    this.#view.readSync(plan, (planned) => page.read(planned), this.#place);
   }
 
-  #plannedMap(range: MapRange): [Uint8Array, FoundValue][] {
-    const { reverse = false } = checkObject(range, 'range');
-    const limit = pageLimit(range.limit);
-    const planned: [Uint8Array, FoundValue][] = [];
-    const { map } = this.#existing();
-    const order = (a: Uint8Array, b: Uint8Array): number =>
-      map.spec.comparator === undefined
-        ? compareBytes(a, b)
-        : map.spec.comparator.compare(a, 0, a.length, b, 0, b.length);
-    const from = range.from === undefined ? undefined : toBytes(range.from);
-    const after = range.after === undefined ? undefined : toBytes(range.after);
-    const to = range.to === undefined ? undefined : toBytes(range.to);
-    const cursor = map.cursor();
-    if (reverse) {
-      if (to === undefined) cursor.seekLast();
-      else if (cursor.seek(to)) cursor.previous();
-      else cursor.seekLast();
-    } else {
-      const first = after ?? from;
-      if (first === undefined) cursor.seekFirst();
-      else cursor.seek(first);
-    }
-    while (cursor.valid && planned.length < limit) {
-      const key = cursor.key();
-      if (reverse) {
-        if (from !== undefined && order(key, from) < 0) break;
-        if (after !== undefined && order(key, after) <= 0) break;
-      } else if (to !== undefined && order(key, to) >= 0) break;
-      const skip = !reverse && after !== undefined && order(key, after) === 0;
-      if (!skip) {
-        planned.push([key, this.#decode(cursor.valueBytes, cursor.valueStart, cursor.valueEnd)]);
-      }
-      if (reverse) cursor.previous();
-      else cursor.next();
-    }
-    return planned;
-  }
-
-  *#readValues(planned: [Uint8Array, FoundValue][]): Io<MapEntry[]> {
-    const entries: MapEntry[] = [];
-    for (const [key, found] of planned) {
-      const value = yield* this.#readValue(found);
-      if (value !== undefined) entries.push([key, value]);
-    }
-    return entries;
+  #fill(page: EntryPage, tree: () => Tree): Promise<void> {
+    const plan = () => page.plan(tree());
+    return this.#view.read(plan, (planned) => page.read(planned), this.#place);
   }
 }
 
@@ -502,6 +451,11 @@ function distinctBlocks(runs: readonly BlockRun[]): number {
     counted = end;
   }
   return blocks;
+}
+
+function placeOf(collection: string, given: ObjectName): DamagePlace {
+  const name = typeof given === 'object' && 'name' in given ? given.name : given;
+  return { collection: Buffer.from(collection, 'latin1'), object: toBytes(name) };
 }
 
 function checkTarget(target: Uint8Array): Uint8Array {

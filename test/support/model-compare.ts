@@ -6,9 +6,10 @@
  */
 
 import { deepStrictEqual, strictEqual } from 'node:assert/strict';
+import type { MapEntry } from '../../src/store/entry-page.js';
 import type { Snapshot, Store } from '../../src/store/store.js';
 import type { StoredCollection } from '../../src/store/stored-collection.js';
-import type { MapEntry, StoredObject } from '../../src/store/stored-object.js';
+import type { StoredObject } from '../../src/store/stored-object.js';
 import {
   bytesOf,
   latin1,
