@@ -246,7 +246,6 @@ function* mendTrees(repairing: RepairContext, mender: CollectionsMender): Io<Sup
       collections,
       reservations,
       drops: emptyRoot(STORE_SPECS.drops),
-      prepared: EMPTY,
       runs: EMPTY,
     },
   };

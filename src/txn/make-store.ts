@@ -299,7 +299,6 @@ export function* makeStore(
       groups: emptyRoot(GROUPS_SPEC),
       drops: emptyRoot(STORE_SPECS.drops),
       reservations: emptyRoot(STORE_SPECS.reservations),
-      prepared: new Uint8Array(0),
       runs: new Uint8Array(0),
     },
   };
