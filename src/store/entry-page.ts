@@ -11,7 +11,7 @@ import type { Io } from '../blockdev/io.js';
 import type { Cursor } from '../btree/cursor.js';
 import type { Tree } from '../btree/tree.js';
 import { checkObject, type DamagePlace } from '../errors.js';
-import { type Bytes, toBytes } from '../txn/argument.js';
+import { type Bytes, toOwnBytes } from '../txn/argument.js';
 import { attributeName, FIRST_ATTRIBUTE_KEY } from '../txn/attribute-key.js';
 import type { Engine } from '../txn/engine.js';
 import { type DamageListener, DamageLog } from './damage-log.js';
@@ -69,9 +69,9 @@ export class EntryPage {
     this.#onDamage = onDamage;
     this.#limit = pageLimit(limit);
     this.#reverse = reverse;
-    this.#from = from === undefined ? undefined : toBytes(from);
-    this.#after = after === undefined ? undefined : toBytes(after);
-    this.#to = to === undefined ? undefined : toBytes(to);
+    this.#from = from === undefined ? undefined : toOwnBytes(from);
+    this.#after = after === undefined ? undefined : toOwnBytes(after);
+    this.#to = to === undefined ? undefined : toOwnBytes(to);
   }
 
   /** True when there is nothing more to gather. */
@@ -86,7 +86,7 @@ export class EntryPage {
     const damage = new DamageLog(this.#onDamage, this.#place);
     const entries: [Uint8Array, FoundValue][] = [];
     const cursor = tree.cursor();
-    this.#move(damage, cursor, () => this.#begin(cursor));
+    this.#move(damage, cursor, () => this.#begin(cursor, order));
     const next = this.#reverse ? () => cursor.previous() : () => cursor.next();
     while (cursor.valid && entries.length < wanted) {
       const key = cursor.key();
@@ -122,11 +122,11 @@ export class EntryPage {
     damage.step(step, this.#reverse ? () => cursor.skipBack() : () => cursor.skip());
   }
 
-  #begin(cursor: Cursor): boolean {
+  #begin(cursor: Cursor, order: Tree['order']): boolean {
     if (this.#reverse) {
       return this.#to === undefined ? cursor.seekLast() : cursor.seekBefore(this.#to);
     }
-    const first = this.#after ?? this.#from;
+    const first = laterOf(this.#from, this.#after, order);
     return first === undefined ? cursor.seekFirst() : cursor.seek(first);
   }
 
@@ -137,6 +137,16 @@ export class EntryPage {
     if (this.#from !== undefined && compare(this.#from) < 0) return true;
     return this.#after !== undefined && compare(this.#after) <= 0;
   }
+}
+
+/** The bound behind the other one, where there are both. */
+function laterOf(
+  a: Uint8Array | undefined,
+  b: Uint8Array | undefined,
+  order: Tree['order'],
+): Uint8Array | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return order.compare(a, 0, a.length, b, 0, b.length) > 0 ? a : b;
 }
 
 function isSame(key: Uint8Array, other: Uint8Array | undefined, order: Tree['order']): boolean {

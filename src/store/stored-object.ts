@@ -17,7 +17,7 @@ import type { CollectionKind } from '../onode/cnode.js';
 import { ENTRY_KIND } from '../onode/extent-entry.js';
 import { objectKey } from '../onode/object-key.js';
 import { decodeOnode, Onode } from '../onode/onode.js';
-import { type Bytes, type ObjectName, toBytes } from '../txn/argument.js';
+import { type Bytes, type ObjectName, toBytes, toOwnBytes, toOwnName } from '../txn/argument.js';
 import { attributeKey, HEADER_KEY } from '../txn/attribute-key.js';
 import { readEntriesInto, readEntrySync } from '../txn/data-reader.js';
 import type { OpenCollection } from '../txn/open-collection.js';
@@ -82,8 +82,8 @@ export class StoredObject {
   constructor(view: View, collection: string, name: ObjectName) {
     this.#view = view;
     this.#collection = collection;
-    this.#name = name;
-    this.#place = () => placeOf(collection, name);
+    this.#name = toOwnName(name);
+    this.#place = () => placeOf(collection, this.#name);
   }
 
   // Figures
@@ -232,7 +232,7 @@ export class StoredObject {
   }
 
   async mapGet(key: Bytes): Promise<Uint8Array | undefined> {
-    const bytes = toBytes(key);
+    const bytes = toOwnBytes(key);
     return await this.#value(() => this.#found(this.#existing().map, bytes));
   }
 

@@ -146,11 +146,19 @@ export class SpaceKeeper {
     const { allocator } = this.#state;
     const { stripeBlocks } = allocator.geometry;
     if (stripeBlocks === 1) return [];
-    if (options.claim !== true) return allocator.pack(blocks, blocks, this.#space.mayOpenStripe);
+    if (options.claim !== true) return this.#pack(blocks);
     if (blocks % stripeBlocks !== 0) return [];
     const stripesOnly = { ...options, stripesOnly: true };
     const runs = allocator.allocate(blocks, stripesOnly);
     if (runs.length > 0 || !allocator.exchangeStripes(blocks)) return runs;
     return allocator.allocate(blocks, stripesOnly);
+  }
+
+  /** Blocks of open stripes: in a row if there are enough, else one here and one there. */
+  #pack(blocks: number): readonly PlacedRun[] {
+    const { mayOpenStripe } = this.#space;
+    const { allocator } = this.#state;
+    const row = allocator.pack(blocks, blocks, mayOpenStripe);
+    return row.length > 0 ? row : allocator.pack(blocks, 1, mayOpenStripe);
   }
 }
