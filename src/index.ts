@@ -49,9 +49,9 @@ export type { DamageListener } from './store/damage-log.js';
 export type { DamageOption, MapEntry, MapRange } from './store/entry-page.js';
 export { hashPosition } from './store/hash-position.js';
 export { type MkfsOptions, mkfs, mkfsOn, mkfsSync } from './store/mkfs.js';
+export type { NamePage } from './store/name-page.js';
 export {
   type ListedReservation,
-  type NamePage,
   type OpenOptions,
   type Snapshot,
   type Statfs,

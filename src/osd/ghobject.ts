@@ -27,6 +27,7 @@ export const SNAP_DIR = 0xffff_ffff_ffff_ffffn;
 /** The generation of the live object. */
 export const NO_GENERATION = 0xffff_ffff_ffff_ffffn;
 
+/** The identity of one of Ceph's objects, complete; `ghobject` makes one. */
 export interface Ghobject {
   /** 0 to 127, or NO_SHARD. */
   readonly shard: number;

@@ -39,6 +39,7 @@ export interface ObjectPlace {
   readonly object: ObjectName;
 }
 
+/** Which objects of a PG are listed. */
 export interface PgListOptions {
   /** The first object, which need not exist. */
   readonly from?: Ghobject;
@@ -48,6 +49,7 @@ export interface PgListOptions {
   readonly limit?: number;
 }
 
+/** A page of a PG's objects. */
 export interface PgPage {
   /** In Ceph's order. */
   readonly objects: readonly Ghobject[];
@@ -62,6 +64,7 @@ export function isTemporaryCollection(name: string): boolean {
   return TEMPORARY.test(name);
 }
 
+/** A PG of Ceph, or another of its collections. It holds nothing open. */
 export class PgCollection {
   /** As in Ceph: `2.1_head`, `2.1s0_head`, `meta`. */
   readonly name: string;
@@ -99,6 +102,7 @@ export class PgCollection {
     for (const name of this.#names()) transaction.removeCollection(name);
   }
 
+  /** Says how many low hash bits all its objects share, 0 to 32. E_NOT_FOUND, E_INVALID. */
   setBits(transaction: Transaction, bits: number): void {
     for (const name of this.#names()) transaction.setCollectionBits(name, bits);
   }
@@ -141,6 +145,15 @@ export class PgCollection {
     return reader.collection(place.collection).object(place.object);
   }
 
+  /** True when it holds no object, a temporary one neither. E_NOT_FOUND. */
+  async isEmpty(reader: CollectionReader): Promise<boolean> {
+    for (const name of this.#names()) {
+      if (!(await reader.collection(name).isEmpty())) return false;
+    }
+    return true;
+  }
+
+  /** As `isEmpty`, without returning to the event loop. */
   isEmptySync(reader: CollectionReader): boolean {
     return this.#names().every((name) => reader.collection(name).isEmptySync());
   }

@@ -20,6 +20,7 @@ import { shrink } from './shrink.js';
 /** Bytes of nodes in memory while the journal is applied and the drop list worked off. */
 const MEMORY_BYTES = 16 * 1024 * 1024;
 
+/** How a store that nobody has open is resized. */
 export interface ResizeOptions {
   /** Comparators of map streams beyond `bytes`, `u64` and `reverse`. */
   readonly comparators?: readonly Comparator[];
@@ -31,6 +32,7 @@ export interface ResizeOptions {
   readonly onProgress?: (bytes: number) => void;
 }
 
+/** What a resize has done. */
 export interface ResizeReport {
   /** Bytes that the store could grow to before. */
   readonly before: number;

@@ -54,6 +54,7 @@ const FINDINGS_MAX = 10_000;
 /** Rounds over what moved: the last one, being short, sees one checkpoint and misses nothing. */
 const ROUNDS_MAX = 4;
 
+/** How a store in use is verified. */
 export interface ScrubOptions {
   /** Ends the scrub at the end of what is being read; the report then says where to go on. */
   readonly signal?: AbortSignal;
@@ -85,6 +86,7 @@ export interface ScrubProgress extends Readonly<CheckCounts> {
   readonly position: string | undefined;
 }
 
+/** What a scrub has found, and how far it has come. */
 export interface ScrubReport extends ScrubProgress {
   /** False when its signal ended it before it had been everywhere. */
   readonly isComplete: boolean;

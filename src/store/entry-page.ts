@@ -18,6 +18,7 @@ import { type DamageListener, DamageLog } from './damage-log.js';
 import { type FoundValue, findValue, readValue } from './found-value.js';
 import { pageLimit } from './page.js';
 
+/** A key of a map, or name of an attribute, and its value; both the caller's own. */
 export type MapEntry = readonly [key: Uint8Array, value: Uint8Array];
 
 /** What a listing does about damage. */

@@ -22,6 +22,7 @@ import { findSignature, wipeSignatures } from './signature.js';
 /** Bytes of a file store that it may grow to where nothing else is asked. */
 export const SIZE_MAX_DEFAULT = 64 * 1024 ** 3;
 
+/** What a new store is like. */
 export interface MkfsOptions extends MakeStoreOptions {
   /** Bytes that a file may grow to; 64 GiB by default. A block device has the size it has. */
   readonly size?: number;

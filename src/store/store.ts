@@ -14,11 +14,10 @@ import { openDevice, openDeviceSync } from '../blockdev/open-device.js';
 import { RawDevice } from '../blockdev/raw-device.js';
 import { type Comparator, ComparatorRegistry } from '../btree/comparator.js';
 import { CorruptError, checkObject, hasCode, invalidArgument, StoreError } from '../errors.js';
-import { textOf } from '../format/bytes.js';
 import { SUPERBLOCK_VERSION } from '../format/superblock.js';
 import { DEVICE_BLOCKS_MAX } from '../format/superblock-bounds.js';
 import { type ScrubOptions, type ScrubReport, scrub } from '../scrub/scrub.js';
-import { type Bytes, toBytes, toOwnBytes } from '../txn/argument.js';
+import type { Bytes } from '../txn/argument.js';
 import type { Engine } from '../txn/engine.js';
 import type { Environment } from '../txn/environment.js';
 import type { EraseOptions, EraseReport } from '../txn/eraser.js';
@@ -29,10 +28,8 @@ import { decodeReservation, heldBlocks } from '../txn/reservation.js';
 import type { SealedTransaction } from '../txn/sealed-transaction.js';
 import type { Submission } from '../txn/submission.js';
 import { type ReservationUnits, Transaction } from '../txn/transaction.js';
-import { DamageLog } from './damage-log.js';
-import type { DamageOption } from './entry-page.js';
 import { openJournal } from './journal-device.js';
-import { pageLimit } from './page.js';
+import { listNames, listNamesSync, type NamePage } from './name-page.js';
 import { findSignatures } from './signature.js';
 import { StoredCollection } from './stored-collection.js';
 import { PresentView, SnapshotView, type View } from './view.js';
@@ -40,6 +37,7 @@ import { PresentView, SnapshotView, type View } from './view.js';
 /** Bytes of clean nodes that are kept in memory where nothing else is asked. */
 const CACHE_BYTES_DEFAULT = 64 * 1024 * 1024;
 
+/** How a store is opened. */
 export interface OpenOptions {
   readonly readOnly?: boolean;
   /** Bytes of memory for nodes that are not dirty; 64 MiB by default. */
@@ -158,21 +156,9 @@ export interface StoreInfo {
 export interface Snapshot {
   collection(name: Bytes): StoredCollection;
   listCollectionsSync(options?: NamePage): Uint8Array[];
+  /** As `listCollectionsSync`. */
   listCollections(options?: NamePage): Promise<Uint8Array[]>;
   close(): void;
-}
-
-/** A page of names. */
-export interface NamePage extends DamageOption {
-  readonly after?: Bytes;
-  /** 1000 by default. */
-  readonly limit?: number;
-}
-
-/** A page, and what could not be read of it. */
-interface ListedNames {
-  readonly names: Uint8Array[];
-  readonly damage: DamageLog;
 }
 
 /** The error of opening `device`, with what it holds instead of a store. */
@@ -188,6 +174,7 @@ function* strangerIo(device: BlockDevice, error: unknown): Io<unknown> {
   }
 }
 
+/** A store that is open: the only writer of its device. */
 export class Store {
   readonly #device: BlockDevice;
   readonly #engine: Engine;
@@ -286,6 +273,7 @@ export class Store {
     await runAsync(this.#engine.checkpointIo());
   }
 
+  /** As `checkpoint`. @throws StoreError E_BUSY when writes under way have to land first */
   checkpointSync(): void {
     runSync(this.#engine.checkpointIo());
   }
@@ -302,6 +290,7 @@ export class Store {
     return listNamesSync(this.#view, options);
   }
 
+  /** As `listCollectionsSync`. */
   listCollections(options: NamePage = {}): Promise<Uint8Array[]> {
     return listNames(this.#view, options);
   }
@@ -323,29 +312,23 @@ export class Store {
     return this.#view.sync(() => this.#reservations());
   }
 
+  /** As `reservationsSync`. */
   reservations(): Promise<ListedReservation[]> {
     return this.#view.run(() => this.#reservations());
   }
 
-  /** @throws CorruptError where a read-only open could not read what space there is */
-  statfs(): Statfs {
-    this.#engine.check();
-    const { spaceFault } = this.recovery;
-    if (spaceFault !== undefined) throw new CorruptError(`Cannot tell space: ${spaceFault}`);
-    const { state, space, superblock } = this.#engine;
-    const { allocator, counters, blockSize } = state;
-    const total = Math.max(superblock.deviceBlocksMax, allocator.totalBlocks);
-    return {
-      total: total * blockSize,
-      allocated: allocator.usedBlocks * blockSize,
-      stored: counters.storedBytes,
-      reserved: counters.heldBlocks * blockSize,
-      pending: allocator.limboBlocks * blockSize + this.#view.sync(() => state.droppedBytes()),
-      unerased: allocator.unerasedBlocks * blockSize,
-      available: (space.available + total - allocator.totalBlocks) * blockSize,
-      objects: counters.objects,
-      ...(state.stripes.width > 0 && { stripes: this.#stripeUse() }),
-    };
+  /**
+   * Where the space is.
+   *
+   * @throws CorruptError where a read-only open could not read what space there is
+   */
+  statfsSync(): Statfs {
+    return this.#view.sync(() => this.#statfs());
+  }
+
+  /** As `statfsSync`. */
+  statfs(): Promise<Statfs> {
+    return this.#view.run(() => this.#statfs());
   }
 
   #stripeUse(): StripeUse {
@@ -355,6 +338,7 @@ export class Store {
     return { ...state.allocator.stripes.count(), width, fullWrites, partialWrites, moved };
   }
 
+  /** What is known beside the space; reads nothing. */
   info(): StoreInfo {
     this.#engine.check();
     const { superblock, readers, state } = this.#engine;
@@ -492,6 +476,25 @@ export class Store {
     await this.#journalDevice?.released?.();
   }
 
+  #statfs(): Statfs {
+    const { spaceFault } = this.recovery;
+    if (spaceFault !== undefined) throw new CorruptError(`Cannot tell space: ${spaceFault}`);
+    const { state, space, superblock } = this.#engine;
+    const { allocator, counters, blockSize } = state;
+    const total = Math.max(superblock.deviceBlocksMax, allocator.totalBlocks);
+    return {
+      total: total * blockSize,
+      allocated: allocator.usedBlocks * blockSize,
+      stored: counters.storedBytes,
+      reserved: counters.heldBlocks * blockSize,
+      pending: allocator.limboBlocks * blockSize + state.droppedBytes(),
+      unerased: allocator.unerasedBlocks * blockSize,
+      available: (space.available + total - allocator.totalBlocks) * blockSize,
+      objects: counters.objects,
+      ...(state.stripes.width > 0 && { stripes: this.#stripeUse() }),
+    };
+  }
+
   #reservations(): ListedReservation[] {
     const { state } = this.#engine;
     const listed: ListedReservation[] = [];
@@ -551,39 +554,6 @@ function checkBytes(count: number, what: string): void {
   throw invalidArgument(
     `Cannot use ${what} of ${String(count)} bytes: expected a number from 0 on`,
   );
-}
-
-function listNamesSync(view: View, options: NamePage): Uint8Array[] {
-  const { names, damage } = view.sync(() => namesOf(view, options));
-  damage.tell();
-  return names;
-}
-
-async function listNames(view: View, options: NamePage): Promise<Uint8Array[]> {
-  const { after } = checkObject(options, 'options');
-  const own = after === undefined ? options : { ...options, after: toOwnBytes(after) };
-  const { names, damage } = await view.run(() => namesOf(view, own));
-  damage.tell();
-  return names;
-}
-
-function namesOf(view: View, options: NamePage): ListedNames {
-  const { after } = checkObject(options, 'options');
-  const limit = pageLimit(options.limit);
-  const damage = new DamageLog(options.onDamage);
-  const names: Uint8Array[] = [];
-  const cursor = view.collections.cursor();
-  const next = (): boolean => cursor.next();
-  const first = after === undefined ? undefined : toBytes(after);
-  const skip = (): boolean => cursor.skip();
-  damage.step(() => (first === undefined ? cursor.seekFirst() : cursor.seek(first)), skip);
-  while (cursor.valid && names.length < limit) {
-    const name = cursor.key();
-    const isAfter = first === undefined || names.length > 0 || textOf(name) !== textOf(first);
-    if (isAfter) names.push(name);
-    if (names.length < limit) damage.step(next, skip);
-  }
-  return { names, damage };
 }
 
 function uuidText(uuid: Uint8Array): string {

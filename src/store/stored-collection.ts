@@ -42,6 +42,7 @@ export interface ListedObject {
   readonly version: number;
 }
 
+/** Which objects are listed, in the collection's order. */
 export interface ListOptions extends DamageOption {
   /** The first object. */
   readonly from?: ObjectName;
@@ -59,6 +60,7 @@ interface ListedPage {
   readonly damage: DamageLog;
 }
 
+/** A collection by its name. Every read throws StoreError E_NOT_FOUND, E_CORRUPT, E_IO, E_CLOSED. */
 export class StoredCollection {
   readonly #view: View;
   readonly #name: string;
@@ -75,26 +77,32 @@ export class StoredCollection {
     return new StoredObject(this.#view, this.#name, name);
   }
 
+  /** True when there is such a collection. */
   existsSync(): boolean {
     return this.#view.sync(() => this.#view.openCollection(this.#name) !== undefined, this.#place);
   }
 
+  /** As `existsSync`. */
   exists(): Promise<boolean> {
     return this.#view.run(() => this.#view.openCollection(this.#name) !== undefined, this.#place);
   }
 
+  /** Its figures. */
   statSync(): CollectionStat {
     return this.#view.sync(() => this.#stat(), this.#place);
   }
 
+  /** As `statSync`. */
   stat(): Promise<CollectionStat> {
     return this.#view.run(() => this.#stat(), this.#place);
   }
 
+  /** True when it holds no object. */
   isEmptySync(): boolean {
     return this.#view.sync(() => this.#open().objects.isEmpty(), this.#place);
   }
 
+  /** As `isEmptySync`. */
   isEmpty(): Promise<boolean> {
     return this.#view.run(() => this.#open().objects.isEmpty(), this.#place);
   }
@@ -104,6 +112,7 @@ export class StoredCollection {
     return told(this.#view.sync(() => this.#list(options), this.#place));
   }
 
+  /** As `listSync`. */
   async list(options: ListOptions = {}): Promise<ListedObject[]> {
     const own = ownOptions(checkObject(options, 'options'));
     return told(await this.#view.run(() => this.#list(own), this.#place));
@@ -119,6 +128,7 @@ export class StoredCollection {
     );
   }
 
+  /** As `getAttributeSync`. */
   async getAttribute(name: Bytes): Promise<Uint8Array | undefined> {
     const key = attributeKey(toBytes(name));
     return await this.#view.read(
@@ -149,6 +159,7 @@ export class StoredCollection {
     return this.#view.sync(() => this.#attributeNames(), this.#place);
   }
 
+  /** As `attributeNamesSync`. */
   attributeNames(): Promise<Uint8Array[]> {
     return this.#view.run(() => this.#attributeNames(), this.#place);
   }

@@ -36,7 +36,10 @@ import type { Place, View } from './view.js';
 
 /** Figures of an object. */
 export interface ObjectStat {
-  /** Never given to a new object again; the objects of a cloned collection keep theirs. */
+  /**
+   * Identity and generation in one: counted up over the whole store and never given to a new object
+   * again, one of the same name neither. The objects of a cloned collection keep theirs.
+   */
   readonly id: number;
   /**
    * 1 after the transaction that made it, raised by each that changes it; by more than one where
@@ -70,6 +73,7 @@ interface PlannedRead {
   readonly to: number; // bytes
 }
 
+/** An object by its name, in the present state or that of a snapshot. */
 export class StoredObject {
   readonly #view: View;
   readonly #collection: string;
@@ -88,18 +92,22 @@ export class StoredObject {
 
   // Figures
 
+  /** True when there is such an object. E_NOT_FOUND without the collection. */
   existsSync(): boolean {
     return this.#view.sync(() => this.#find() !== undefined, this.#place);
   }
 
+  /** As `existsSync`. */
   exists(): Promise<boolean> {
     return this.#view.run(() => this.#find() !== undefined, this.#place);
   }
 
+  /** Its figures; reads all entries of its data, not the data. */
   statSync(): ObjectStat {
     return this.#view.sync(() => this.#stat(), this.#place);
   }
 
+  /** As `statSync`. */
   stat(): Promise<ObjectStat> {
     return this.#view.run(() => this.#stat(), this.#place);
   }
@@ -191,6 +199,7 @@ export class StoredObject {
     return this.#view.sync(() => this.#extents(offset, length), this.#place);
   }
 
+  /** As `extentsSync`. */
   async extents(offset = 0, length = Number.POSITIVE_INFINITY): Promise<ObjectExtent[]> {
     checkRange(offset, length);
     return await this.#view.run(() => this.#extents(offset, length), this.#place);
@@ -204,6 +213,7 @@ export class StoredObject {
     return this.#valueSync(() => this.#found(this.#existing().attributes, key));
   }
 
+  /** As `getAttributeSync`. */
   async getAttribute(name: Bytes): Promise<Uint8Array | undefined> {
     const key = attributeKey(toBytes(name));
     return await this.#value(() => this.#found(this.#existing().attributes, key));
@@ -231,6 +241,7 @@ export class StoredObject {
     return this.#valueSync(() => this.#found(this.#existing().map, bytes));
   }
 
+  /** As `mapGetSync`. */
   async mapGet(key: Bytes): Promise<Uint8Array | undefined> {
     const bytes = toOwnBytes(key);
     return await this.#value(() => this.#found(this.#existing().map, bytes));
@@ -257,6 +268,7 @@ export class StoredObject {
     return this.#valueSync(() => this.#found(this.#existing().attributes, HEADER_KEY));
   }
 
+  /** As `mapHeaderSync`. */
   mapHeader(): Promise<Uint8Array | undefined> {
     return this.#value(() => this.#found(this.#existing().attributes, HEADER_KEY));
   }
@@ -266,6 +278,7 @@ export class StoredObject {
     return this.#view.sync(() => this.#existing().map.count(), this.#place);
   }
 
+  /** As `mapCountSync`. */
   mapCount(): Promise<number> {
     return this.#view.run(() => this.#existing().map.count(), this.#place);
   }
@@ -275,6 +288,7 @@ export class StoredObject {
     return this.#view.sync(() => this.#mapFormat(), this.#place);
   }
 
+  /** As `mapFormatSync`. */
   mapFormat(): Promise<Required<MapFormat>> {
     return this.#view.run(() => this.#mapFormat(), this.#place);
   }

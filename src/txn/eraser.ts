@@ -35,6 +35,7 @@ const CHECKPOINTS_LEAST = 3;
 
 const ZEROS = new Uint8Array(PIECE_BYTES);
 
+/** How what was removed is overwritten. */
 export interface EraseOptions {
   /** Bytes to overwrite in a second at most. */
   readonly rate?: number;
@@ -44,6 +45,7 @@ export interface EraseOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What an erase has done. */
 export interface EraseReport {
   /** Bytes of blocks that were overwritten; what was used again meanwhile is not among them. */
   readonly erasedBytes: number;

@@ -63,6 +63,7 @@ export interface ReservationUnits {
   readonly keys: number;
 }
 
+/** Operations that happen all or not at all; see docs/objectstore.md for each of them. */
 export class Transaction {
   readonly #operations = new ByteWriter(256);
   readonly #names = new NameTable();
@@ -147,6 +148,7 @@ export class Transaction {
     return this.#end();
   }
 
+  /** Says how many low hash bits all its objects share, 0 to 32. E_NOT_FOUND, E_INVALID. */
   setCollectionBits(collection: Bytes, bits: number): this {
     checkCount(bits, 'bits', BITS_MAX);
     this.#onCollection(OPERATION.setCollectionBits, collection);

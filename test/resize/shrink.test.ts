@@ -29,7 +29,7 @@ const KINDS: Readonly<Record<string, AgedOptions>> = {
 /** Bytes that the store uses. */
 function usedBytes(device: SimulatedDevice): number {
   const store = Store.openOnSync(again(device), { readOnly: true, comparators: [BY_LENGTH] });
-  return store.statfs().allocated;
+  return store.statfsSync().allocated;
 }
 
 for (const [name, options] of Object.entries(KINDS)) {
@@ -45,7 +45,7 @@ for (const [name, options] of Object.entries(KINDS)) {
     t.deepEqual(contentOf(device), content);
     t.true(usedBytes(device) <= used + 64 * KIB, 'what was shared is shared still');
     const store = Store.openOnSync(again(device), { comparators: [BY_LENGTH] });
-    t.true(store.statfs().total <= size);
+    t.true(store.statfsSync().total <= size);
     store.commitSync(store.transaction().write('c', 'new', 0, new Uint8Array(100 * KIB)));
     store.closeSync();
     t.deepEqual(resize(device, size).movedNodes, 0, 'nothing is left to do');

@@ -74,7 +74,7 @@ function fill(bed: StoreBed): void {
 
 /** Everything that can be read, as one value. */
 function contents({ store }: StoreBed): unknown {
-  const { objects, stored, reserved } = store.statfs();
+  const { objects, stored, reserved } = store.statfsSync();
   const collections = store.listCollectionsSync().map((name) => {
     const collection = store.collection(name);
     const listed = collection.listSync().map((one) => {

@@ -19,7 +19,7 @@ async function checkPoisoned(t: import('ava').ExecutionContext, bed: StoreBed): 
   t.throws(() => store.submit(new Transaction().touch('c', 'x')), io);
   t.throws(() => object.readSync(), io);
   await t.throwsAsync(object.read(), io);
-  t.throws(() => store.statfs(), io);
+  t.throws(() => store.statfsSync(), io);
   t.throws(() => store.info(), io);
   t.throws(() => store.snapshot(), io);
   t.throws(() => store.checkpointSync(), io);
@@ -125,7 +125,7 @@ test('a closed store answers E_CLOSED', async (t) => {
   t.throws(() => object.readSync(), closed);
   await t.throwsAsync(object.read(), closed);
   t.throws(() => store.listCollectionsSync(), closed);
-  t.throws(() => store.statfs(), closed);
+  t.throws(() => store.statfsSync(), closed);
   t.throws(() => store.checkpointSync(), closed);
   t.throws(() => snapshot.listCollectionsSync(), closed);
   t.throws(() => store.snapshot(), closed);

@@ -36,7 +36,7 @@ export interface CompareOptions {
 export function compareStore(store: Store, state: ModelState, options: CompareOptions): void {
   compareView(store, state, options);
   const { objects, stored } = totals(state);
-  const statfs = store.statfs();
+  const statfs = store.statfsSync();
   strictEqual(statfs.objects, objects, 'objects of statfs');
   strictEqual(statfs.stored, stored, 'stored bytes of statfs');
   const reservations = store.reservationsSync();
