@@ -194,7 +194,7 @@ export class Cleaner {
       let isLast = false;
       try {
         isLast = this.#walk.step(found);
-        if (!this.#isAffordable) return this.#giveUp();
+        if (!this.#options.keeper.leavesEnough()) return this.#giveUp();
       } catch (error) {
         state.rollback();
         if (!hasCode(error, 'E_CORRUPT')) throw error;
@@ -235,7 +235,7 @@ export class Cleaner {
     state.begin();
     try {
       const end = this.#replace(found, part, bytes);
-      if (end === 'no room' || !this.#isAffordable) {
+      if (end === 'no room' || !this.#options.keeper.leavesEnough()) {
         this.#giveUp();
         return;
       }
@@ -286,13 +286,6 @@ export class Cleaner {
     collection.objects.put(object, onode.encode());
     state.writeBack(collection);
     return 'moved';
-  }
-
-  /** True when what was done leaves to others what is theirs. */
-  get #isAffordable(): boolean {
-    const { space, keeper } = this.#options;
-    const { floor } = space;
-    return space.deficit + floor <= 0 && !space.isCrowded(floor) && keeper.coverGeneration(false);
   }
 
   /** Takes the savepoint back and ends the pass. */

@@ -30,6 +30,7 @@ import { DataPlaces } from './data-places.js';
 import { DropWorker } from './drop-worker.js';
 import type { Environment } from './environment.js';
 import { Eraser } from './eraser.js';
+import { ExtentSplitter } from './extent-splitter.js';
 import { Housekeeping } from './housekeeping.js';
 import type { Journal } from './journal.js';
 import { Overdue, untilLanded } from './overdue.js';
@@ -257,6 +258,14 @@ export class Engine {
     const { running } = this.#housekeeping;
     if (running !== undefined) yield waitFor(running);
     yield* this.#drops.dropAll();
+  }
+
+  /** Cuts long extents that reach behind the block `end`, so that a shrink finds room for them. */
+  *splitIo(end: number): Io<void> {
+    const { state, space } = this;
+    const checkpoint = (): Io<void> => this.checkpointIo();
+    const parts = { state, space, keeper: this.#keeper, dirtyBytesMax: this.#dirtyBytesMax };
+    yield* new ExtentSplitter({ ...parts, checkpoint }, end).run();
   }
 
   /** Begins a checkpoint unless one is under way, and waits for its end. E_CLOSED near the last. */

@@ -81,6 +81,12 @@ export class SpaceKeeper {
     else allocator.fillPool(need, nodeBlocks);
   }
 
+  /** True when work in the background has left to transactions what is theirs. */
+  leavesEnough(): boolean {
+    const { floor, deficit } = this.#space;
+    return deficit + floor <= 0 && !this.#space.isCrowded(floor) && this.coverGeneration(false);
+  }
+
   /** Makes sure that the generation can be placed, by extents that are really there. */
   coverGeneration(entitled: boolean): boolean {
     const { allocator } = this.#state;
