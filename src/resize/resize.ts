@@ -122,7 +122,8 @@ interface Devices {
 
 /**
  * Applies what the journal holds and works the drop list off; then the superblock is all of the
- * store. Sets the limit where the store need not shrink. Gives the blocks that are reserved.
+ * store. Sets the limit where the store need not shrink, else cuts extents that are longer than
+ * what is free in a row. Gives the blocks that are reserved.
  */
 function* settle(
   { device, journalDevice }: Devices,
@@ -135,6 +136,7 @@ function* settle(
   const { engine } = yield* openEngine(options);
   yield* engine.dropIo();
   if (blocks >= engine.state.allocator.totalBlocks) yield* engine.limitIo(blocks);
+  else yield* engine.splitIo(blocks);
   const { heldBlocks } = engine.state.counters;
   yield* engine.closeIo();
   engine.markClosed();
