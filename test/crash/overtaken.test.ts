@@ -51,6 +51,35 @@ test('a checkpoint write that was overtaken may land at any later time', async (
   t.is(fsckFault(device.image()), undefined);
 });
 
+test('the memory of data is not used again while a checkpoint may be writing from it', async (t) => {
+  const device = new SimulatedDevice({ size: 16 * 1024 * KiB });
+  mkfsOn(device, { journalBytes: 3 * 1024 * KiB });
+  const store = await Store.openOn(device, { dirtyBytes: 4 * 1024 * KiB });
+  store.commitSync(store.transaction().createCollection('c'));
+  const put = (i: number): void => {
+    const bytes = new Uint8Array(20 * KiB).fill(i);
+    store.commitSync(store.transaction().write('c', `o${i}`, 0, bytes));
+  };
+  for (let i = 0; i < 30; i++) put(i); // more than two slabs of data-pages.ts
+  const begun: { readonly sources: readonly Uint8Array[]; readonly bytes: Buffer }[] = [];
+  const write = device.write.bind(device);
+  device.write = (offset, sources, options) => {
+    begun.push({ sources, bytes: Buffer.concat(sources) });
+    return write(offset, sources, options);
+  };
+  device.hold();
+  const checkpoint = store.checkpoint();
+  await turn();
+  store.checkpointSync(); // does it again
+  for (let i = 30; i < 60; i++) put(i);
+  t.true(begun.length > 0, 'the checkpoint is being written');
+  for (const { sources, bytes } of begun) t.true(Buffer.concat(sources).equals(bytes));
+  device.release();
+  await checkpoint;
+  await store.close();
+  t.is(fsckFault(device.image()), undefined);
+});
+
 test("data written ahead stays the store's until its write has landed", async (t) => {
   const { device, store } = await newStore();
   device.hold();
