@@ -166,7 +166,10 @@ export class Checkpointer {
       yield { kind: 'until', start: async () => check(), force: check };
       yield* this.#options.announcer.begin(contentRuns(frozen, state.blockSize));
       yield* writeFrozen(state, device, frozen, check);
-      this.#options.overtaken.after(() => state.forest.clean(frozen.nodes));
+      this.#options.overtaken.after(() => {
+        state.forest.clean(frozen.nodes);
+        state.pending.recycle(frozen.data);
+      });
       yield {
         kind: 'until',
         start: () => this.#options.committer.idle(),
