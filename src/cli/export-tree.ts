@@ -34,12 +34,11 @@ import { dirname, resolve } from 'node:path';
 import {
   hasCode,
   type ListedObject,
-  type MapEntry,
   type StoredCollection,
   type StoredObject,
   StoreError,
 } from '../index.js';
-import { FILE_MODE, FILE_MTIME, type StoredFile, storedFile, typeOf } from './file-attributes.js';
+import { type StoredFile, storedFile, typeOf } from './file-attributes.js';
 import { PIECE_BYTES } from './object-writer.js';
 import { objectNameOf, objectPages } from './pages.js';
 import { parentOf, pathFault } from './relative-path.js';
@@ -129,7 +128,7 @@ class Export {
   async #finishTop(): Promise<void> {
     const { collection, onProblem, directory } = this.#options;
     try {
-      this.#finish(this.#top, storedFile(await attributesOfCollection(collection)));
+      this.#finish(this.#top, storedFile(await collection.attributes()));
     } catch (error) {
       if (!isDamage(error)) throw error;
       onProblem(`Cannot set mode of ${directory}: ${error.message}`);
@@ -275,15 +274,6 @@ class Refusal extends Error {}
 /** True for what keeps one object from being read, and says nothing about others. */
 function isDamage(error: unknown): error is StoreError {
   return hasCode(error, 'E_CORRUPT') || hasCode(error, 'E_IO');
-}
-
-async function attributesOfCollection(collection: StoredCollection): Promise<MapEntry[]> {
-  const entries: MapEntry[] = [];
-  for (const name of [FILE_MODE, FILE_MTIME]) {
-    const value = await collection.getAttribute(name);
-    if (value !== undefined) entries.push([Buffer.from(name), value]);
-  }
-  return entries;
 }
 
 /** Makes a directory and those above it; Node's own way hides why it could not. */

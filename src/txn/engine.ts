@@ -388,11 +388,15 @@ export class Engine {
     }
   }
 
-  /** Takes queued transactions in order, asynchronously. */
+  /**
+   * Takes queued transactions in order, asynchronously. Not before the promises that are settled
+   * now have had their say: what follows on a record that has become durable is queued by then,
+   * all of it, and can be halved.
+   */
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    queueMicrotask(() => void this.#pumpAll());
+    process.nextTick(() => void this.#pumpAll());
   }
 
   /**

@@ -44,7 +44,7 @@ test('resize() grows a full store under load; a crash loses nothing acknowledged
   );
   await store.resize(32 * MIB + 5000);
   await Promise.all(writing);
-  t.is(store.statfs().total, 32 * MIB + 4096);
+  t.is(store.statfsSync().total, 32 * MIB + 4096);
   const acknowledged: number[] = [];
   for (let i = first; i < first + 6; i++) {
     await store.commit(
@@ -116,10 +116,10 @@ test('resize() of an open store lowers a limit, but not below what is there', as
   await mkfs(path, { size: 256 * MIB, journalBytes: MIB });
   const store = await Store.open(path);
   await store.resize(100 * MIB + 1);
-  t.is(store.statfs().total, 100 * MIB);
+  t.is(store.statfsSync().total, 100 * MIB);
   t.true(hasCode(await t.throwsAsync(store.resize(2 * MIB)), 'E_INVALID'));
-  await t.throwsAsync(store.resize(Number.NaN), { instanceOf: RangeError });
-  await t.throwsAsync(store.resize(0), { instanceOf: RangeError });
+  await t.throwsAsync(store.resize(Number.NaN), { code: 'E_INVALID_ARGUMENT' });
+  await t.throwsAsync(store.resize(0), { code: 'E_INVALID_ARGUMENT' });
   const closing = store.close();
   const late = await Promise.allSettled([store.resize(150 * MIB)]);
   await closing;
@@ -128,7 +128,7 @@ test('resize() of an open store lowers a limit, but not below what is there', as
   await t.throwsAsync(reader.resize(200 * MIB), { code: 'E_READ_ONLY' });
   await reader.close();
   const reopened = await Store.open(path);
-  t.is(reopened.statfs().total, (late[0]?.status === 'rejected' ? 100 : 150) * MIB);
+  t.is(reopened.statfsSync().total, (late[0]?.status === 'rejected' ? 100 : 150) * MIB);
   await reopened.close();
 });
 
@@ -184,7 +184,7 @@ test('a block device that grows is taken over, and given back in part', async (t
   truncateSync(file, 120 * MIB + 1536);
   execFileSync('losetup', ['--set-capacity', path]);
   await store.resize(120 * MIB + 1536);
-  t.is(store.statfs().total, 120 * MIB);
+  t.is(store.statfsSync().total, 120 * MIB);
   const grown = await fill(store, count);
   t.true(grown >= count + 15);
   const tx = store.transaction();
@@ -196,7 +196,7 @@ test('a block device that grows is taken over, and given back in part', async (t
   t.true(movedBytes >= 5 * MIB);
   t.is(fsckFileFault(path), undefined);
   const small = await Store.open(path);
-  t.is(small.statfs().total, 30 * MIB);
+  t.is(small.statfsSync().total, 30 * MIB);
   const last = await small
     .collection('c')
     .object(`o${grown - 1}`)
