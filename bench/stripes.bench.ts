@@ -56,7 +56,7 @@ async function measure(load: StripeLoad): Promise<void> {
 
 /** Part of the device that is free, but not in whole stripes. */
 function paddingOf({ store }: StripeLoad): string {
-  const { stripes, total, allocated, pending } = store.statfs();
+  const { stripes, total, allocated, pending } = store.statfsSync();
   if (stripes === undefined) return '-';
   const free = total - allocated - pending;
   const lost = Math.max(0, free - stripes.free * stripes.width);
@@ -69,7 +69,11 @@ interface Case {
   readonly fill: number;
 }
 
-function row({ array, separateJournal, fill }: Case, load: StripeLoad, ignoring: StripeLoad): string {
+function row(
+  { array, separateJournal, fill }: Case,
+  load: StripeLoad,
+  ignoring: StripeLoad,
+): string {
   const { outside, total } = load;
   const cells = [
     array,

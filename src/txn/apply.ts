@@ -104,6 +104,7 @@ class Application {
   }
 
   run(): Applied {
+    this.#objects.gather();
     for (let i = 0; i < this.#count; i++) this.#one(this.#reader.u8());
     if (this.#reader.failed) throw new CorruptError('Cannot apply transaction: cut short');
     if (this.#aheadUsed !== this.#ahead.length) {
@@ -194,8 +195,8 @@ class Application {
   }
 
   #other(operation: number): void {
-    if (this.#collections.apply(operation, () => this.#value())) return;
     if (this.#maps.apply(operation)) return;
+    if (this.#collections.apply(operation, () => this.#value())) return;
     throw new CorruptError(`Cannot apply transaction: unknown operation ${operation}`);
   }
 

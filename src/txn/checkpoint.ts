@@ -29,6 +29,7 @@ import { checksum } from '../format/checksum.js';
 import type { JournalPosition } from '../format/journal-record.js';
 import { ROLE } from '../format/role.js';
 import { ROOT_ROLES, ROOTS_BYTES_MAX, type RootRole } from '../format/superblock.js';
+import { RO_COMPAT } from '../format/superblock-bounds.js';
 import { putSummary, sealBitmap } from './group-store.js';
 import type { PendingRun } from './pending-data.js';
 import { writeRuns, zerosFor } from './run-writer.js';
@@ -176,18 +177,19 @@ function placeAll(state: StoreState, mayOpenStripes: boolean): Prepared {
 }
 
 function treeOf(state: StoreState, role: RootRole): Tree | undefined {
-  return role === 'prepared' || role === 'runs' ? undefined : state.trees[role];
+  return role === 'runs' ? undefined : state.trees[role];
 }
 
 /** The bitmap blocks of all dirty groups; their summaries get epoch and checksum. */
 function sealBitmaps(state: StoreState, epoch: number, storeTag: number): PendingRun[] {
   const { allocator, trees, blockSize } = state;
+  const roCompat = state.erases ? RO_COMPAT.eraseFreed : 0;
   const bitmaps: PendingRun[] = [];
   for (const group of allocator.dirtyGroups) {
     const bytes = new Uint8Array(blockSize);
     allocator.durableBits(group, bytes.subarray(BLOCK_HEADER.size));
     const { address, copy } = allocator.pointerOf(group);
-    sealBitmap(bytes, group, address, epoch, storeTag);
+    sealBitmap(bytes, { group, address, birth: epoch, store: storeTag, roCompat });
     allocator.sealBitmap(group, epoch, checksum.low, checksum.high);
     putSummary(trees.groups, group, allocator.summaryOf(group));
     bitmaps.push({ address, bytes });
