@@ -1,13 +1,14 @@
 /**
  * A journal on a device of its own: a power failure at every write and flush of either device
- * loses nothing that was acknowledged.
+ * loses nothing that was acknowledged. With stripes, second copies of metadata and erasing too: one
+ * combination a run, all of them with COMBINATIONS=all (`npm run sweep:combinations`).
  */
 
 import test, { type ExecutionContext } from 'ava';
 import { runSync } from '../../src/blockdev/io.js';
 import { ComparatorRegistry } from '../../src/btree/comparator.js';
 import { fsck } from '../../src/fsck/fsck.js';
-import { mkfsOn, Store } from '../../src/index.js';
+import { type MkfsOptions, mkfsOn, Store } from '../../src/index.js';
 import { SEQUENCE_SHAPE } from '../sim/sequence-sweep.js';
 import { PREPARATION, STEP_KINDS } from '../sim/step-kinds.js';
 import { TrackedStore } from '../sim/tracked-store.js';
@@ -18,7 +19,20 @@ import { SimulatedDevice } from '../support/simulated-device.js';
 import { SimulatedEnvironment } from '../support/simulated-environment.js';
 import { type PairImages, SimulatedPair } from '../support/simulated-pair.js';
 
-const SIZES = { data: SEQUENCE_SHAPE.size, journal: 96 * 1024 };
+const KIB = 1024;
+
+/** Room for fixed places in stripes, and for metadata twice. */
+const SIZES = { data: 1536 * KIB, journal: 96 * KIB };
+
+const PLAIN: MkfsOptions = {};
+
+const STRIPES: MkfsOptions = { geometry: { unit: 4 * KIB, width: 12 * KIB } };
+
+const COMBINATIONS = [PLAIN, STRIPES].flatMap((geometry) =>
+  [false, true].flatMap((eraseFreed) =>
+    [1, 2].map((metadataCopies) => ({ ...geometry, eraseFreed, metadataCopies })),
+  ),
+);
 
 /** Longer than the time after which a mark follows the last record. */
 const IDLE_MS = 20;
@@ -28,11 +42,23 @@ function openPair(pair: SimulatedPair, environment = new SimulatedEnvironment())
   return Store.openOnSync(data, { ...SEQUENCE_SHAPE.open, journalDevice, environment });
 }
 
+interface SweepOptions {
+  readonly isClosed: boolean;
+  /** Ends the calls of the devices in a random order. */
+  readonly scheduler?: Prng;
+  /** How the store is made. */
+  readonly mkfs?: MkfsOptions;
+}
+
 /** A store with something in it, closed or with all of it in the journal. */
-async function prepared(isClosed: boolean): Promise<{ images: PairImages; model: ModelState }> {
+async function prepared({
+  isClosed,
+  mkfs = PLAIN,
+}: SweepOptions): Promise<{ images: PairImages; model: ModelState }> {
   const pair = new SimulatedPair({ sizes: SIZES });
   const environment = new SimulatedEnvironment();
-  mkfsOn(pair.data, { ...SEQUENCE_SHAPE.mkfs, journalDevice: pair.journal, environment });
+  const journalDevice = pair.journal;
+  mkfsOn(pair.data, { ...SEQUENCE_SHAPE.mkfs, ...mkfs, journalDevice, environment });
   const tracked = new TrackedStore(openPair(pair, environment), pair, EMPTY_MODEL);
   for (const operations of PREPARATION) await tracked.commitSync(operations);
   await tracked.settle();
@@ -87,9 +113,10 @@ function checkImages({ data, journal }: PairImages): void {
 async function sweep(
   t: ExecutionContext,
   steps: readonly string[],
-  { isClosed, scheduler }: { isClosed: boolean; scheduler?: Prng },
+  options: SweepOptions,
 ): Promise<number> {
-  const { images, model } = await prepared(isClosed);
+  const { scheduler } = options;
+  const { images, model } = await prepared(options);
   const pair = new SimulatedPair({ images, ...(scheduler !== undefined && { scheduler }) });
   const environment = new SimulatedEnvironment();
   const tracked = new TrackedStore(openPair(pair, environment), pair, model);
@@ -143,13 +170,17 @@ test('random steps on two devices: no crash loses anything acknowledged', async 
   const prng = new Prng(seedFromEnvironment());
   t.log('SEED', prng.seed);
   const names = Object.keys(STEP_KINDS);
-  for (let runs = Number(process.env['OPS'] ?? 2); runs > 0; runs--) {
-    const steps = Array.from({ length: 3 }, () => prng.pick(names));
-    try {
-      const options = { isClosed: prng.chance(0.5) };
-      await sweep(t, steps, prng.chance(0.5) ? { ...options, scheduler: prng } : options);
-    } catch (error) {
-      throw new Error(`${steps.join('; ')}: ${String(error)}`, { cause: error });
+  const isWhole = process.env['COMBINATIONS'] === 'all';
+  for (const mkfs of isWhole ? COMBINATIONS : [prng.pick(COMBINATIONS)]) {
+    for (let runs = Number(process.env['OPS'] ?? 2); runs > 0; runs--) {
+      const steps = Array.from({ length: 3 }, () => prng.pick(names));
+      try {
+        const options = { isClosed: prng.chance(0.5), mkfs };
+        await sweep(t, steps, prng.chance(0.5) ? { ...options, scheduler: prng } : options);
+      } catch (error) {
+        const what = `${JSON.stringify(mkfs)}: ${steps.join('; ')}`;
+        throw new Error(`${what}: ${String(error)}`, { cause: error });
+      }
     }
   }
 });

@@ -111,6 +111,22 @@ export const SIMULATION_SHAPES = {
     transactions: 60,
     mayBeFull: true,
   },
+  /** Whole stripes, all metadata twice, and what is removed is overwritten. */
+  combined: {
+    size: 6 * MiB,
+    mkfs: {
+      blockSize: KiB,
+      nodeSize: 2 * KiB,
+      journalBytes: 288 * KiB,
+      geometry: { unit: 4 * KiB, width: 12 * KiB },
+      metadataCopies: 2,
+      eraseFreed: true,
+    },
+    open: memory(64 * KiB, 32 * KiB),
+    workload: { ...WORKLOAD, large: 0.3, bytesMax: 60 * KiB },
+    transactions: 60,
+    mayBeFull: true,
+  },
 } satisfies Readonly<Record<string, SimulationShape>>;
 
 /** Lives of a simulation where nothing else is asked. */
