@@ -20,8 +20,9 @@
  */
 
 import { assert } from '../assert.js';
-import { CorruptError, StoreError } from '../errors.js';
+import { CorruptError } from '../errors.js';
 import type { GroupSummary } from '../format/group-summary.js';
+import { BitmapPlaces } from './bitmap-places.js';
 import { type BlockRun, endOf } from './block-run.js';
 import { BlockStates } from './block-states.js';
 import { type AllocateOptions, Chooser, joined } from './chooser.js';
@@ -70,6 +71,8 @@ export class Allocator {
   readonly #chooser: Chooser;
   readonly #exchange: StripeExchange;
   readonly #packer: StripePacker;
+  readonly #bitmapPlaces: BitmapPlaces;
+  #wholeStripes = 0;
   /** Whole stripes, counted and searched. */
   readonly stripes: StripeSurvey;
   readonly #limbo: Limbo;
@@ -87,7 +90,7 @@ export class Allocator {
 
   /**
    * @throws CorruptError when a summary says what can't be
-   * @throws RangeError when a stripe is larger than a group
+   * @throws StoreError E_INVALID_ARGUMENT when a stripe is larger than a group
    */
   constructor(options: AllocatorOptions) {
     const { blockCount, generation } = options;
@@ -109,9 +112,17 @@ export class Allocator {
       fill: (target) => this.fillPool(target, this.#poolUnit),
       drain: (length) => this.drainPool(length),
     });
-    this.#packer = new StripePacker(this.#table, placement, this.#states, (length) =>
-      this.exchangeStripes(length),
+    this.#packer = new StripePacker(this.#table, placement, this.#states, (length, range) =>
+      this.#exchange.run(length, range),
     );
+    this.#bitmapPlaces = new BitmapPlaces({
+      table: this.#table,
+      cache: this.#cache,
+      states: this.#states,
+      isDoubled: options.metadataCopies === 2,
+      pack: (mayOpen, half) => this.pack(1, 1, mayOpen, half)[0]?.start,
+      allocate: (near) => this.allocate(1, { purpose: 'metadata', hint: near })[0]?.start,
+    });
     this.stripes = new StripeSurvey(this.#table, this.#cache, this.#states.pool);
     this.#loadedGroupsMax = options.loadedGroupsMax;
     this.#erases = options.erases ?? false;
@@ -174,6 +185,11 @@ export class Allocator {
     return this.#states.dirty.groups;
   }
 
+  /** Whole stripes that were handed out or opened, ever. */
+  get stripesTaken(): number {
+    return this.#wholeStripes + this.#packer.opened;
+  }
+
   /** Groups whose bitmaps are in memory. */
   get loadedGroupCount(): number {
     return this.#cache.size;
@@ -200,18 +216,20 @@ export class Allocator {
     const { claimDrawn, claimTaken, useDrawn, useTaken } = this.#states;
     for (const run of choice.drawn) this.#states.each(run, options.claim ? claimDrawn : useDrawn);
     for (const run of choice.taken) this.#states.each(run, options.claim ? claimTaken : useTaken);
+    if (options.stripesOnly === true) this.#wholeStripes += length / this.geometry.stripeBlocks;
     return joined(choice);
   }
 
   /**
    * Hands out `length` blocks, a multiple of `unit`, of the stripes that this generation packs, in
-   * runs of whole units; `mayOpen` lets it open more stripes.
+   * runs of whole units; `mayOpen` lets it open more stripes. With a `half` only of stripes there.
    * @returns none when there is no whole stripe for them, or there are no stripes
    * @throws what the source throws, with nothing handed out
    */
-  pack(length: number, unit: number, mayOpen: boolean): BlockRun[] {
+  pack(length: number, unit: number, mayOpen: boolean, half?: Half): BlockRun[] {
     if (this.geometry.stripeBlocks === 1) return [];
-    const runs = this.#packer.pack(length, unit, mayOpen);
+    const where = half === undefined ? { unit, mayOpen } : { unit, mayOpen, half };
+    const runs = this.#packer.pack(length, where);
     for (const run of runs) this.#states.each(run, this.#states.useOpened);
     return joined({ drawn: [], taken: runs });
   }
@@ -323,9 +341,7 @@ export class Allocator {
   /** `moveBitmaps` for one group, once per generation: allocates the new block, frees the old. */
   moveBitmap(group: number, mayOpen = false): number {
     const old = this.#table.pointerOf(group);
-    const [packed] = this.pack(1, 1, mayOpen);
-    const address = packed?.start ?? this.#placeBitmap(group, this.geometry.startOf(group));
-    const copy = this.#isDoubled ? this.#placeBitmap(group, this.geometry.farFrom(group)) : 0;
+    const { address, copy } = this.#bitmapPlaces.choose(group, mayOpen);
     for (const start of [old.address, old.copy]) {
       if (start !== 0) this.free({ start, length: 1 }, false);
     }
@@ -500,7 +516,8 @@ export class Allocator {
    */
   fillPool(target: number, unit = 1): number {
     this.#poolUnit = unit;
-    const step = Math.max(this.geometry.stripeBlocks, unit);
+    // Whole units of at least as many blocks as the stripes that they are to be a part of.
+    const step = Math.ceil(this.geometry.stripeBlocks / unit) * unit;
     const missing = (): number => Math.ceil(Math.max(0, target - this.poolBlocks) / step) * step;
     if (missing() === 0) return this.poolBlocks;
     if (this.#isDoubled) {
@@ -548,7 +565,7 @@ export class Allocator {
    * blocks elsewhere; false, with the pool as large as before, when that can't be.
    */
   exchangeStripes(length: number): boolean {
-    return this.#exchange.run(length);
+    return this.#exchange.run(length, { from: 0, to: this.totalBlocks });
   }
 
   // Growth and inspection.
@@ -603,32 +620,5 @@ export class Allocator {
       fixed: this.#fixed,
       claimedBlocks: this.#states.claimedBlocks,
     });
-  }
-
-  /** A new block for the bitmap of `owner`, referenced: near `near`, if it can be. */
-  #placeBitmap(owner: number, near: number): number {
-    const group = this.#cache.get(this.geometry.groupOf(near));
-    const { start, index, size } = group;
-    const behind = group.busy.nextFree(near - start);
-    const own = behind < size ? behind : group.busy.nextFree(0);
-    if (own < size) {
-      this.#table.take(group, own, 1);
-      this.#states.useTaken(index, own, 1);
-      return start + own;
-    }
-    const { pool } = this.#states;
-    const half = this.geometry.rangeOf(this.geometry.otherHalf(this.geometry.startOf(owner)));
-    const far = index === owner ? undefined : pool.bestFitWithin(1, 1, half);
-    const pooled = pool.within(start, size).next().value ?? far ?? pool.bestFit(1, 1);
-    if (pooled !== undefined) {
-      pool.remove(pooled.start, 1);
-      this.#states.each({ start: pooled.start, length: 1 }, this.#states.useDrawn);
-      return pooled.start;
-    }
-    const run = this.allocate(1, { purpose: 'metadata', hint: near })[0];
-    if (run === undefined) {
-      throw new StoreError('E_NO_SPACE', `Cannot place bitmap of allocation group ${owner}`);
-    }
-    return run.start;
   }
 }

@@ -3,6 +3,7 @@
  * sizes are powers or multiples, everything fixed lies inside the device, nothing overlaps.
  */
 
+import { invalidArgument } from '../errors.js';
 import { separateRingOffset } from './journal-header.js';
 import {
   COUNTED_LIMIT,
@@ -91,7 +92,7 @@ export function slotBytes(fields: Pick<SuperblockFigures, 'blockSize' | 'stripeW
  * Bytes from the slots of parity 0 to those of parity 1 that a new store takes: the least that
  * is whole steps and whole slots.
  *
- * @throws RangeError when that is over SLOT_STRIDE_MAX (a stripe width of odd KiB and huge).
+ * @throws StoreError E_INVALID_ARGUMENT when that is over SLOT_STRIDE_MAX (a stripe width of odd KiB and huge).
  */
 export function slotStrideFor(
   fields: Pick<SuperblockFigures, 'blockSize' | 'stripeWidth'>,
@@ -100,7 +101,7 @@ export function slotStrideFor(
   let stride = bytes;
   while (stride % SLOT_STEP !== 0 && stride <= SLOT_STRIDE_MAX) stride += bytes;
   if (stride <= SLOT_STRIDE_MAX) return stride;
-  throw new RangeError(`Cannot place superblocks in stripes of ${fields.stripeWidth} bytes`);
+  throw invalidArgument(`Cannot place superblocks in stripes of ${fields.stripeWidth} bytes`);
 }
 
 /** True when the ring is on a device of its own. */
@@ -143,6 +144,33 @@ export function homeRing(
   return hasSeparateJournal(fields)
     ? { offset: 2 * fields.slotStride, bytes: homeRingBytes(fields) }
     : { offset: fields.journalOffset, bytes: fields.journalBytes };
+}
+
+/**
+ * Byte offsets at which the far slots of a store that ends at byte `end` can be, the last one first:
+ * behind the ring, with room for both.
+ */
+export function* farPlaces(
+  fields: Parameters<typeof homeRing>[0],
+  end: number,
+): Generator<number, void, void> {
+  const { slotStride, stripeWidth } = fields;
+  const step = stripeWidth > 0 ? slotStride : SLOT_STEP;
+  const ring = homeRing(fields);
+  const first = ring.offset + ring.bytes;
+  const last = Math.floor((end - 2 * slotStride) / step) * step;
+  for (let at = last; at >= first; at -= step) yield at;
+}
+
+/** True when a store that ends at byte `end` has room for its ring, and for its far slots somewhere. */
+export function hasFixedPlaces(
+  fields: Parameters<typeof homeRing>[0] & Pick<SuperblockFigures, 'farOffset'>,
+  end: number,
+): boolean {
+  const ring = homeRing(fields);
+  if (ring.offset + ring.bytes > end) return false;
+  const isFarThere = fields.farOffset + 2 * fields.slotStride <= end;
+  return isFarThere || farPlaces(fields, end).next().done === false;
 }
 
 /** What is wrong with a superblock's figures, or undefined. */

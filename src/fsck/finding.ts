@@ -12,6 +12,7 @@
 import { CorruptError } from '../errors.js';
 import { ROLE_NAMES } from '../format/role.js';
 
+/** How bad a finding is. */
 export type Severity = 'error' | 'warning' | 'note';
 
 interface FindingKind {
@@ -29,7 +30,9 @@ export const FINDINGS = {
   'newer-format': error(
     'The store has a newer format, or one from before the first release: nothing else can be checked.',
   ),
-  'device-short': error('The device ends before the store does: nothing else can be checked.'),
+  'device-short': error(
+    'The device ends before the store does: what was behind its end is missing.',
+  ),
   'superblock-slot': warning('A superblock slot does not hold what it should; another one does.'),
   'superblock-twins': error('The two slots of one superblock number say different things.'),
   'superblock-gap': warning('The older superblock is not the one right before the newest.'),
@@ -120,6 +123,7 @@ export const FINDINGS = {
   'space-unknown': note('Leaks were not looked for, because part of the trees cannot be walked.'),
 } as const satisfies Record<string, FindingKind>;
 
+/** What a finding is about; docs/fsck.md lists them. */
 export type FindingCode = keyof typeof FINDINGS;
 
 /**
@@ -145,7 +149,9 @@ const SPACE = healed('Reference counts, bitmaps and summaries are made anew.');
 export const REMEDIES: Readonly<Record<FindingCode, Treatment>> = {
   'no-superblock': none('Stays, unless asked to make a superblock; see Salvage.'),
   'newer-format': none('Use the version that wrote the store.'),
-  'device-short': none('Give the device the length that the store had.'),
+  'device-short': cut(
+    'The store ends with the device; what lay behind is given up, unless the device gets its length back.',
+  ),
   'superblock-slot': SLOTS,
   'superblock-twins': healed('The near slot counts; all four slots are written anew.'),
   'superblock-gap': SLOTS,
@@ -228,6 +234,7 @@ export function placeIn(role: number, { collection, object, value }: Place): Pla
   };
 }
 
+/** One fault, or one thing worth knowing, that a check has come upon. */
 export interface Finding extends Place {
   readonly code: FindingCode;
   readonly severity: Severity;

@@ -28,7 +28,7 @@ import { Tree } from '../btree/tree.js';
 import { searchOrder, type TreeSpec } from '../btree/tree-spec.js';
 import { hasCode, StoreError } from '../errors.js';
 import { hasOwnChecksum } from '../format/block.js';
-import { copyFault } from './copies.js';
+import { copyFault, knownBy, lostPlace } from './copies.js';
 import type { RepairContext } from './repair-context.js';
 import {
   embeddedRoot,
@@ -201,7 +201,8 @@ class Mending {
       return undefined;
     }
     const { node } = found;
-    const { address, birth } = pointer;
+    const { birth } = pointer;
+    const address = knownBy(map, pointer);
     const gaps = this.#mender.gaps?.length;
     const isKnown = sound.has(address) && this.#isInBounds(node, bounds);
     const isKept = isKnown && (yield* whole(this.#mender.again?.(node) ?? true));
@@ -219,8 +220,8 @@ class Mending {
 
   *#load(pointer: StoredPointer): Io<FoundNode | undefined> {
     const { map } = this.#repair;
-    const { fault, address, blocks } = pointer;
-    if (fault !== undefined || map.placeFault(address, blocks) !== undefined) return undefined;
+    const { fault } = pointer;
+    if (fault !== undefined || lostPlace(map, pointer) !== undefined) return undefined;
     const found = yield* findNode(map, pointer, this.#spec.role, true);
     return 'code' in found || !this.#hasShape(found.node) ? undefined : found;
   }

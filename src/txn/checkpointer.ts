@@ -7,6 +7,7 @@
  *   read fails the checkpoint that needed it, which is tried again when more has been done.
  */
 
+import { assert } from '../assert.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
 import { Drive, waitFor } from '../blockdev/drive.js';
 import { type Io, runSync } from '../blockdev/io.js';
@@ -30,14 +31,18 @@ import type { Readers } from './readers.js';
 import type { SpaceKeeper } from './space-keeper.js';
 import type { SpacePolicy } from './space-policy.js';
 import type { StoreState } from './store-state.js';
+import type { StripeBudget } from './stripe-budget.js';
 import type { SuperblockWriter } from './superblock-writer.js';
 
 /**
- * Bytes of journal after which a checkpoint begins, however large the ring is: some fifty
- * thousand small transactions, which opening after a crash replays within a second. Where records
- * take whole stripe units, as many more bytes as a unit has blocks.
+ * Bytes of journal after which a checkpoint begins, however large the ring is: some four thousand
+ * transactions with a block of data each, which opening after a crash replays within a second.
+ * Where records take whole stripe units, as many more bytes as a unit has blocks.
  */
-const REPLAY_BYTES_MAX = 6 * 1024 * 1024;
+const REPLAY_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Transactions after which one begins: without data as many are replayed within a second. */
+const REPLAY_TRANSACTIONS_MAX = 50_000;
 
 export interface CheckpointerOptions {
   readonly device: BlockDevice;
@@ -50,6 +55,7 @@ export interface CheckpointerOptions {
   readonly readers: Readers;
   readonly space: SpacePolicy;
   readonly keeper: SpaceKeeper;
+  readonly stripeBudget: StripeBudget;
   readonly overtaken: Overtaken;
   readonly storeTag: number;
   readonly readOnly: boolean;
@@ -94,11 +100,6 @@ export class Checkpointer {
     return this.#settledLimbo + 1;
   }
 
-  /** The checkpoint under way. */
-  get running(): Drive<void> | undefined {
-    return this.#running;
-  }
-
   /** Checkpoints that have ended. */
   get count(): number {
     return this.#count;
@@ -128,8 +129,15 @@ export class Checkpointer {
     yield waitFor(this.start());
   }
 
+  /** Waits until no checkpoint is under way; the caller goes on before another one begins. */
+  *idle(): Io<void> {
+    while (this.#running !== undefined) yield waitFor(this.#running);
+  }
+
+  /** Begins a checkpoint; none is under way. */
   start(cleanClose = false): Drive<void> {
     this.#options.check();
+    assert(this.#running === undefined, 'checkpoints are written one after the other');
     const drive = new Drive(this.#checkpointOnce(cleanClose), this.#options.overtaken);
     if (!drive.ended) this.#running = drive;
     return drive;
@@ -155,12 +163,16 @@ export class Checkpointer {
     try {
       const frozen = this.#freeze();
       state.endGeneration();
+      this.#options.stripeBudget.begin();
       const { check } = this.#options;
       // The first step of a drive waits for its turn: the device may have failed when that comes.
       yield { kind: 'until', start: async () => check(), force: check };
       yield* this.#options.announcer.begin(contentRuns(frozen, state.blockSize));
       yield* writeFrozen(state, device, frozen, check);
-      this.#options.overtaken.after(() => state.forest.clean(frozen.nodes));
+      this.#options.overtaken.after(() => {
+        state.forest.clean(frozen.nodes);
+        state.pending.recycle(frozen.data);
+      });
       yield {
         kind: 'until',
         start: () => this.#options.committer.idle(),
@@ -248,6 +260,7 @@ export class Checkpointer {
       : -1;
     if (upTo >= 0) allocator.releaseLimbo(upTo);
     if (!this.#options.readOnly) this.#options.keeper.fillPool();
+    this.#options.stripeBudget.recount();
     forest.forgetUnseen();
   }
 
@@ -262,14 +275,16 @@ export class Checkpointer {
   }
 
   get #isDue(): boolean {
-    const { space } = this.#options;
+    const { space, stripeBudget, transaction } = this.#options;
     const { forest, pending } = this.#options.state;
     if (forest.dirtyBytes === 0 && pending.runCount === 0) return false;
     if (this.#replayBytes - this.#failedBytes < this.#replayBytesMax / 16) return false;
     return (
       this.#replayBytes > this.#replayBytesMax ||
+      transaction() - this.#superblock.transaction > REPLAY_TRANSACTIONS_MAX ||
       forest.dirtyBytes + pending.bytes > this.#options.dirtyBytesMax ||
-      space.dirtyBlocks > space.dirtyBlocksMax / 2
+      space.dirtyBlocks > space.dirtyBlocksMax / 2 ||
+      stripeBudget.isSpent
     );
   }
 }

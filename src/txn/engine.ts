@@ -30,16 +30,19 @@ import { DataPlaces } from './data-places.js';
 import { DropWorker } from './drop-worker.js';
 import type { Environment } from './environment.js';
 import { Eraser } from './eraser.js';
+import { ExtentSplitter } from './extent-splitter.js';
 import { Housekeeping } from './housekeeping.js';
 import type { Journal } from './journal.js';
 import { Overdue, untilLanded } from './overdue.js';
 import { type Reader, Readers } from './readers.js';
 import { Relief } from './relief.js';
 import { isEntitled, type SealedTransaction } from './sealed-transaction.js';
+import { limitSize } from './size-limit.js';
 import { SpaceKeeper } from './space-keeper.js';
 import { SpacePolicy } from './space-policy.js';
 import type { StoreState } from './store-state.js';
-import { Entry, noRuns, noSpace, Shortage, type Submission } from './submission.js';
+import { StripeBudget } from './stripe-budget.js';
+import { beingClosed, Entry, noRuns, noSpace, Shortage, type Submission } from './submission.js';
 import type { SuperblockWriter } from './superblock-writer.js';
 import { TransactionQueue } from './transaction-queue.js';
 
@@ -85,6 +88,7 @@ export class Engine {
   /** The last checkpoint is near: what came now would stand behind it in the journal. */
   #closing = false;
   #closed = false;
+  readonly #end = new AbortController();
 
   constructor(options: EngineOptions) {
     const { device, environment, state, journal, superblock } = options;
@@ -137,6 +141,7 @@ export class Engine {
       options.transaction,
     );
     this.#announcer = new Announcer(state, this.#committer, () => this.checkpointIo());
+    const stripeBudget = new StripeBudget(state, this.space);
     this.#checkpointer = new Checkpointer(
       {
         device,
@@ -149,6 +154,7 @@ export class Engine {
         readers: this.readers,
         space: this.space,
         keeper: this.#keeper,
+        stripeBudget,
         overtaken: this.#overtaken,
         storeTag,
         readOnly: options.readOnly,
@@ -170,6 +176,7 @@ export class Engine {
       state,
       space: this.space,
       keeper: this.#keeper,
+      stripeBudget,
       dirtyBytesMax: options.dirtyBytesMax,
       isOpen: () => this.#poison === undefined && this.#housekeeping.mayClean,
       checkpoint: () => this.checkpointIo(),
@@ -202,6 +209,11 @@ export class Engine {
     this.eraser.start();
   }
 
+  /** Aborts when the engine is poisoned or closed: nobody need wait for anything then. */
+  get ended(): AbortSignal {
+    return this.#end.signal;
+  }
+
   /** The newest superblock that is durable. */
   get superblock(): Superblock {
     return this.#checkpointer.superblock;
@@ -212,33 +224,15 @@ export class Engine {
     if (this.#isOverBudget) yield* this.checkpointIo();
   }
 
-  /**
-   * Makes `blocksMax` the blocks that the store may grow to. The limit is durable before anything
-   * is put where it did not reach, and before this ends.
-   * @throws StoreError E_INVALID when the store has more blocks already; E_READ_ONLY
-   */
+  /** Lets the store grow to `blocksMax` blocks; see `limitSize`. @throws StoreError E_READ_ONLY too */
   *limitIo(blocksMax: number): Io<void> {
     this.check();
     if (this.readOnly) {
       throw new StoreError('E_READ_ONLY', 'Cannot resize store: it is open read-only');
     }
-    const { device, state } = this;
-    const { totalBlocks } = state.allocator;
-    if (blocksMax < totalBlocks) {
-      throw new StoreError(
-        'E_INVALID',
-        `Cannot shrink an open store from ${totalBlocks} to ${blocksMax} blocks: close it first`,
-      );
-    }
-    const before = this.#checkpointer.deviceBlocksMax;
-    const bytes = blocksMax * state.blockSize;
-    if (blocksMax < before) device.limitTo(bytes);
-    const { running } = this.#checkpointer;
-    if (running !== undefined) yield waitFor(running);
-    this.#checkpointer.deviceBlocksMax = blocksMax;
-    yield* this.checkpointIo();
-    device.limitTo(bytes);
-    this.#keeper.adoptSize(blocksMax);
+    const checkpoint = (): Io<void> => this.checkpointIo();
+    const parts = { checkpointer: this.#checkpointer, keeper: this.#keeper, checkpoint };
+    yield* limitSize({ device: this.device, state: this.state, ...parts }, blocksMax);
     this.#pump();
   }
 
@@ -249,9 +243,19 @@ export class Engine {
     yield* this.#drops.dropAll();
   }
 
-  /** Begins a checkpoint unless one is under way, and waits for its end. */
-  checkpointIo(): Io<void> {
-    return this.#checkpointer.io();
+  /** Cuts long extents that reach behind the block `end`, so that a shrink finds room for them. */
+  *splitIo(end: number): Io<void> {
+    const { state, space } = this;
+    const checkpoint = (): Io<void> => this.checkpointIo();
+    const parts = { state, space, keeper: this.#keeper, dirtyBytesMax: this.#dirtyBytesMax };
+    yield* new ExtentSplitter({ ...parts, checkpoint }, end).run();
+  }
+
+  /** Begins a checkpoint unless one is under way, and waits for its end. E_CLOSED near the last. */
+  *checkpointIo(): Io<void> {
+    this.check();
+    if (this.#closing) throw beingClosed('write checkpoint');
+    yield* this.#checkpointer.io();
   }
 
   /** Last transaction that was applied. */
@@ -301,6 +305,7 @@ export class Engine {
     this.state.healer.stop();
     this.#committer.stop(this.#poison);
     this.#queue.refuseAll(this.#poison);
+    this.#end.abort();
   }
 
   // Transactions
@@ -337,9 +342,7 @@ export class Engine {
     if (this.readOnly) {
       throw new StoreError('E_READ_ONLY', 'Cannot submit transaction: the store is read-only');
     }
-    if (this.#closing) {
-      throw new StoreError('E_CLOSED', 'Cannot submit transaction: the store is being closed');
-    }
+    if (this.#closing) throw beingClosed('submit transaction');
     return new Entry(sealed);
   }
 
@@ -385,11 +388,15 @@ export class Engine {
     }
   }
 
-  /** Takes queued transactions in order, asynchronously. */
+  /**
+   * Takes queued transactions in order, asynchronously. Not before the promises that are settled
+   * now have had their say: what follows on a record that has become durable is queued by then,
+   * all of it, and can be halved.
+   */
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    queueMicrotask(() => void this.#pumpAll());
+    process.nextTick(() => void this.#pumpAll());
   }
 
   /**
@@ -474,6 +481,16 @@ export class Engine {
     }
   }
 
+  /** Applies everything that is queued; what has to wait goes on by itself. @throws Overdue */
+  #settleSync(): void {
+    try {
+      this.#drainSync();
+    } catch (error) {
+      this.#goOn();
+      throw error;
+    }
+  }
+
   // Room: in the journal, in memory, on the device
 
   /** True while a transaction has to wait for a checkpoint before it may be applied. */
@@ -543,19 +560,18 @@ export class Engine {
 
   // Ending
 
-  /** Makes everything durable, then writes a last checkpoint that leaves no journal behind. */
+  /** Makes all durable and writes a last checkpoint. After an Overdue it can be begun again. */
   *closeIo(): Io<void> {
     this.#housekeeping.stop();
     yield {
       kind: 'until',
       start: () => this.#queue.settle(() => this.#poison !== undefined),
-      force: () => this.#drainSync(),
+      force: () => this.#settleSync(),
     };
     this.check();
     this.#closing = true;
-    const { running } = this.#checkpointer;
-    if (running !== undefined) yield waitFor(running);
     yield this.#committerIdle();
+    yield* this.#checkpointer.idle();
     this.check();
     if (this.readOnly) return;
     yield waitFor(this.#checkpointer.start(true));
@@ -574,5 +590,6 @@ export class Engine {
     this.#committer.stop(closed);
     this.#queue.refuseAll(closed);
     this.#closed = true;
+    this.#end.abort();
   }
 }

@@ -12,7 +12,7 @@
 import type { BlockRun } from '../alloc/block-run.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
 import { type Io, runAsync } from '../blockdev/io.js';
-import { hasCode, StoreError } from '../errors.js';
+import { hasCode, invalidArgument, StoreError } from '../errors.js';
 import type { DropWorker } from './drop-worker.js';
 import type { Environment } from './environment.js';
 import type { Journal } from './journal.js';
@@ -35,6 +35,7 @@ const CHECKPOINTS_LEAST = 3;
 
 const ZEROS = new Uint8Array(PIECE_BYTES);
 
+/** How what was removed is overwritten. */
 export interface EraseOptions {
   /** Bytes to overwrite in a second at most. */
   readonly rate?: number;
@@ -44,6 +45,7 @@ export interface EraseOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What an erase has done. */
 export interface EraseReport {
   /** Bytes of blocks that were overwritten; what was used again meanwhile is not among them. */
   readonly erasedBytes: number;
@@ -57,6 +59,8 @@ export interface ErasingEngine {
   readonly state: StoreState;
   readonly readOnly: boolean;
   readonly readers: { readonly count: number };
+  /** Aborts when nothing can be done any more. */
+  readonly ended: AbortSignal;
   checkpointIo(): Io<void>;
   /** @throws StoreError when nothing may be written any more */
   check(): void;
@@ -86,7 +90,13 @@ export class Eraser {
     if (engine.readOnly || !engine.state.erases) return;
     const turn = (): void => {
       if (!isOpen()) return;
-      environment.after(this.#step() > 0 ? PIECE_MS : IDLE_MS, turn);
+      let blocks: number;
+      try {
+        blocks = this.#step();
+      } catch {
+        return; // the engine is poisoned: whoever uses it next is told
+      }
+      environment.after(blocks > 0 ? PIECE_MS : IDLE_MS, turn);
     };
     environment.after(IDLE_MS, turn);
   }
@@ -102,10 +112,11 @@ export class Eraser {
     const { allocator, blockSize } = engine.state;
     this.#checkPossible();
     if (rate !== undefined && !(rate > 0)) {
-      throw new RangeError(`Cannot erase at ${rate} bytes a second`);
+      throw invalidArgument(`Cannot erase at ${rate} bytes a second`);
     }
     if (all) this.#suspectAll();
     let erasedBytes = 0;
+    const ends = signal === undefined ? engine.ended : AbortSignal.any([signal, engine.ended]);
     const isEnded = (): boolean => signal?.aborted === true;
     await runAsync(drops.dropAll());
     const last = allocator.generation;
@@ -113,15 +124,21 @@ export class Eraser {
       await runAsync(engine.checkpointIo());
       for (let blocks = this.#step(); blocks > 0 && !isEnded(); blocks = this.#step()) {
         erasedBytes += blocks * blockSize;
-        await pause(environment, rate === undefined ? 0 : (1000 * blocks * blockSize) / rate);
+        const ms = rate === undefined ? 0 : (1000 * blocks * blockSize) / rate;
+        await pause(environment, ms, ends);
         engine.check();
       }
       if (!allocator.hasContentUpTo(last)) done++;
-      else await pause(environment, engine.readers.count > 0 ? READERS_MS : 0);
+      else await pause(environment, engine.readers.count > 0 ? READERS_MS : 0, ends);
     }
     await runAsync(engine.checkpointIo());
     if (isEnded()) return { erasedBytes, isComplete: false };
-    await runAsync(journal.clearUnused());
+    try {
+      await runAsync(journal.clearUnused());
+    } catch (error) {
+      engine.poison(error); // whose writes a flush that failed has lost is not known
+      throw error;
+    }
     return { erasedBytes, isComplete: true };
   }
 
@@ -186,10 +203,19 @@ export function suspect(allocator: StoreState['allocator'], group: number): void
   }
 }
 
-/** Lets the event loop run, for `ms` if there is a rate. */
-function pause(environment: Environment, ms: number): Promise<void> {
+/** Lets the event loop run, for `ms` if there is a rate, unless `signal` aborts before. */
+function pause(environment: Environment, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    if (ms > 0) environment.after(ms, resolve);
-    else setImmediate(resolve);
+    if (ms === 0 || signal.aborted) {
+      setImmediate(resolve);
+      return;
+    }
+    const end = (): void => {
+      cancel();
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const cancel = environment.after(ms, end, true);
+    signal.addEventListener('abort', end);
   });
 }

@@ -21,7 +21,7 @@ import {
 } from '../btree/root-record.js';
 import type { Tree } from '../btree/tree.js';
 import { treeSpec } from '../btree/tree-spec.js';
-import { StoreError } from '../errors.js';
+import { invalidArgument, StoreError } from '../errors.js';
 import { getU64BigEndian, setU64BigEndian, textOf } from '../format/bytes.js';
 import { POINTER, pointerLength } from '../format/pointer.js';
 import { ROLE, type Role } from '../format/role.js';
@@ -249,9 +249,9 @@ export class StoreState implements ObjectContext {
 
   placeData(data: Uint8Array, hint: number): readonly PlacedExtent[] {
     if (this.#placer === undefined)
-      throw new TypeError('Cannot place data: no transaction is open');
+      throw invalidArgument('Cannot place data: no transaction is open');
     const runs = this.#placer.place(Math.ceil(data.length / this.blockSize), hint);
-    const filled = fillRuns(data, runs, this.blockSize, this.nodeSize, true);
+    const filled = fillRuns(data, runs, this.blockSize, this.nodeSize, this.pending.pages);
     for (const { extent, bytes } of filled) this.pending.put(extent.address, bytes);
     return filled.map(({ extent }) => extent);
   }

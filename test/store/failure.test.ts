@@ -1,8 +1,10 @@
 /** Failed devices, closed and read-only stores. */
 
+import { setImmediate } from 'node:timers/promises';
 import test from 'ava';
 import { Store } from '../../src/store/store.js';
 import { Transaction } from '../../src/txn/transaction.js';
+import { Prng } from '../support/prng.js';
 import { type StoreBed, storeBed } from '../support/store-fixture.js';
 
 function made(t: Parameters<typeof storeBed>[0]): StoreBed {
@@ -19,7 +21,7 @@ async function checkPoisoned(t: import('ava').ExecutionContext, bed: StoreBed): 
   t.throws(() => store.submit(new Transaction().touch('c', 'x')), io);
   t.throws(() => object.readSync(), io);
   await t.throwsAsync(object.read(), io);
-  t.throws(() => store.statfs(), io);
+  t.throws(() => store.statfsSync(), io);
   t.throws(() => store.info(), io);
   t.throws(() => store.snapshot(), io);
   t.throws(() => store.checkpointSync(), io);
@@ -92,6 +94,30 @@ test('all that wait are told when the store is poisoned', async (t) => {
   });
 });
 
+test('writes that wait for room are told when the store is poisoned meanwhile', async (t) => {
+  for (let turns = 1; turns <= 60; turns++) {
+    const bed = storeBed(t, { size: 8 * 2 ** 20, scheduler: new Prng(turns) });
+    const { store } = bed;
+    bed.commit((b) => b.createCollection('c').createCollection('small'));
+    bed.commit((b) => b.write('c', 'large', 0, Buffer.alloc(4 * 2 ** 20, 1)));
+    const all = [store.commit(new Transaction().remove('c', 'large'))];
+    const data = Buffer.alloc(store.statfsSync().available, 2);
+    for (let i = 0; i < 4; i++) {
+      all.push(store.commit(new Transaction().write('c', `o${i}`, 0, data)));
+    }
+    const ends = Promise.allSettled(all);
+    for (let i = 0; i < turns; i++) {
+      await setImmediate();
+      all.push(store.commit(new Transaction().touch('small', `${i}`)));
+    }
+    bed.device.powerOff();
+    for (const end of [...(await ends), ...(await Promise.allSettled(all))]) {
+      if (end.status === 'rejected') t.regex(end.reason.code, /^E_(IO|NO_SPACE)$/);
+    }
+    bed.kill();
+  }
+});
+
 test('a failing read is an error of its own: nothing is poisoned', async (t) => {
   const bed = storeBed(t, { cacheBytes: 0 });
   bed.commit((b) => b.createCollection('c').write('c', 'o', 0, Buffer.alloc(100_000, 1)));
@@ -125,7 +151,7 @@ test('a closed store answers E_CLOSED', async (t) => {
   t.throws(() => object.readSync(), closed);
   await t.throwsAsync(object.read(), closed);
   t.throws(() => store.listCollectionsSync(), closed);
-  t.throws(() => store.statfs(), closed);
+  t.throws(() => store.statfsSync(), closed);
   t.throws(() => store.checkpointSync(), closed);
   t.throws(() => snapshot.listCollectionsSync(), closed);
   t.throws(() => store.snapshot(), closed);
