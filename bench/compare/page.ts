@@ -44,7 +44,7 @@ pictures are made by
 \`\`\`sh
 npm ci --prefix bench/peers
 npm run bench:peers -- --page              # writes docs/benchmarks.md, docs/benchmarks/ and docs/benchmarks.json
-npm run bench:peers -- --only growth --page  # measures some workloads or groups again and keeps the others' figures
+npm run bench:peers -- --only growth-10000000 --page  # this one alone, minutes long; what else is on the page stays
 npm run bench:peers -- --quick             # all of it in less than two minutes, on the terminal only
 npm run bench:peers -- --only put-4k,scan  # some workloads or groups, on the terminal only
 npm run bench -- --quick                   # Holdfast and the plain file alone

@@ -47,17 +47,18 @@ export interface Results extends Run {
   readonly workloads: readonly WorkloadResult[];
 }
 
-/** The results of `before` with those of `part`, of some workloads, in the place of older ones. */
-export function mergeResults(before: Results, part: Results): Results {
-  const { date, commit, machine, scale } = part;
-  const run: Run = { date, commit, machine, scale };
-  const added = new Map(part.workloads.map((one) => [one.name, { ...one, run }]));
-  const workloads = before.workloads.map((one) => {
-    const newer = added.get(one.name);
-    added.delete(one.name);
-    return newer ?? one;
-  });
-  return { ...before, workloads: [...workloads, ...added.values()] };
+/**
+ * The results of `base`, and of `other` the workloads in `names` in their order; each of them says
+ * which run it comes from.
+ */
+export function mergeResults(base: Results, other: Results, names: readonly string[]): Results {
+  const { date, commit, machine, scale } = other;
+  const all = new Map(base.workloads.map((one) => [one.name, one]));
+  for (const one of other.workloads) {
+    if (!names.includes(one.name)) continue;
+    all.set(one.name, { ...one, run: one.run ?? { date, commit, machine, scale } });
+  }
+  return { ...base, workloads: [...all.values()] };
 }
 
 /** Summary of the samples of all systems. */

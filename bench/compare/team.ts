@@ -13,6 +13,9 @@ import { type Sample, type Scale, SMALL_HEAP, type Workload } from './workload.j
 
 const AGENT = fileURLToPath(new URL('./agent.js', import.meta.url));
 
+/** Rounds that a median with a spread needs. */
+const ROUNDS_MIN = 3;
+
 const OPTIONS_DEFAULT = {
   cacheBytes: 64 * 1024 ** 2,
   shape: 'objects',
@@ -46,7 +49,10 @@ export async function runTeam(options: TeamOptions): Promise<Samples> {
     await Promise.all(members.map((member) => member.begin()));
     const rounds = workload.rounds ?? scale.rounds;
     if (workload.warmUp === true) for (const member of members) await member.warmUp(rounds);
+    const end = performance.now() + scale.roundsSeconds * 1000;
     for (let round = 0; round < rounds; round++) {
+      const mayEnd = workload.rounds === undefined && round >= ROUNDS_MIN;
+      if (mayEnd && performance.now() > end) break;
       for (let i = 0; i < members.length; i++) {
         await members[(i + round) % members.length]?.round(round);
       }

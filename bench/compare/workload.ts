@@ -17,6 +17,8 @@ export interface Scale {
   /** Length of a round under sustained load. */
   readonly sustainedSeconds: number;
   readonly rounds: number;
+  /** No round begins later, once there are three: a slow device makes a run no longer. */
+  readonly roundsSeconds: number;
   /** Entries of loads, scans and gets. */
   readonly records: number;
   /** Objects of a collection that is dropped or cloned. */
@@ -42,6 +44,7 @@ export const SCALES: Readonly<Record<Scale['name'], Scale>> = {
     seconds: 0.02,
     sustainedSeconds: 0.02,
     rounds: 2,
+    roundsSeconds: 60,
     records: 2000,
     collectionRecords: 500,
     largePieces: 4,
@@ -57,6 +60,7 @@ export const SCALES: Readonly<Record<Scale['name'], Scale>> = {
     seconds: 0.1,
     sustainedSeconds: 0.4,
     rounds: 3,
+    roundsSeconds: 10,
     records: 20_000,
     collectionRecords: 10_000,
     largePieces: 32,
@@ -69,9 +73,10 @@ export const SCALES: Readonly<Record<Scale['name'], Scale>> = {
   },
   normal: {
     name: 'normal',
-    seconds: 0.6,
-    sustainedSeconds: 8,
-    rounds: 7,
+    seconds: 0.5,
+    sustainedSeconds: 6,
+    rounds: 5,
+    roundsSeconds: 60,
     records: 1_000_000,
     collectionRecords: 1_000_000,
     largePieces: 1024,
@@ -87,6 +92,7 @@ export const SCALES: Readonly<Record<Scale['name'], Scale>> = {
     seconds: 2,
     sustainedSeconds: 30,
     rounds: 11,
+    roundsSeconds: 300,
     records: 1_000_000,
     collectionRecords: 1_000_000,
     largePieces: 1024,
@@ -152,8 +158,10 @@ export interface Workload {
   readonly memoryBytes?: number;
   /** Rounds run in a process that was started after the setup; so they do under a limit. */
   readonly freshProcess?: boolean;
-  /** Where it is not the scale's. */
+  /** Where it is not the scale's; each is needed then. */
   readonly rounds?: number;
+  /** Takes so long that it runs only where it is named. */
+  readonly onlyWhenNamed?: boolean;
   /** A round that nobody counts comes first: compilers of the running kind need one. */
   readonly warmUp?: boolean;
   /** Name of what `fill` makes: a workload that follows with the same one finds it there. */

@@ -114,7 +114,7 @@ test('isReached() wants every part of what is asked, and nothing where nothing w
   t.false(isReached(aged([10, 9, 8], 1.4)));
 });
 
-test('mergeResults() keeps what was not measured again, and says where the rest comes from', (t) => {
+test('mergeResults() takes the named workloads of another run, and says which run that was', (t) => {
   const run = (date: string, workloads: readonly WorkloadResult[]): Results => {
     return { date, commit: date, machine: '', scale: 'quick', versions: {}, workloads };
   };
@@ -122,7 +122,8 @@ test('mergeResults() keeps what was not measured again, and says where the rest 
     return { ...resultOf('ms', {}, { holdfast: median }), name };
   };
   const before = run('monday', [named('a', 1), named('b', 2)]);
-  const merged = mergeResults(before, run('tuesday', [named('b', 3), named('c', 4)]));
+  const part = run('tuesday', [named('b', 3), named('c', 4), named('d', 5)]);
+  const merged = mergeResults(before, part, ['b', 'c']);
   t.is(merged.date, 'monday');
   t.deepEqual(
     merged.workloads.map(({ name, systems, run: from }) => [
