@@ -26,6 +26,8 @@ export const NO_STRIPES: StripeGeometry = { unit: 0, width: 0 };
 export interface WriteOptions {
   /** The bytes, and nothing else, are durable when the write has ended (O_DSYNC). */
   readonly durable?: boolean;
+  /** Nobody is going to read them soon: a durable write may pass the page cache by. */
+  readonly unread?: boolean;
 }
 
 /** What a store lives on. Every call may throw StoreError E_IO and E_CLOSED. */

@@ -63,6 +63,8 @@ export interface ExportOptions {
   readonly force?: boolean;
   /** Also the set-id bits of files. */
   readonly setId?: boolean;
+  /** Tells a path of the store itself, which is not replaced. */
+  readonly isOwn?: (path: Buffer) => boolean;
   /** So many bytes and one more object are exported. */
   readonly onEntry?: (bytes: number) => void;
   /** Something was refused. */
@@ -187,6 +189,7 @@ class Export {
     const object = this.#options.collection.object(objectNameOf(listed));
     const stored = storedFile(object.attributesSync());
     const path = Buffer.concat([this.#top, SLASH, listed.name]);
+    if (this.#options.isOwn?.(path) === true) throw new Refusal('the store itself is in its place');
     this.#enter(parentOf(listed.name));
     switch (typeOf(stored.mode)) {
       case 'directory':

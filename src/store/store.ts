@@ -398,7 +398,8 @@ export class Store {
    * Lets the store grow to `size` bytes, rounded down to blocks; of a block device that has grown
    * it takes over what is there up to `size`. A smaller `size` than before is a lower limit: not
    * below what the file has grown to, for which the store has to be closed (`resizeStore`). The
-   * store stays in use meanwhile; when this ends, the limit is durable.
+   * store stays in use meanwhile; when this ends, the limit is durable. Of several changes at a time
+   * the last one counts.
    *
    * @throws StoreError E_INVALID_ARGUMENT for a size that no store can have
    * @throws StoreError E_INVALID when the store is larger than that; E_NO_SPACE when a block

@@ -94,7 +94,7 @@ export class DataPlaces {
     if (entry.sealed.redeems) this.#redeeming.add(entry);
     this.countPrepaid(undefined);
     yield* this.#options.announce(runs);
-    const filled = fillRuns(data, runs, blockSize, nodeSize, false);
+    const filled = fillRuns(data, runs, blockSize, nodeSize);
     const pending = filled.map(({ extent, bytes }) => ({ address: extent.address, bytes }));
     pending.push(...zerosFor(padding, blockSize));
     for (const { address, sources, bytes } of piecesOf(pending, stripes, AHEAD_PIECE_BYTES)) {

@@ -251,7 +251,7 @@ export class StoreState implements ObjectContext {
     if (this.#placer === undefined)
       throw invalidArgument('Cannot place data: no transaction is open');
     const runs = this.#placer.place(Math.ceil(data.length / this.blockSize), hint);
-    const filled = fillRuns(data, runs, this.blockSize, this.nodeSize, true);
+    const filled = fillRuns(data, runs, this.blockSize, this.nodeSize, this.pending.pages);
     for (const { extent, bytes } of filled) this.pending.put(extent.address, bytes);
     return filled.map(({ extent }) => extent);
   }

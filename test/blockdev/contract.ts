@@ -107,6 +107,24 @@ const PROMISES: Readonly<Record<string, Body>> = {
     t.deepEqual(await bytesAt(edge, device, 0, expected.length), expected);
   },
 
+  'writes that nobody reads soon are seen by reads and other writes': async (
+    t,
+    edge,
+    { device },
+  ) => {
+    const prng = new Prng(8);
+    const expected = new Uint8Array(256 * 1024);
+    for (let i = 0; i < 60; i++) {
+      const unit = prng.chance(0.7) ? 4096 : 512;
+      const offset = prng.below(32) * 4096 + prng.below(2) * unit;
+      const bytes = prng.bytes(prng.between(1, 24) * unit);
+      await edge.write(device, offset, [bytes], { durable: true, unread: prng.chance(0.6) });
+      expected.set(bytes, offset);
+      if (prng.chance(0.3)) t.deepEqual(await bytesAt(edge, device, offset, bytes.length), bytes);
+    }
+    t.deepEqual(await bytesAt(edge, device, 0, expected.length), expected);
+  },
+
   'empty reads and writes are nothing': async (t, edge, { device }) => {
     await edge.write(device, 0, []);
     await edge.write(device, device.size, [new Uint8Array(0)]);
