@@ -3,13 +3,20 @@
  */
 
 import { isProvisional, pointerRecords } from '../format/pointer.js';
+import type { Forest } from './forest.js';
 import type { Node } from './node.js';
 import { pointerAt } from './node-view.js';
 import { leafStoredBytes, pointerStoredBytes } from './root-record.js';
-import type { Tree } from './tree.js';
+import type { TreeSpec } from './tree-spec.js';
+
+/** What is needed of a tree. */
+interface CountedTree {
+  readonly forest: Forest;
+  readonly spec: TreeSpec;
+}
 
 /** Records below `node`, which is one of the tree's. */
-export function recordsBelow(tree: Tree, node: Node): number {
+export function recordsBelow(tree: CountedTree, node: Node): number {
   if (node.sealed) return node.records;
   if (node.level === 0) return node.count;
   let sum = 0;
@@ -23,7 +30,7 @@ export function recordsBelow(tree: Tree, node: Node): number {
 }
 
 /** Bytes that the records below `node` account for. */
-export function storedBytesBelow(tree: Tree, node: Node): number {
+export function storedBytesBelow(tree: CountedTree, node: Node): number {
   if (node.sealed) return node.bytes;
   if (node.level === 0) return leafStoredBytes(node, tree.forest.schemas);
   let sum = 0;
