@@ -20,24 +20,26 @@
  */
 
 import { assert } from '../assert.js';
-import { CorruptError, StoreError } from '../errors.js';
+import { CorruptError } from '../errors.js';
 import type { GroupSummary } from '../format/group-summary.js';
+import { AppendWindows } from './append-windows.js';
+import { Appender } from './appender.js';
+import { BitmapMover } from './bitmap-mover.js';
 import { type BlockRun, endOf } from './block-run.js';
 import { BlockStates } from './block-states.js';
 import { type AllocateOptions, Chooser, joined } from './chooser.js';
+import { Erasing } from './erasing.js';
 import { GroupCache, type GroupSource } from './group-cache.js';
-import { GroupGeometry, type Half } from './group-geometry.js';
+import { GroupGeometry } from './group-geometry.js';
 import { type BitmapPointer, GroupTable } from './group-table.js';
 import { Limbo } from './limbo.js';
 import { Placement } from './placement.js';
+import { Pool } from './pool.js';
 import { RunSet } from './run-set.js';
 import { StripeExchange } from './stripe-exchange.js';
 import { StripePacker } from './stripe-packer.js';
 import { StripeSurvey } from './stripe-survey.js';
-import { Unerased } from './unerased.js';
 import { verifyParts } from './verify.js';
-
-const HALVES = ['low', 'high'] as const;
 
 export type BlockState = 'free' | 'claimed' | 'referenced' | 'limbo' | 'pool' | 'open';
 
@@ -76,14 +78,11 @@ export class Allocator {
   readonly #fixed = new RunSet();
   readonly #states: BlockStates;
   readonly #loadedGroupsMax: number;
-  readonly #erases: boolean;
-  readonly #unerased = new Unerased();
-  /** Groups that the checkpoint being frozen says are not erased. */
-  #marked: ReadonlySet<number>;
-  readonly #isDoubled: boolean;
+  readonly #pool: Pool;
+  readonly #mover: BitmapMover;
+  /** What holds what was removed. */
+  readonly erasing: Erasing;
   #settled: number;
-  /** Blocks of the runs that the pool is asked for. */
-  #poolUnit = 1;
 
   /**
    * @throws CorruptError when a summary says what can't be
@@ -103,20 +102,29 @@ export class Allocator {
     this.#table = new GroupTable(this.geometry, this.#fixed, options.summaries);
     this.#cache = new GroupCache(this.#table, this.#limbo, this.#fixed, options.source);
     this.#states = new BlockStates(this.#table, this.#cache, this.#limbo);
-    const placement = new Placement(this.#table, this.#cache);
-    this.#chooser = new Chooser(this.#table, placement, this.#states.pool);
-    this.#exchange = new StripeExchange(this.#table, this.#cache, this.#states, {
-      fill: (target) => this.fillPool(target, this.#poolUnit),
-      drain: (length) => this.drainPool(length),
-    });
+    const windows = new AppendWindows();
+    const placement = new Placement(this.#table, this.#cache, windows);
+    const appender = new Appender(this.#table, this.#cache, placement, windows);
+    this.#chooser = new Chooser(this.#table, placement, appender, this.#states.pool);
+    const isDoubled = options.metadataCopies === 2;
+    this.#pool = new Pool(this.geometry, this.#chooser, this.#states, isDoubled);
+    this.#exchange = new StripeExchange(this.#table, this.#cache, this.#states, this.#pool);
     this.#packer = new StripePacker(this.#table, placement, this.#states, (length) =>
       this.exchangeStripes(length),
     );
+    this.#mover = new BitmapMover({
+      table: this.#table,
+      placement,
+      states: this.#states,
+      chooser: this.#chooser,
+      isDoubled,
+      pack: (mayOpen) => this.pack(1, 1, mayOpen)[0]?.start,
+      free: (start) => this.free({ start, length: 1 }, false),
+    });
     this.stripes = new StripeSurvey(this.#table, this.#cache, this.#states.pool);
     this.#loadedGroupsMax = options.loadedGroupsMax;
-    this.#erases = options.erases ?? false;
-    this.#marked = this.#table.unerased;
-    this.#isDoubled = options.metadataCopies === 2;
+    const erases = options.erases ?? false;
+    this.erasing = new Erasing(this.#table, this.#states, this.#limbo, erases);
   }
 
   // Numbers, in blocks where nothing else is said.
@@ -252,7 +260,7 @@ export class Allocator {
   /** Gives claimed blocks back at once: no record ever named them. Reads nothing. */
   unclaim(run: BlockRun): void {
     this.#states.each(run, this.#states.unclaim);
-    if (this.#erases) this.#unerased.add(run);
+    this.erasing.add(run);
   }
 
   /**
@@ -322,15 +330,7 @@ export class Allocator {
 
   /** `moveBitmaps` for one group, once per generation: allocates the new block, frees the old. */
   moveBitmap(group: number, mayOpen = false): number {
-    const old = this.#table.pointerOf(group);
-    const [packed] = this.pack(1, 1, mayOpen);
-    const address = packed?.start ?? this.#placeBitmap(group, this.geometry.startOf(group));
-    const copy = this.#isDoubled ? this.#placeBitmap(group, this.geometry.farFrom(group)) : 0;
-    for (const start of [old.address, old.copy]) {
-      if (start !== 0) this.free({ start, length: 1 }, false);
-    }
-    this.#states.move(group, address, copy);
-    return address;
+    return this.#mover.move(group, mayOpen);
   }
 
   /** Notes epoch and checksum of the bitmap block that was sealed for the group's address. */
@@ -358,7 +358,7 @@ export class Allocator {
       free: referenced.free,
       longest: referenced.longestFree(),
       ...this.#table.pointerOf(group),
-      unerased: this.#marked.has(group),
+      unerased: this.erasing.isMarked(group),
     };
   }
 
@@ -375,11 +375,7 @@ export class Allocator {
   freeze(): number {
     for (const group of this.dirtyGroups) this.#cache.get(group);
     const ended = this.generation;
-    this.#unerased.cover(
-      ended,
-      this.#unerased.all().flatMap((run) => this.#states.usedParts(run)),
-    );
-    this.#table.unerased = this.#marked;
+    this.erasing.freeze(ended);
     this.#states.freeze();
     return ended;
   }
@@ -388,7 +384,7 @@ export class Allocator {
   settle(generation: number): void {
     assert(generation < this.generation, 'a settled generation has ended');
     this.#settled = Math.max(this.#settled, generation);
-    this.#unerased.settle(generation);
+    this.erasing.settle(generation);
   }
 
   /**
@@ -405,7 +401,7 @@ export class Allocator {
       for (let i = 0; i < list.count; i++) {
         const run = { start: list.startAt(i), length: list.lengthAt(i) };
         this.#states.each(run, this.#states.release);
-        if (this.#erases && list.hasContent(i)) this.#unerased.add(run);
+        if (list.hasContent(i)) this.erasing.add(run);
       }
     }
   }
@@ -415,24 +411,6 @@ export class Allocator {
     return this.#cache.trim(this.#loadedGroupsMax, this.#settled);
   }
 
-  // Erasing.
-
-  /** Blocks that hold what was removed, or may do so: free ones, and ones in limbo. */
-  get unerasedBlocks(): number {
-    if (!this.#erases) return 0;
-    let blocks = this.#unerased.blocks;
-    for (const list of this.#limbo.lists()) blocks += list.contentBlocks;
-    return blocks;
-  }
-
-  /** True while something is in limbo that was freed in a generation up to this one. */
-  hasContentUpTo(generation: number): boolean {
-    for (const list of this.#limbo.lists()) {
-      if (list.generation <= generation && list.contentBlocks > 0) return true;
-    }
-    return false;
-  }
-
   /** Groups in which something is claimed. */
   claimedGroups(): number[] {
     const groups: number[] = [];
@@ -440,52 +418,6 @@ export class Allocator {
       if (claimed !== undefined) groups.push(index);
     }
     return groups;
-  }
-
-  /** Groups that the newest frozen checkpoint says are not erased. */
-  get unerasedGroups(): ReadonlySet<number> {
-    return this.#table.unerased;
-  }
-
-  /**
-   * Decides which groups the checkpoint that is being frozen says are not erased.
-   * @returns those of which the one before said something else: their summaries change
-   */
-  markUnerased(): number[] {
-    const marked = new Set<number>();
-    if (this.#erases) {
-      for (const list of this.#limbo.lists()) for (const g of list.contentGroups()) marked.add(g);
-      const mark = (group: number): unknown => marked.add(group);
-      for (const run of this.#unerased.all()) this.#states.each(run, mark);
-    }
-    const before = this.#table.unerased;
-    this.#marked = marked;
-    return [...new Set([...before, ...marked])].filter((g) => before.has(g) !== marked.has(g));
-  }
-
-  /** Takes everything that is free in `group` for not erased. @throws what the source throws */
-  suspect(group: number): void {
-    for (const run of [...this.runsOf(group, 'free')]) this.#unerased.add(run);
-  }
-
-  /**
-   * The next run at or behind `block`, of up to `most` blocks, that can be zeroed now: free, or in
-   * the pool. @throws what the source throws
-   */
-  nextErasable(block: number, most: number): BlockRun | undefined {
-    let at = block;
-    for (;;) {
-      const run = this.#unerased.next(at, most);
-      if (run === undefined) return undefined;
-      const idle = this.#states.idlePart(run);
-      if (idle !== undefined) return idle;
-      at = endOf(run);
-    }
-  }
-
-  /** The run was zeroed. */
-  noteErased(run: BlockRun): void {
-    this.#unerased.remove(run);
   }
 
   // The pool.
@@ -499,48 +431,17 @@ export class Allocator {
    * @throws what the source throws; the pool then holds what it has got so far
    */
   fillPool(target: number, unit = 1): number {
-    this.#poolUnit = unit;
-    const step = Math.max(this.geometry.stripeBlocks, unit);
-    const missing = (): number => Math.ceil(Math.max(0, target - this.poolBlocks) / step) * step;
-    if (missing() === 0) return this.poolBlocks;
-    if (this.#isDoubled) {
-      for (const half of HALVES) {
-        const there = this.#states.pool.blocksWithin(this.geometry.rangeOf(half));
-        const wanted = Math.ceil(Math.max(0, target / 2 - there) / step) * step;
-        this.#addToPool(Math.min(wanted, missing()), unit, half);
-      }
-    }
-    this.#addToPool(missing(), unit);
-    return this.poolBlocks;
-  }
-
-  #addToPool(blocks: number, unit: number, half?: Half): void {
-    if (blocks === 0) return;
-    for (const run of this.#chooser.chooseForPool(blocks, unit, half)) {
-      this.#states.each(run, this.#states.poolTaken);
-    }
+    return this.#pool.fill(target, unit);
   }
 
   /** How many runs of `length` blocks the pool holds, cut from its runs. */
   pooledRuns(length: number): number {
-    const { pool } = this.#states;
-    let runs = 0;
-    for (let i = 0; i < pool.count; i++) runs += Math.floor(pool.at(i).length / length);
-    return runs;
+    return this.#pool.runsOf(length);
   }
 
   /** Moves up to `length` blocks from the pool to the free ones, short runs first; how many. */
   drainPool(length: number): number {
-    let rest = Math.min(length, this.poolBlocks);
-    const drained = rest;
-    while (rest > 0) {
-      const run = this.#states.pool.shortest();
-      assert(run !== undefined, 'a pool with blocks has runs');
-      const part = Math.min(rest, run.length);
-      this.#states.each({ start: endOf(run) - part, length: part }, this.#states.unpool);
-      rest -= part;
-    }
-    return drained;
+    return this.#pool.drain(length);
   }
 
   /**
@@ -603,32 +504,5 @@ export class Allocator {
       fixed: this.#fixed,
       claimedBlocks: this.#states.claimedBlocks,
     });
-  }
-
-  /** A new block for the bitmap of `owner`, referenced: near `near`, if it can be. */
-  #placeBitmap(owner: number, near: number): number {
-    const group = this.#cache.get(this.geometry.groupOf(near));
-    const { start, index, size } = group;
-    const behind = group.busy.nextFree(near - start);
-    const own = behind < size ? behind : group.busy.nextFree(0);
-    if (own < size) {
-      this.#table.take(group, own, 1);
-      this.#states.useTaken(index, own, 1);
-      return start + own;
-    }
-    const { pool } = this.#states;
-    const half = this.geometry.rangeOf(this.geometry.otherHalf(this.geometry.startOf(owner)));
-    const far = index === owner ? undefined : pool.bestFitWithin(1, 1, half);
-    const pooled = pool.within(start, size).next().value ?? far ?? pool.bestFit(1, 1);
-    if (pooled !== undefined) {
-      pool.remove(pooled.start, 1);
-      this.#states.each({ start: pooled.start, length: 1 }, this.#states.useDrawn);
-      return pooled.start;
-    }
-    const run = this.allocate(1, { purpose: 'metadata', hint: near })[0];
-    if (run === undefined) {
-      throw new StoreError('E_NO_SPACE', `Cannot place bitmap of allocation group ${owner}`);
-    }
-    return run.start;
   }
 }

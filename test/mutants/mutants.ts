@@ -140,14 +140,14 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'what a crash has interrupted is not erased',
     RECOVERY,
-    '...state.allocator.unerasedGroups, ...written',
-    '...state.allocator.unerasedGroups',
+    '...state.allocator.erasing.groups, ...written',
+    '...state.allocator.erasing.groups',
     ERASE_TESTS,
   ),
   mutant(
     'an open forgets what was to be erased',
     RECOVERY,
-    '...state.allocator.unerasedGroups, ...written',
+    '...state.allocator.erasing.groups, ...written',
     '...written',
     ERASE_TESTS,
   ),
@@ -355,7 +355,7 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     'the second copy of a bitmap is not freed',
-    'src/alloc/allocator.ts',
+    'src/alloc/bitmap-mover.ts',
     'for (const start of [old.address, old.copy]) {',
     'for (const start of [old.address]) {',
     COPY_TESTS,
