@@ -3,7 +3,7 @@
  */
 
 import { mkdtempSync, rmSync } from 'node:fs';
-import { cpus, loadavg, tmpdir } from 'node:os';
+import { cpus, loadavg, release, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 
 /** A measured figure with its spread over the rounds. */
@@ -74,5 +74,7 @@ export function machine(): string {
   const [cpu] = cpus();
   const load = loadavg()[0]?.toFixed(1) ?? 'unknown';
   const processors = `${cpus().length} x ${cpu?.model ?? 'unknown processor'}`;
-  return `Node ${process.version}, ${processors}, ${process.platform}, load ${load} before the run`;
+  const memory = `${Math.round(totalmem() / 1024 ** 3)} GiB`;
+  const system = `${process.platform} ${release()}`;
+  return `Node ${process.version}, ${processors}, ${memory}, ${system}, load ${load} before the run`;
 }

@@ -4,7 +4,7 @@
  *
  * - `--systems NAME,...` takes part of the systems; `npm run bench` takes Holdfast and the file.
  * - `--page` writes docs/benchmarks.md, its pictures and docs/benchmarks.json; with `--from FILE`
- *   of results that were measured before.
+ *   of results that were measured before. With `--only` the figures of all other workloads stay.
  * - Temporary stores lie in BENCH_DIR, or where the system keeps temporary files.
  */
 
@@ -16,7 +16,7 @@ import { whyNoMemoryLimit } from './compare/memory-limit.js';
 import { versionOf } from './compare/open-system.js';
 import { writePage } from './compare/page.js';
 import { REPOSITORY } from './compare/peer-package.js';
-import { type Results, summarize, type WorkloadResult } from './compare/results.js';
+import { mergeResults, type Results, summarize, type WorkloadResult } from './compare/results.js';
 import { SYSTEM_NAMES, type SystemName } from './compare/system.js';
 import { agingTable, cpuTable, extraTable, speedTable } from './compare/table.js';
 import { runTeam } from './compare/team.js';
@@ -38,8 +38,8 @@ const { values } = parseArgs({
 
 const scale = SCALES[values.quick ? 'quick' : values.full ? 'full' : 'normal'];
 const docs = join(REPOSITORY, 'docs');
-if (values.page && (values.only ?? values.systems) !== undefined) {
-  throw new RangeError('Cannot make page of a part: leave --only and --systems out');
+if (values.page && values.systems !== undefined) {
+  throw new RangeError('Cannot make page of some systems: leave --systems out');
 }
 
 /** Progress goes to stderr where stdout is for JSON. */
@@ -68,16 +68,21 @@ function chosenWorkloads(of: Scale): readonly Workload[] {
   throw new RangeError(`Cannot find workload ${only}: there are ${known}`);
 }
 
+/** A workload whose dataset the directory holds already, or is to keep for the next one. */
+interface Turn {
+  readonly directory: string;
+  readonly isFilled: boolean;
+  readonly keeps: boolean;
+}
+
 async function runWorkload(
   workload: Workload,
   systems: readonly SystemName[],
+  turn: Turn,
 ): Promise<WorkloadResult> {
   const why = workload.memoryBytes === undefined ? undefined : whyNoMemoryLimit();
   if (why !== undefined) return { ...summarize(workload, {}), skipped: why };
-  const samples = await inTemporaryDirectory((directory) =>
-    runTeam({ workload, scale, systems, directory }),
-  );
-  return summarize(workload, samples);
+  return summarize(workload, await runTeam({ workload, scale, systems, ...turn }));
 }
 
 function report(result: WorkloadResult, seconds: number): void {
@@ -106,25 +111,37 @@ async function runAll(): Promise<Results> {
   const systems = chosenSystems();
   const versions = Object.fromEntries(systems.map((name) => [name, versionOf(name)]));
   say(`${where}\n${Object.values(versions).join('; ')}\nscale ${scale.name}`);
-  const workloads: WorkloadResult[] = [];
-  for (const workload of chosenWorkloads(scale)) {
-    const begin = performance.now();
-    const result = await runWorkload(workload, systems);
-    workloads.push(result);
-    report(result, (performance.now() - begin) / 1000);
-  }
+  const workloads = await inTemporaryDirectory(async (directory) => {
+    const chosen = chosenWorkloads(scale);
+    const results: WorkloadResult[] = [];
+    for (const [index, workload] of chosen.entries()) {
+      const begin = performance.now();
+      const { dataset } = workload;
+      const shares = (other: Workload | undefined): boolean =>
+        dataset !== undefined && other?.dataset === dataset;
+      const isFilled = shares(chosen[index - 1]);
+      const keeps = shares(chosen[index + 1]);
+      const result = await runWorkload(workload, systems, { directory, isFilled, keeps });
+      results.push(result);
+      report(result, (performance.now() - begin) / 1000);
+    }
+    return results;
+  });
   const date = new Date().toISOString().slice(0, 10);
   return { date, commit: commit(), machine: where, scale: scale.name, versions, workloads };
 }
 
-const results =
-  values.from === undefined
-    ? await runAll()
-    : (JSON.parse(readFileSync(values.from, 'utf8')) as Results);
+function readResults(path: string): Results {
+  return JSON.parse(readFileSync(path, 'utf8')) as Results;
+}
+
+const stored = join(docs, 'benchmarks.json');
+const results = values.from === undefined ? await runAll() : readResults(values.from);
 if (values.json) console.log(JSON.stringify(results, undefined, 2));
 if (values.page) {
-  writePage(results, docs);
-  writeFileSync(join(docs, 'benchmarks.json'), `${JSON.stringify(results, undefined, 2)}\n`);
+  const shown = values.only === undefined ? results : mergeResults(readResults(stored), results);
+  writePage(shown, docs);
+  writeFileSync(stored, `${JSON.stringify(shown, undefined, 2)}\n`);
 }
 const failures = results.workloads.flatMap(({ failed }) => Object.keys(failed));
 if (failures.length > 0) process.exitCode = 1;

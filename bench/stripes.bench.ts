@@ -6,6 +6,7 @@
  */
 
 import { parseArgs } from 'node:util';
+import type { WriteCosts } from '../test/support/parity-device.js';
 import { StripeLoad } from '../test/support/stripe-load.js';
 
 const MIB = 1024 * 1024;
@@ -19,13 +20,15 @@ const FILLS = [0.5, 0.7, 0.8, 0.9];
 
 const COLUMNS = [
   'array',
+  'journal',
   'full',
   'stripes',
   'full-stripe',
   'read-modify',
   'reconstruct',
-  'disk operations',
-  'with journal',
+  'outside the ring',
+  'all disk operations',
+  'of ignored',
   'written / given',
   'lost to padding',
 ];
@@ -60,33 +63,56 @@ function paddingOf({ store }: StripeLoad): string {
   return `${((100 * lost) / total).toFixed(1)} %`;
 }
 
-function row(array: string, fill: number, isAware: boolean, load: StripeLoad): string {
+interface Case {
+  readonly array: keyof typeof ARRAYS;
+  readonly separateJournal: boolean;
+  readonly fill: number;
+}
+
+function row(
+  { array, separateJournal, fill }: Case,
+  load: StripeLoad,
+  ignoring: StripeLoad,
+): string {
   const { outside, total } = load;
   const cells = [
     array,
+    separateJournal ? 'its own device' : 'same array',
     `${100 * fill} %`,
-    isAware ? 'known' : 'ignored',
+    load === ignoring ? 'ignored' : 'known',
     outside.fullStripes,
     outside.readModifyWrites,
     outside.reconstructWrites,
-    outside.diskReads + outside.diskWrites,
-    total.diskReads + total.diskWrites,
+    operationsOf(outside),
+    operationsOf(total),
+    (operationsOf(total) / operationsOf(ignoring.total)).toFixed(2),
     (total.bytes / load.givenBytes).toFixed(2),
     paddingOf(load),
   ];
   return `| ${cells.join(' | ')} |`;
 }
 
+function operationsOf({ diskReads, diskWrites }: WriteCosts): number {
+  return diskReads + diskWrites;
+}
+
+async function compare(one: Case): Promise<void> {
+  const { array, ...rest } = one;
+  const common = { ...ARRAYS[array], ...rest, size, seed, objectMax: size / 64 };
+  const aware = new StripeLoad({ ...common, aware: true });
+  await measure(aware);
+  const ignoring = new StripeLoad({ ...common, aware: false, follows: aware });
+  await measure(ignoring);
+  for (const load of [aware, ignoring]) {
+    console.log(row(one, load, ignoring));
+    load.close();
+  }
+}
+
 console.log(`| ${COLUMNS.join(' | ')} |`);
 console.log(`|${' --- |'.repeat(COLUMNS.length)}`);
-for (const [name, array] of Object.entries(ARRAYS)) {
-  for (const fill of FILLS) {
-    const common = { ...array, size, fill, seed, objectMax: size / 64 };
-    const aware = new StripeLoad({ ...common, aware: true });
-    await measure(aware);
-    console.log(row(name, fill, true, aware));
-    const unaware = new StripeLoad({ ...common, aware: false, follows: aware });
-    await measure(unaware);
-    console.log(row(name, fill, false, unaware));
+for (const array of ['RAID-5 4+1', 'RAID-6 8+2'] as const) {
+  for (const separateJournal of [true, false]) {
+    for (const fill of FILLS) await compare({ array, separateJournal, fill });
   }
 }

@@ -17,6 +17,7 @@ export type Step =
       readonly scale: Scale['name'];
       readonly options: SystemOptions;
     }
+  | { readonly kind: 'fill' }
   | { readonly kind: 'setup' }
   | { readonly kind: 'round'; readonly round: number }
   | { readonly kind: 'close' };
@@ -36,7 +37,8 @@ async function take(step: Step): Promise<Answer> {
     return {};
   }
   if (bench === undefined || workload === undefined) throw new Error('Cannot run: not open');
-  if (step.kind === 'setup') await workload.setup?.(bench);
+  if (step.kind === 'fill') await workload.fill?.(bench);
+  else if (step.kind === 'setup') await workload.setup?.(bench);
   else if (step.kind === 'close') await bench.close();
   else return { sample: await workload.round(bench, step.round) };
   await quiet();

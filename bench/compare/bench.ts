@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { openSystem } from './open-system.js';
-import { keyOf, makeValue } from './records.js';
+import { indexesInKeyOrder, keyOf, makeValue } from './records.js';
 import {
   type Collection,
   type Entry,
@@ -92,7 +92,7 @@ export class Bench {
     ]);
   }
 
-  /** Fills a collection; each batch is durable. */
+  /** Fills a collection in random order; each batch is durable. */
   async load(collection: Collection, records: number): Promise<Loaded> {
     const { valueBytes } = this.options;
     const batch = Math.max(1, Math.min(BATCH, Math.floor(16e6 / valueBytes)));
@@ -101,6 +101,24 @@ export class Bench {
       if (done !== undefined) await done;
     }
     return { collection, records, valueBytes };
+  }
+
+  /** The same in the order of the keys: the fastest way in for every system. */
+  async loadInOrder(
+    collection: Collection,
+    records: number,
+    valueBytes = this.options.valueBytes,
+  ): Promise<void> {
+    const indexes = indexesInKeyOrder(records);
+    for (let at = 0; at < records; at += BATCH) {
+      const entries: Entry[] = [];
+      for (const index of indexes.subarray(at, at + BATCH)) {
+        entries.push([keyOf(index), makeValue(index, valueBytes)]);
+      }
+      const done = collection.putBatch(entries);
+      if (done !== undefined) await done;
+    }
+    this.written = records;
   }
 
   /** Time and processor time of `work`, which gives the number of its operations. */

@@ -3,13 +3,17 @@
  * hand.
  */
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { REPOSITORY } from './peer-package.js';
 import { barPicture, type LinePanel, linePicture } from './picture.js';
-import type { Results, WorkloadResult } from './results.js';
+import { isReached, type Results, type WorkloadResult } from './results.js';
 import { SYSTEM_NAMES, SYSTEM_TITLES, type SystemName } from './system.js';
 import { agingTable, cpuTable, extraTable, speedTable } from './table.js';
-import { GROUPS, type Group, SCALES } from './workload.js';
+import { GROUPS, type Group, SCALES, SMALL_HEAP } from './workload.js';
+
+/** Why a workload falls short, by its name: what a profile showed. */
+const REASONS = join(REPOSITORY, 'bench', 'compare', 'reasons.json');
 
 /** Makes the page and `directory`/benchmarks/*.svg. */
 export function writePage(results: Results, directory: string): void {
@@ -38,10 +42,11 @@ Holdfast beside native systems that programs on Node use for the same purpose, a
 pictures are made by
 
 \`\`\`sh
-npm install --prefix bench/peers
+npm ci --prefix bench/peers
 npm run bench:peers -- --page              # writes docs/benchmarks.md, docs/benchmarks/ and docs/benchmarks.json
+npm run bench:peers -- --only growth --page  # measures some workloads or groups again and keeps the others' figures
 npm run bench:peers -- --quick             # all of it in less than two minutes, on the terminal only
-npm run bench:peers -- --only put-4k,scan  # some workloads or groups
+npm run bench:peers -- --only put-4k,scan  # some workloads or groups, on the terminal only
 npm run bench -- --quick                   # Holdfast and the plain file alone
 \`\`\`
 
@@ -55,13 +60,16 @@ ${systems.join('\n')}
 - Everything acknowledged is durable everywhere: LMDB with its default flushes, SQLite with \`journal_mode=WAL\` and \`synchronous=FULL\`,
   LevelDB with \`sync: true\`. The cache is the same everywhere, and so is what may be dirty: half of it. LMDB's cache is the page cache.
 - Before reads, drops and clones the store is closed and opened again, so that nobody reads what was only just written out of a log.
-- Keys have 16 bytes and come in random order. Values differ from each other and don't compress.
+- Keys have 16 bytes and come in random order, but for stores that are only cloned, dropped or looked into at several sizes: these are
+  loaded in the order of their keys. Values differ from each other and don't compress.
+- Under a limit of memory, which counts the page cache too, every process gets the same option of V8 (\`${SMALL_HEAP.join(' ')}\`).
 - For writes that are under way together, LMDB uses its own batching; SQLite and LevelDB, which have none that serves here, get all
   waiting writes in one transaction or batch (\`bench/compare/group-queue.ts\`).
 - The raw file does the same bytes with \`write\` and \`fdatasync\`, or \`pread\`, in a file whose blocks are there already.
 - Holdfast verifies the checksum of every byte that it reads; the others don't.
 - Processor time is that of all threads of the process until it is quiet again, so work left for later counts too.
-- "Asked" is what the project wants to reach, as a multiple of the fastest peer's speed and of the raw file's.`;
+- "Asked" is what the project wants to reach, as a multiple of the fastest peer's speed and of the raw file's. Where it falls short, the
+  reason is what a profile has shown (\`node --cpu-prof\`, \`strace -c\`); it is kept in \`bench/compare/reasons.json\`.`;
 }
 
 /** How much the workloads did. */
@@ -83,7 +91,7 @@ function sectionText(
   const parts = [`## ${GROUPS[group]}`];
   if (hasPicture) parts.push(`![${GROUPS[group]}](benchmarks/${group}.svg)`);
   const measured = workloads.filter(({ skipped }) => skipped === undefined);
-  if (measured.length > 0) parts.push(speedTable(measured));
+  if (measured.length > 0) parts.push(speedTable(measured), shortText(measured), runText(measured));
   for (const result of workloads) {
     if (result.skipped !== undefined) parts.push(`Skipped: ${result.title}: ${result.skipped}.`);
     for (const [name, reason] of Object.entries(result.failed)) {
@@ -95,6 +103,26 @@ function sectionText(
   else parts.push(extraTable(measured));
   parts.push(cpuTable(measured));
   return parts.filter((part) => part !== '').join('\n\n');
+}
+
+/** What is known about those that fall short. */
+function shortText(workloads: readonly WorkloadResult[]): string {
+  const reasons = JSON.parse(readFileSync(REASONS, 'utf8')) as Readonly<Record<string, string>>;
+  const lines = workloads
+    .filter((result) => isReached(result) === false)
+    .map(({ name, title }) => `- ${title}: ${reasons[name] ?? 'not looked into yet'}.`);
+  return lines.length === 0 ? '' : ['Where it falls short:', ...lines].join('\n');
+}
+
+/** Where figures come from that another run has given. */
+function runText(workloads: readonly WorkloadResult[]): string {
+  return workloads
+    .flatMap(({ title, run }) => {
+      if (run === undefined) return [];
+      const { date, commit, machine, scale } = run;
+      return [`- ${title}: measured ${date}, commit ${commit}, scale \`${scale}\`, ${machine}.`];
+    })
+    .join('\n');
 }
 
 function pictureOf(group: Group, workloads: readonly WorkloadResult[]): string | undefined {
@@ -112,12 +140,11 @@ function growthPanels(results: readonly WorkloadResult[]): LinePanel[] {
       results.map((result) => [Number(result.name.split('-')[1]), figure(result, name)] as const),
     ),
   });
+  const extras = results.flatMap(({ systems }) => Object.keys(systems.holdfast?.extra ?? {}));
   return [
-    panel('random get, us', (result, name) => result.systems[name]?.figure.median ?? Number.NaN),
-    ...['commit ms', 'open ms', 'memory MB'].map((extra) =>
-      panel(extra.replace(' ', ', '), (result, name) => {
-        return result.systems[name]?.extra[extra] ?? Number.NaN;
-      }),
+    panel('random get us', (result, name) => result.systems[name]?.figure.median ?? Number.NaN),
+    ...[...new Set(extras)].map((extra) =>
+      panel(extra, (result, name) => result.systems[name]?.extra[extra] ?? Number.NaN),
     ),
   ];
 }

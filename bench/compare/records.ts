@@ -23,6 +23,21 @@ export function scramble(value: number): number {
   return (mixed ^ (mixed >>> 16)) >>> 0;
 }
 
+/** The value that `scramble` makes `mixed` of. */
+export function unscramble(mixed: number): number {
+  let value = mixed ^ (mixed >>> 16);
+  value = Math.imul(value, 0x7ed1b41d); // times the other factor: 1 modulo 2^32
+  value ^= (value >>> 13) ^ (value >>> 26);
+  value = Math.imul(value, 0xa5cb9243);
+  return (value ^ (value >>> 16)) >>> 0;
+}
+
+/** The first `count` indexes in the order of their keys, which begin with the scrambled index. */
+export function indexesInKeyOrder(count: number): Uint32Array {
+  const order = Uint32Array.from({ length: count }, (_, index) => scramble(index)).sort();
+  return order.map(unscramble);
+}
+
 /** The key of record `index`. */
 export function keyOf(index: number): Buffer {
   const key = Buffer.allocUnsafe(KEY_BYTES);

@@ -30,15 +30,34 @@ export interface WorkloadResult {
   readonly failed: Partial<Record<SystemName, string>>;
   /** Why it did not run. */
   readonly skipped?: string;
+  /** Which run it comes from, where it isn't the one of the other workloads. */
+  readonly run?: Run;
 }
 
-export interface Results {
+/** When, what and how much was measured. */
+export interface Run {
   readonly date: string;
   readonly commit: string;
   readonly machine: string;
   readonly scale: string;
+}
+
+export interface Results extends Run {
   readonly versions: Partial<Record<SystemName, string>>;
   readonly workloads: readonly WorkloadResult[];
+}
+
+/** The results of `before` with those of `part`, of some workloads, in the place of older ones. */
+export function mergeResults(before: Results, part: Results): Results {
+  const { date, commit, machine, scale } = part;
+  const run: Run = { date, commit, machine, scale };
+  const added = new Map(part.workloads.map((one) => [one.name, { ...one, run }]));
+  const workloads = before.workloads.map((one) => {
+    const newer = added.get(one.name);
+    added.delete(one.name);
+    return newer ?? one;
+  });
+  return { ...before, workloads: [...workloads, ...added.values()] };
 }
 
 /** Summary of the samples of all systems. */
@@ -105,6 +124,11 @@ export function compare({ unit, systems }: WorkloadResult): Comparison {
   };
 }
 
+/** Speed of the last round as a share of the first one's. */
+export function lastToFirst({ rounds }: SystemResult): number {
+  return (rounds.at(-1) ?? Number.NaN) / (rounds[0] ?? Number.NaN);
+}
+
 /** Whether what is asked was reached; undefined when nothing is asked or nothing was measured. */
 export function isReached(result: WorkloadResult): boolean | undefined {
   const { goal, systems } = result;
@@ -112,7 +136,14 @@ export function isReached(result: WorkloadResult): boolean | undefined {
   const checks: boolean[] = [];
   if (goal.peer !== undefined && toPeer !== undefined) checks.push(toPeer >= goal.peer);
   if (goal.raw !== undefined && toRaw !== undefined) checks.push(toRaw >= goal.raw);
-  const ours = systems.holdfast?.figure.median;
-  if (goal.msMax !== undefined && ours !== undefined) checks.push(ours < goal.msMax);
+  const ours = systems.holdfast;
+  if (ours !== undefined) {
+    if (goal.msMax !== undefined) checks.push(ours.figure.median < goal.msMax);
+    if (goal.lastToFirst !== undefined) checks.push(lastToFirst(ours) >= goal.lastToFirst);
+    const figures = goal.lastToFirst === undefined ? ours.extra : ours.lastExtra;
+    for (const [name, most] of Object.entries(goal.extraMax ?? {})) {
+      checks.push((figures[name] ?? Number.NaN) <= most);
+    }
+  }
   return checks.length === 0 ? undefined : checks.every((one) => one);
 }

@@ -65,6 +65,8 @@ export interface Collection {
 export interface Fragmentation {
   /** Runs of blocks per object. */
   readonly extentsPerObject: number;
+  /** 0 when free blocks lie in long runs, towards 1 when they are crumbs. */
+  readonly freeSpace: number;
 }
 
 export interface System {
@@ -72,6 +74,8 @@ export interface System {
   collection(name: string): Collection;
   /** Removes a collection with all that is in it, durably. */
   drop(name: string): Later<void>;
+  /** The same while puts are under way. */
+  dropConcurrent(name: string): Later<void>;
   /** Waits until the space of what was dropped can be used again. */
   reclaimed(): Later<void>;
   /** Copies a collection, durably; gives the seconds until the copy could be read. */
@@ -81,6 +85,8 @@ export interface System {
   /** Copies a large object, durably; gives the seconds until the copy could be read. */
   cloneLarge(from: string, to: string, pieces: number): Later<number>;
   removeLarge(name: string, pieces: number): Later<void>;
+  /** Bytes of the file that are a journal's, whatever is stored; none where it isn't told. */
+  journalBytes?(): number;
   /** How the objects `keys` lie on the device, where the system tells. */
   fragmentation?(keys: readonly Buffer[]): Fragmentation;
   close(): Later<void>;

@@ -1,7 +1,13 @@
 /** Results as text: Markdown tables that read well on a terminal too. */
 
 import type { Figure } from '../measure.js';
-import { compare, isReached, type SystemResult, type WorkloadResult } from './results.js';
+import {
+  compare,
+  isReached,
+  lastToFirst,
+  type SystemResult,
+  type WorkloadResult,
+} from './results.js';
 import { SYSTEM_NAMES, SYSTEM_TITLES, type SystemName } from './system.js';
 import type { Goal } from './workload.js';
 
@@ -46,11 +52,13 @@ function ratioText(result: WorkloadResult): string {
   return parts.join(', ');
 }
 
-function goalText({ peer, raw, msMax }: Goal): string {
+function goalText({ peer, raw, msMax, lastToFirst: share, extraMax = {} }: Goal): string {
   const parts: string[] = [];
   if (peer !== undefined) parts.push(`${peer} x best peer`);
   if (raw !== undefined) parts.push(`${raw} x raw`);
   if (msMax !== undefined) parts.push(`below ${msMax} ms`);
+  if (share !== undefined) parts.push(`last / first at least ${share}`);
+  for (const [name, most] of Object.entries(extraMax)) parts.push(`${name} at most ${most}`);
   return parts.join(', ');
 }
 
@@ -132,7 +140,7 @@ export function agingTable(result: WorkloadResult): string {
   const rows = [
     row('overwrites/s, first pass', pass(0)),
     row('overwrites/s, last pass', pass(-1)),
-    row('last / first', (system) => pass(-1)(system) / pass(0)(system)),
+    row('last / first', lastToFirst),
   ];
   for (const extra of extraNames(result.systems)) {
     rows.push(row(`${extra}, first pass`, ({ firstExtra }) => firstExtra[extra] ?? Number.NaN));

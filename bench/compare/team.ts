@@ -3,13 +3,13 @@
  */
 
 import { type ChildProcess, fork } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Answer, Step } from './agent.js';
 import { forgetPages, MemoryLimit } from './memory-limit.js';
 import type { SystemName, SystemOptions } from './system.js';
-import type { Sample, Scale, Workload } from './workload.js';
+import { type Sample, type Scale, SMALL_HEAP, type Workload } from './workload.js';
 
 const AGENT = fileURLToPath(new URL('./agent.js', import.meta.url));
 
@@ -28,7 +28,12 @@ export interface TeamOptions {
   readonly workload: Workload;
   readonly scale: Scale;
   readonly systems: readonly SystemName[];
+  /** Holds a directory for each system. */
   readonly directory: string;
+  /** They hold the workload's dataset already: what is missing has failed before. */
+  readonly isFilled?: boolean;
+  /** They stay, for a workload with the same dataset. */
+  readonly keeps?: boolean;
 }
 
 /** All rounds of all systems; a system that fails leaves the others alone. */
@@ -72,9 +77,12 @@ class Member {
   }
 
   async begin(): Promise<void> {
-    mkdirSync(this.#directory);
-    const { memoryBytes, freshProcess = false } = this.#options.workload;
+    const { isFilled = false, workload } = this.#options;
+    const { memoryBytes, freshProcess = false } = workload;
+    if (!isFilled) mkdirSync(this.#directory);
+    else if (!existsSync(this.#directory)) this.#failed = 'its store could not be filled';
     await this.#start();
+    if (!isFilled) await this.#ask({ kind: 'fill' });
     await this.#ask({ kind: 'setup' });
     if (!freshProcess && memoryBytes === undefined) return;
     await this.#stop();
@@ -98,12 +106,14 @@ class Member {
   async end(): Promise<void> {
     await this.#stop();
     this.#limit?.remove();
+    if (this.#options.keeps === true && this.#failed === undefined) return;
     rmSync(this.#directory, { recursive: true, force: true });
   }
 
   async #start(): Promise<void> {
     if (this.#failed !== undefined) return;
-    this.#agent = fork(AGENT);
+    const execArgv = this.#limit === undefined ? [] : SMALL_HEAP;
+    this.#agent = fork(AGENT, { execArgv: [...execArgv] });
     if (this.#agent.pid !== undefined) this.#limit?.add(this.#agent.pid);
     const { workload, scale } = this.#options;
     const options: SystemOptions = {

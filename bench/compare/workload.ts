@@ -32,7 +32,7 @@ export interface Scale {
   /** Bytes of a store that is overwritten again and again, and how often. */
   readonly agingBytes: number;
   readonly agingPasses: number;
-  /** Sizes of stores at which growth is measured. */
+  /** Sizes of stores, in objects, at which growth is measured. */
   readonly growth: readonly number[];
 }
 
@@ -69,18 +69,18 @@ export const SCALES: Readonly<Record<Scale['name'], Scale>> = {
   },
   normal: {
     name: 'normal',
-    seconds: 1,
-    sustainedSeconds: 10,
-    rounds: 9,
+    seconds: 0.6,
+    sustainedSeconds: 8,
+    rounds: 7,
     records: 1_000_000,
     collectionRecords: 1_000_000,
     largePieces: 1024,
     residentBytes: 256 * 1024 ** 2,
-    memoryBytes: 192 * 1024 ** 2,
+    memoryBytes: 96 * 1024 ** 2,
     memoryRatio: 10,
-    agingBytes: 512 * 1024 ** 2,
+    agingBytes: 256 * 1024 ** 2,
     agingPasses: 10,
-    growth: [10_000, 100_000, 1_000_000],
+    growth: [10_000, 100_000, 1_000_000, 10_000_000],
   },
   full: {
     name: 'full',
@@ -123,6 +123,10 @@ export interface Goal {
   readonly raw?: number;
   /** Milliseconds that it may take. */
   readonly msMax?: number;
+  /** Share of the first round's speed that the last one has to have. */
+  readonly lastToFirst?: number;
+  /** Most that further figures may be; in the last round where rounds are passes. */
+  readonly extraMax?: Readonly<Record<string, number>>;
 }
 
 /** What one round gave. */
@@ -152,9 +156,20 @@ export interface Workload {
   readonly rounds?: number;
   /** A round that nobody counts comes first: compilers of the running kind need one. */
   readonly warmUp?: boolean;
+  /** Name of what `fill` makes: a workload that follows with the same one finds it there. */
+  readonly dataset?: string;
+  /** Fills the store. Rounds of a workload with a dataset change nothing. */
+  fill?(bench: Bench): Promise<void>;
+  /** Makes ready what is filled, in every process. */
   setup?(bench: Bench): Promise<void>;
   round(bench: Bench, round: number): Promise<Sample>;
 }
+
+/**
+ * Options of V8 for every system under a limit of memory: Node reserves three times 16 MiB for
+ * young objects otherwise, which is half of such a limit.
+ */
+export const SMALL_HEAP: readonly string[] = ['--max-semi-space-size=2'];
 
 export const ALL: readonly SystemName[] = ['holdfast', 'lmdb', 'leveldb', 'sqlite', 'raw'];
 

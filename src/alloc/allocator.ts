@@ -24,13 +24,13 @@ import { CorruptError } from '../errors.js';
 import type { GroupSummary } from '../format/group-summary.js';
 import { AppendWindows } from './append-windows.js';
 import { Appender } from './appender.js';
-import { BitmapMover } from './bitmap-mover.js';
+import { BitmapPlaces } from './bitmap-places.js';
 import { type BlockRun, endOf } from './block-run.js';
 import { BlockStates } from './block-states.js';
 import { type AllocateOptions, Chooser, joined } from './chooser.js';
 import { Erasing } from './erasing.js';
 import { GroupCache, type GroupSource } from './group-cache.js';
-import { GroupGeometry } from './group-geometry.js';
+import { GroupGeometry, type Half } from './group-geometry.js';
 import { type BitmapPointer, GroupTable } from './group-table.js';
 import { Limbo } from './limbo.js';
 import { Placement } from './placement.js';
@@ -72,6 +72,8 @@ export class Allocator {
   readonly #chooser: Chooser;
   readonly #exchange: StripeExchange;
   readonly #packer: StripePacker;
+  readonly #bitmapPlaces: BitmapPlaces;
+  #wholeStripes = 0;
   /** Whole stripes, counted and searched. */
   readonly stripes: StripeSurvey;
   readonly #limbo: Limbo;
@@ -79,7 +81,6 @@ export class Allocator {
   readonly #states: BlockStates;
   readonly #loadedGroupsMax: number;
   readonly #pool: Pool;
-  readonly #mover: BitmapMover;
   /** What holds what was removed. */
   readonly erasing: Erasing;
   #settled: number;
@@ -109,17 +110,16 @@ export class Allocator {
     const isDoubled = options.metadataCopies === 2;
     this.#pool = new Pool(this.geometry, this.#chooser, this.#states, isDoubled);
     this.#exchange = new StripeExchange(this.#table, this.#cache, this.#states, this.#pool);
-    this.#packer = new StripePacker(this.#table, placement, this.#states, (length) =>
-      this.exchangeStripes(length),
+    this.#packer = new StripePacker(this.#table, placement, this.#states, (length, range) =>
+      this.#exchange.run(length, range),
     );
-    this.#mover = new BitmapMover({
+    this.#bitmapPlaces = new BitmapPlaces({
       table: this.#table,
       placement,
       states: this.#states,
-      chooser: this.#chooser,
       isDoubled,
-      pack: (mayOpen) => this.pack(1, 1, mayOpen)[0]?.start,
-      free: (start) => this.free({ start, length: 1 }, false),
+      pack: (mayOpen, half) => this.pack(1, 1, mayOpen, half)[0]?.start,
+      allocate: (near) => this.allocate(1, { purpose: 'metadata', hint: near })[0]?.start,
     });
     this.stripes = new StripeSurvey(this.#table, this.#cache, this.#states.pool);
     this.#loadedGroupsMax = options.loadedGroupsMax;
@@ -182,6 +182,11 @@ export class Allocator {
     return this.#states.dirty.groups;
   }
 
+  /** Whole stripes that were handed out or opened, ever. */
+  get stripesTaken(): number {
+    return this.#wholeStripes + this.#packer.opened;
+  }
+
   /** Groups whose bitmaps are in memory. */
   get loadedGroupCount(): number {
     return this.#cache.size;
@@ -208,18 +213,20 @@ export class Allocator {
     const { claimDrawn, claimTaken, useDrawn, useTaken } = this.#states;
     for (const run of choice.drawn) this.#states.each(run, options.claim ? claimDrawn : useDrawn);
     for (const run of choice.taken) this.#states.each(run, options.claim ? claimTaken : useTaken);
+    if (options.stripesOnly === true) this.#wholeStripes += length / this.geometry.stripeBlocks;
     return joined(choice);
   }
 
   /**
    * Hands out `length` blocks, a multiple of `unit`, of the stripes that this generation packs, in
-   * runs of whole units; `mayOpen` lets it open more stripes.
+   * runs of whole units; `mayOpen` lets it open more stripes. With a `half` only of stripes there.
    * @returns none when there is no whole stripe for them, or there are no stripes
    * @throws what the source throws, with nothing handed out
    */
-  pack(length: number, unit: number, mayOpen: boolean): BlockRun[] {
+  pack(length: number, unit: number, mayOpen: boolean, half?: Half): BlockRun[] {
     if (this.geometry.stripeBlocks === 1) return [];
-    const runs = this.#packer.pack(length, unit, mayOpen);
+    const where = half === undefined ? { unit, mayOpen } : { unit, mayOpen, half };
+    const runs = this.#packer.pack(length, where);
     for (const run of runs) this.#states.each(run, this.#states.useOpened);
     return joined({ drawn: [], taken: runs });
   }
@@ -330,7 +337,13 @@ export class Allocator {
 
   /** `moveBitmaps` for one group, once per generation: allocates the new block, frees the old. */
   moveBitmap(group: number, mayOpen = false): number {
-    return this.#mover.move(group, mayOpen);
+    const old = this.#table.pointerOf(group);
+    const { address, copy } = this.#bitmapPlaces.choose(group, mayOpen);
+    for (const start of [old.address, old.copy]) {
+      if (start !== 0) this.free({ start, length: 1 }, false);
+    }
+    this.#states.move(group, address, copy);
+    return address;
   }
 
   /** Notes epoch and checksum of the bitmap block that was sealed for the group's address. */
@@ -449,7 +462,7 @@ export class Allocator {
    * blocks elsewhere; false, with the pool as large as before, when that can't be.
    */
   exchangeStripes(length: number): boolean {
-    return this.#exchange.run(length);
+    return this.#exchange.run(length, { from: 0, to: this.totalBlocks });
   }
 
   // Growth and inspection.

@@ -34,7 +34,8 @@ export class Pool {
   fill(target: number, unit = this.#unit): number {
     const { pool } = this.#states;
     this.#unit = unit;
-    const step = Math.max(this.#geometry.stripeBlocks, unit);
+    // Whole units of at least as many blocks as the stripes that they are to be a part of.
+    const step = Math.ceil(this.#geometry.stripeBlocks / unit) * unit;
     const missing = (): number => Math.ceil(Math.max(0, target - pool.blocks) / step) * step;
     if (missing() === 0) return pool.blocks;
     if (this.#isDoubled) {

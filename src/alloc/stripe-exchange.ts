@@ -3,9 +3,10 @@
  * make a stripe free.
  */
 
-import { type BlockRun, totalLength } from './block-run.js';
+import { type BlockRun, endOf, totalLength } from './block-run.js';
 import type { BlockStates } from './block-states.js';
 import type { GroupCache } from './group-cache.js';
+import type { BlockRange } from './group-geometry.js';
 import type { GroupTable } from './group-table.js';
 
 /** The pool, as it is filled and drained. */
@@ -30,13 +31,14 @@ export class StripeExchange {
   }
 
   /**
-   * Makes stripes of `length` blocks free of which the pool holds all or a part, the rest of them
-   * being free; false, with the pool as large as before, when that can't be.
+   * Makes stripes of `length` blocks free that begin in `range` and of which the pool holds all or
+   * a part, the rest of them being free; false, with the pool as large as before, when that can't
+   * be.
    * @throws what the source throws, with nothing changed
    */
-  run(length: number): boolean {
+  run(length: number, range: BlockRange): boolean {
     const { pool } = this.#states;
-    const stripes = this.#stripesFor(length);
+    const stripes = this.#stripesFor(length, range);
     if (stripes === undefined) return false;
     const pooled = stripes.flatMap((run) => [...pool.within(run.start, run.length)]);
     const needed = totalLength(pooled);
@@ -52,28 +54,38 @@ export class StripeExchange {
       for (const run of kept) this.#give(run);
       if (!isFilled) this.#keeper.drain(pool.blocks - before);
     }
-    if (isFilled) for (const run of pooled) this.#states.each(run, this.#states.unpool);
-    return isFilled;
+    if (!isFilled) return false;
+    for (const run of pooled) this.#states.each(run, this.#states.unpool);
+    this.#keeper.drain(pool.blocks - before);
+    return true;
   }
 
-  /** Stripes in which nothing is but what is free or in the pool. */
-  #stripesFor(length: number): BlockRun[] | undefined {
-    const { pool } = this.#states;
+  /** Stripes in which nothing is but what is free or in the pool: in a row if there are any so. */
+  #stripesFor(length: number, range: BlockRange): BlockRun[] | undefined {
     const { stripeBlocks } = this.#table.geometry;
-    const stripes: BlockRun[] = [];
-    let seen = -1;
     const count = Math.ceil(length / stripeBlocks);
-    for (let i = 0; i < pool.count; i++) {
-      const { start, length: blocks } = pool.at(i);
-      const last = Math.floor((start + blocks - 1) / stripeBlocks);
-      for (let one = Math.max(seen + 1, Math.floor(start / stripeBlocks)); one <= last; one++) {
-        const stripe = { start: one * stripeBlocks, length: stripeBlocks };
-        if (this.#isSpare(stripe)) stripes.push(stripe);
-        if (stripes.length === count) return stripes;
-        seen = one;
+    const first: BlockRun[] = [];
+    let row: BlockRun[] = [];
+    for (const stripe of this.#spareStripes(range)) {
+      const last = row.at(-1);
+      if (last !== undefined && endOf(last) !== stripe.start) row = [];
+      row.push(stripe);
+      if (row.length === count) return row;
+      if (first.length < count) first.push(stripe);
+    }
+    return first.length === count ? first : undefined;
+  }
+
+  *#spareStripes({ from, to }: BlockRange): Generator<BlockRun> {
+    const { stripeBlocks } = this.#table.geometry;
+    let next = Math.ceil(from / stripeBlocks);
+    for (const run of this.#states.pool.within(from, to - from)) {
+      next = Math.max(next, Math.floor(run.start / stripeBlocks));
+      for (; next * stripeBlocks < endOf(run); next++) {
+        const stripe = { start: next * stripeBlocks, length: stripeBlocks };
+        if (this.#isSpare(stripe)) yield stripe;
       }
     }
-    return undefined;
   }
 
   #isSpare(stripe: BlockRun): boolean {

@@ -4,6 +4,7 @@
  *
  * - Open blocks are held back: nothing but `pack` hands them out, so that nobody else ever writes
  *   into an open stripe.
+ * - What is kept twice is packed twice: into stripes of one half of the device, and of the other.
  * - Only wholly free stripes are opened; those that the pool holds when no other is left.
  * - `close` ends the generation: what was not handed out of a used stripe is padding, and goes to
  *   limbo, so that it is nobody's until the stripe has been written.
@@ -11,23 +12,35 @@
 
 import { type BlockRun, endOf } from './block-run.js';
 import type { BlockStates, PieceAction } from './block-states.js';
+import type { BlockRange, Half } from './group-geometry.js';
 import type { GroupTable } from './group-table.js';
 import type { Placement } from './placement.js';
 
+export interface PackOptions {
+  /** Blocks of what is put there one by one: `length` is a multiple, and so is every run. */
+  readonly unit: number;
+  /** It may open stripes. */
+  readonly mayOpen: boolean;
+  /** Only stripes that begin in this half of the device. */
+  readonly half?: Half;
+}
+
 export class StripePacker {
+  /** Whole stripes that were opened and put to use, ever. */
+  opened = 0;
   readonly #table: GroupTable;
   readonly #placement: Placement;
   readonly #states: BlockStates;
-  readonly #exchange: (length: number) => boolean;
+  readonly #exchange: (length: number, range: BlockRange) => boolean;
   /** Behind the stripe that was opened last, so that stripes of a generation follow each other. */
-  #cursor = 0;
+  readonly #cursors: Record<Half | 'any', number> = { low: 0, high: 0, any: 0 };
 
-  /** `exchange` makes whole stripes free that the pool holds; false when it can't. */
+  /** `exchange` makes whole stripes of a range free that the pool holds; false when it can't. */
   constructor(
     table: GroupTable,
     placement: Placement,
     states: BlockStates,
-    exchange: (length: number) => boolean,
+    exchange: (length: number, range: BlockRange) => boolean,
   ) {
     this.#table = table;
     this.#placement = placement;
@@ -36,20 +49,19 @@ export class StripePacker {
   }
 
   /**
-   * Takes `length` blocks, a multiple of `unit`, out of open stripes, in runs of whole units. They
-   * are in no state yet. `mayOpen` lets it open stripes.
+   * Takes `length` blocks out of open stripes. They are in no state yet.
    * @returns none when there are no whole stripes for them
    * @throws what the source throws, with nothing handed out
    */
-  pack(length: number, unit: number, mayOpen: boolean): BlockRun[] {
+  pack(length: number, options: PackOptions): BlockRun[] {
     const { open } = this.#states;
     const packed: BlockRun[] = [];
     let rest = length;
     try {
       while (rest > 0) {
-        const run = this.#openRun(rest, unit);
+        const run = this.#openRun(rest, options);
         if (run === undefined) {
-          if (mayOpen && this.#openFor(rest, unit)) continue;
+          if (options.mayOpen && this.#openFor(rest, options)) continue;
           break;
         }
         open.remove(run.start, run.length);
@@ -75,39 +87,49 @@ export class StripePacker {
       if (end > last) padding.push({ start: last, length: end - last });
       this.#each(run.start, first, this.#states.pad);
       this.#each(first, last, this.#states.unopen); // stripes that nothing was put into
+      this.opened -= (last - first) / stripe;
       this.#each(last, end, this.#states.pad);
     }
     return padding;
   }
 
   /** An open run for as much of `rest` as possible. */
-  #openRun(rest: number, unit: number): BlockRun | undefined {
-    const run = this.#states.open.bestFit(rest, 1);
-    if (run === undefined) return undefined;
-    const length = run.length - (run.length % unit);
-    return length === 0 ? undefined : { start: run.start, length };
+  #openRun(rest: number, { unit, half }: PackOptions): BlockRun | undefined {
+    return this.#states.open.bestFitWithin(rest, unit, this.#rangeOf(half));
   }
 
   /** Opens stripes for `blocks`, all in a row if that is the unit; else at least one. */
-  #openFor(blocks: number, unit: number): boolean {
+  #openFor(blocks: number, { unit, half }: PackOptions): boolean {
     const stripe = this.#table.geometry.stripeBlocks;
     const least = Math.ceil(Math.min(unit, blocks) / stripe) * stripe;
     for (let length = Math.ceil(blocks / stripe) * stripe; ; ) {
-      if (this.#openAt(this.#placement.find(length, this.#cursor, stripe), length)) return true;
+      if (this.#open(length, half)) return true;
       if (length === least) break;
       length = Math.max(least, Math.floor(length / 2 / stripe) * stripe);
     }
-    if (!this.#exchange(least)) return false;
-    return this.#openAt(this.#placement.find(least, this.#cursor, stripe), least);
+    return this.#exchange(least, this.#rangeOf(half)) && this.#open(least, half);
   }
 
-  #openAt(start: number, length: number): boolean {
+  /** Opens whole stripes of `length` blocks in a row: behind the last ones, else anywhere. */
+  #open(length: number, half: Half | undefined): boolean {
+    const { stripeBlocks } = this.#table.geometry;
+    const range = this.#rangeOf(half);
+    const lane = half ?? 'any';
+    for (const hint of [Math.max(this.#cursors[lane], range.from), range.from]) {
+      const start = this.#placement.find(length, hint, stripeBlocks);
+      if (start < range.from || start >= range.to || start % stripeBlocks !== 0) continue;
+      this.#placement.takeRun(start, length);
+      this.#each(start, start + length, this.#states.openTaken);
+      this.#cursors[lane] = start + length;
+      this.opened += length / stripeBlocks;
+      return true;
+    }
+    return false;
+  }
+
+  #rangeOf(half: Half | undefined): BlockRange {
     const { geometry } = this.#table;
-    if (start < 0 || start % geometry.stripeBlocks !== 0) return false;
-    this.#placement.takeRun(start, length);
-    this.#each(start, start + length, this.#states.openTaken);
-    this.#cursor = start + length;
-    return true;
+    return half === undefined ? { from: 0, to: geometry.blockCount } : geometry.rangeOf(half);
   }
 
   #each(start: number, end: number, action: PieceAction): void {

@@ -80,4 +80,7 @@ export interface BlockDevice {
    * calls are refused at once. Idempotent. Does not flush.
    */
   closeSync(): void;
+
+  /** Resolves when what `closeSync` gives back is given back; missing where that is at once. */
+  released?(): Promise<void>;
 }

@@ -51,6 +51,8 @@ export abstract class DescriptorDevice implements BlockDevice {
   #writtenBytes = 0;
   #underWay = 0;
   #closed = false;
+  #isReleased = false;
+  #waiting: (() => void)[] = [];
 
   constructor(options: DescriptorDeviceOptions) {
     const { path, fd, readOnly } = options;
@@ -149,6 +151,11 @@ export abstract class DescriptorDevice implements BlockDevice {
     if (this.#underWay === 0) this.#giveBack();
   }
 
+  async released(): Promise<void> {
+    if (this.#isReleased) return;
+    await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
   /** @throws StoreError E_CLOSED */
   protected checkOpen(): void {
     checkOpen(this, this.#closed);
@@ -187,6 +194,8 @@ export abstract class DescriptorDevice implements BlockDevice {
     if (this.#durable !== this.buffered) closeSync(this.#durable.fd);
     closeSync(this.buffered.fd);
     this.#lock?.release();
+    this.#isReleased = true;
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }
 

@@ -157,6 +157,14 @@ export class Forest {
     return this.#loader.attempt(fn);
   }
 
+  /**
+   * Where an asynchronous call is repeated after a miss: calls `look`, which only reads, for each
+   * item, and lets the nodes that are missing be read together. Elsewhere it does nothing.
+   */
+  gather<T>(items: Iterable<T>, look: (item: T) => void): void {
+    this.#loader.gather(items, look);
+  }
+
   /** Evicts clean nodes down to `cacheBytes`. Only between operations: views of pages end here. */
   trim(): void {
     this.#cache.trim(this.cacheBytes);

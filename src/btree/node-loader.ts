@@ -4,6 +4,8 @@
  * - A miss in synchronous mode reads the device at once. In asynchronous mode it throws the
  *   signal MISS after noting the node; `run` reads it off-thread and calls the function again.
  * - The mode is a field set around each synchronous call, so it never leaks over an `await`.
+ * - What a function will need can be told ahead (`gather`): it is then read together, not one
+ *   node for each repetition.
  * - Runs that miss the same block share one read. What a run has read stays pinned until it ends,
  *   so every retry gets further. A block that can't be read fails where it is loaded, inside the
  *   function, in both modes.
@@ -43,10 +45,17 @@ export function isMiss(error: unknown): error is MissSignal {
   return error === MISS;
 }
 
+/** Nodes that a run waits for at once: more would keep the journal's writes waiting too long. */
+const GATHERED_MAX = 128;
+
 /** What one asynchronous run has waited for. */
 class Run {
   readonly pinned: Node[] = [];
   readonly failures = new Map<number, unknown>();
+
+  get hasWaited(): boolean {
+    return this.pinned.length > 0 || this.failures.size > 0;
+  }
 }
 
 /** A run that waits for nothing. */
@@ -58,7 +67,8 @@ export class NodeLoader {
   readonly #blockSize: number;
   readonly #reading = new Map<number, { node: Node; done: Promise<void> }>();
   #run: Run | null = null;
-  #missing: Node | null = null;
+  /** Nodes that the present attempt lacks, by address. */
+  readonly #missing = new Map<number, Node>();
 
   constructor(reader: NodeReader, cache: NodeCache, blockSize: number) {
     this.#reader = reader;
@@ -85,7 +95,7 @@ export class NodeLoader {
       fn();
       return true;
     } catch {
-      this.#missing = null;
+      this.#missing.clear();
       return false;
     } finally {
       this.#run = before;
@@ -99,26 +109,42 @@ export class NodeLoader {
       for (;;) {
         const outcome = this.#attempt(run, fn);
         if (!('missing' in outcome)) return outcome.value;
-        await this.#fetch(run, outcome.missing);
+        await Promise.all(outcome.missing.map((node) => this.#fetch(run, node)));
       }
     } finally {
       for (const node of run.pinned) node.pins--;
     }
   }
 
-  #attempt<T>(run: Run, fn: () => T): { value: T } | { missing: Node } {
+  #attempt<T>(run: Run, fn: () => T): { value: T } | { missing: Node[] } {
     const before = this.#run;
     this.#run = run;
     try {
       return { value: fn() };
     } catch (error) {
-      const missing = this.#missing;
-      if (error !== MISS || missing === null) throw error;
-      this.#missing = null;
-      return { missing };
+      if (error !== MISS || this.#missing.size === 0) throw error;
+      return { missing: [...this.#missing.values()] };
     } finally {
+      this.#missing.clear();
       this.#run = before;
     }
+  }
+
+  /**
+   * Calls `look` for each item, in an attempt that repeats another after a miss, and throws the
+   * signal when nodes are missing: `run` reads them all. Elsewhere it does nothing. What else
+   * `look` throws is found again where it matters.
+   */
+  gather<T>(items: Iterable<T>, look: (item: T) => void): void {
+    if (this.#run?.hasWaited !== true) return;
+    for (const item of items) {
+      try {
+        look(item);
+      } catch {
+        if (this.#missing.size >= GATHERED_MAX) break;
+      }
+    }
+    if (this.#missing.size > 0) throw MISS;
   }
 
   /** Makes `node` resident: itself, or the one that the cache has for its address. */
@@ -132,7 +158,7 @@ export class NodeLoader {
     if (run !== null) {
       const failure = run.failures.get(node.address);
       if (failure !== undefined) return this.#recover(node, failure);
-      this.#missing = node;
+      this.#missing.set(node.address, node);
       throw MISS;
     }
     const page = takePage(node.length * this.#blockSize);

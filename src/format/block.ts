@@ -139,6 +139,26 @@ export function putChecksum(target: Uint8Array, at: number): void {
   setU32(target, at + 4, checksum.high);
 }
 
+/** Groups are fewer; what is above in the owner of a bitmap are features of the store. */
+const GROUPS_LIMIT = 2 ** 40;
+
+/** What the header of a bitmap says for salvage. */
+export interface BitmapOwner {
+  readonly group: number;
+  /** RO_COMPAT of the store. */
+  readonly roCompat: number;
+}
+
+/** `owner` in the header of a bitmap. */
+export function bitmapOwner({ group, roCompat }: BitmapOwner): number {
+  return group + roCompat * GROUPS_LIMIT;
+}
+
+/** What `owner` in the header of a bitmap says. */
+export function readBitmapOwner(owner: number): BitmapOwner {
+  return { group: owner % GROUPS_LIMIT, roCompat: Math.floor(owner / GROUPS_LIMIT) };
+}
+
 /** Rounds `size` bytes up to whole blocks. */
 export function blocksFor(size: number, blockSize: number): number {
   return Math.ceil(size / blockSize);

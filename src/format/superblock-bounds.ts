@@ -145,6 +145,33 @@ export function homeRing(
     : { offset: fields.journalOffset, bytes: fields.journalBytes };
 }
 
+/**
+ * Byte offsets at which the far slots of a store that ends at byte `end` can be, the last one first:
+ * behind the ring, with room for both.
+ */
+export function* farPlaces(
+  fields: Parameters<typeof homeRing>[0],
+  end: number,
+): Generator<number, void, void> {
+  const { slotStride, stripeWidth } = fields;
+  const step = stripeWidth > 0 ? slotStride : SLOT_STEP;
+  const ring = homeRing(fields);
+  const first = ring.offset + ring.bytes;
+  const last = Math.floor((end - 2 * slotStride) / step) * step;
+  for (let at = last; at >= first; at -= step) yield at;
+}
+
+/** True when a store that ends at byte `end` has room for its ring, and for its far slots somewhere. */
+export function hasFixedPlaces(
+  fields: Parameters<typeof homeRing>[0] & Pick<SuperblockFigures, 'farOffset'>,
+  end: number,
+): boolean {
+  const ring = homeRing(fields);
+  if (ring.offset + ring.bytes > end) return false;
+  const isFarThere = fields.farOffset + 2 * fields.slotStride <= end;
+  return isFarThere || farPlaces(fields, end).next().done === false;
+}
+
 /** What is wrong with a superblock's figures, or undefined. */
 export function superblockFault(fields: SuperblockFigures): string | undefined {
   return (

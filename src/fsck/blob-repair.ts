@@ -6,6 +6,7 @@
  *   reads as E_CORRUPT like any other damage, clones inherit it, writing over it heals it. Zeros
  *   would be a lie.
  * - Entries that overlap: what comes first in the stream stays, the rest of the other one too.
+ * - Of an extent that leads over the end of the device the chunks before it stay.
  * - An extent with another number of blocks than its chunks need gets the right one: its
  *   checksums say whether these are its blocks.
  * - Where the end of the stream is known, the size follows it; where it is lost, the size stays.
@@ -118,7 +119,7 @@ class BlobMender implements Mender {
     }
     if (this.isCut || offset + entry.length <= this.#next) return 'drop';
     if (offset > this.#next && !this.#reach(offset)) return 'drop';
-    this.#isLost = false;
+    this.#isLost = 'value' in found && entry.length < found.value.length;
     const from = this.#next;
     this.#next = offset + entry.length;
     const isWhole = from === offset && entry.birth <= birth && 'value' in found;
@@ -159,9 +160,23 @@ class BlobMender implements Mender {
     if (entry.length <= 0) return undefined;
     if (entry.kind !== ENTRY_KIND.extent) return entry;
     const { map } = this.#repair;
-    const right = this.#shaped(entry, map.blockSize);
+    const shaped = this.#shaped(entry, map.blockSize);
+    const right = shaped && this.#there(shaped);
     if (right === undefined) return undefined;
     return map.placeFault(right.address, right.blocks) === undefined ? right : undefined;
+  }
+
+  /** The part of an extent whose chunks are on the device; undefined when none is. */
+  #there(entry: ExtentEntry): ExtentEntry | undefined {
+    const { blocks, blockSize } = this.#repair.map;
+    const { address, shift, skip, length } = entry;
+    const chunkBlocks = 2 ** shift / blockSize;
+    const chunks = Math.floor((blocks - address) / chunkBlocks);
+    const isWhole = address + entry.blocks <= blocks;
+    const end = isWhole ? length : Math.min(length, chunks * 2 ** shift - skip);
+    if (end <= 0) return undefined;
+    const part = sliceEntry(entry, 0, end, blockSize);
+    return part.kind === ENTRY_KIND.extent ? part : undefined;
   }
 
   #shaped(entry: ExtentEntry, blockSize: number): ExtentEntry | undefined {

@@ -13,7 +13,7 @@ import { hasOwnChecksum } from '../format/block.js';
 import type { Superblock } from '../format/superblock.js';
 import type { ExtentEntry } from '../onode/extent-entry.js';
 import { BlockCounts } from './block-counts.js';
-import { type BadPlace, copyFault, type Places } from './copies.js';
+import { type BadPlace, copyFault, lostPlace, type Places } from './copies.js';
 import { DataCheck } from './data-check.js';
 import type { DeviceMap, MisplacedCode } from './device-map.js';
 import { Findings, type Place, type Where } from './finding.js';
@@ -266,11 +266,15 @@ export class CheckContext {
   }
 
   /**
-   * Counts the second copy of a node or bitmap: once, however many pointers name the first. Where it
-   * can't be is reported.
+   * One more reference to a node or bitmap; says why neither of its places can be one. The second copy
+   * counts once, however many pointers name the first. Where it can't be is reported; of a first one
+   * that can't be, whoever reads it says so.
    */
-  referCopy(places: Places, what: string, where: Where): void {
+  referKept(places: Places, what: string, where: Where): MisplacedCode | undefined {
     const { map } = this;
+    const lost = lostPlace(map, places);
+    if (lost !== undefined) return lost;
+    this.refer(places.address, places.blocks);
     const fault = copyFault(map, places);
     if (fault !== undefined) {
       const message = `Second copy of ${what} can't be: ${fault}`;
@@ -281,6 +285,7 @@ export class CheckContext {
     } else if (places.copy !== 0 && this.#doubled.add(places.address)) {
       this.blocks.add(places.copy, places.blocks);
     }
+    return undefined;
   }
 
   /** Reports that one of two copies is bad, and has it healed where that may be. */

@@ -2,13 +2,18 @@
  * Reading what is kept twice, nodes and bitmaps, and saying which of the two places is bad.
  *
  * - Both places hold the same bytes, so both are held against the one pointer.
- * - Where the second copy can't be where the pointer says it is not looked at: that is a finding of
- *   its own.
+ * - A place that can't be one is not looked at: that is a finding of its own.
  */
 
 import type { Io } from '../blockdev/io.js';
 import { hasOwnChecksum, restoreChecksum } from '../format/block.js';
-import type { DeviceMap } from './device-map.js';
+import type { DeviceMap, MisplacedCode } from './device-map.js';
+
+/** What is wrong with a place that can't be one. */
+const MISPLACED: Readonly<Record<MisplacedCode, string>> = {
+  'outside-device': 'it is outside of the device',
+  'in-fixed-place': 'it is in a superblock slot or the journal',
+};
 
 /** Where something is, as its pointer or summary says. */
 export interface Places {
@@ -44,6 +49,17 @@ export interface NoPage {
   readonly reason: string;
 }
 
+/** Why a node or bitmap can't be read: neither of its places can be one. */
+export function lostPlace(map: DeviceMap, places: Places): MisplacedCode | undefined {
+  const fault = map.placeFault(places.address, places.blocks);
+  return fault === undefined || hasCopy(map, places) ? undefined : fault;
+}
+
+/** True when there is a second copy, and it can be where the pointer says. */
+export function hasCopy(map: DeviceMap, places: Places): boolean {
+  return places.copy !== 0 && copyFault(map, places) === undefined;
+}
+
 /** Why the second copy can't be where it is said to be; undefined when it can. */
 export function copyFault(map: DeviceMap, { address, copy, blocks }: Places): string | undefined {
   if (copy === 0) return map.metadataCopies === 2 ? 'there is none' : undefined;
@@ -57,8 +73,7 @@ export function copyFault(map: DeviceMap, { address, copy, blocks }: Places): st
 /** Reads what is kept at some places; of a sound first copy's second one only for a check of `both`. */
 export function* readKept(map: DeviceMap, kept: Kept, both: boolean): Io<FoundPage | NoPage> {
   const first = yield* readPlace(map, kept.address, kept);
-  const hasCopy = kept.copy !== 0 && copyFault(map, kept) === undefined;
-  if (!hasCopy || !('reason' in first || both)) {
+  if (!hasCopy(map, kept) || !('reason' in first || both)) {
     return 'reason' in first ? first : { page: first, bad: undefined };
   }
   const second = yield* readPlace(map, kept.copy, kept);
@@ -87,6 +102,8 @@ function compared(kept: Kept, first: Uint8Array, second: Uint8Array): FoundPage 
 }
 
 function* readPlace(map: DeviceMap, start: number, kept: Kept): Io<Uint8Array | NoPage> {
+  const misplaced = map.placeFault(start, kept.blocks);
+  if (misplaced !== undefined) return { isUnreadable: false, reason: MISPLACED[misplaced] };
   const page = yield* map.read(start, kept.blocks);
   if (typeof page === 'string') return { isUnreadable: true, reason: page };
   const reason = kept.fault(page);

@@ -3,7 +3,8 @@
  * cut, and reading them.
  *
  * - Only blocks that the superblock counts are there: what the device has grown by since is not
- *   in any checkpoint.
+ *   in any checkpoint. On a device that has become shorter those behind its end are not there either,
+ *   but groups are cut as the superblock says.
  */
 
 import { GroupGeometry } from '../alloc/group-geometry.js';
@@ -20,7 +21,7 @@ export type MisplacedCode = 'outside-device' | 'in-fixed-place';
 
 export class DeviceMap {
   readonly blockSize: number;
-  /** Blocks of the store. */
+  /** Blocks of the store that are there. */
   readonly blocks: number;
   /** Places of each node and bitmap: 1 or 2. */
   readonly metadataCopies: number;
@@ -35,7 +36,7 @@ export class DeviceMap {
   constructor(device: BlockDevice, superblock: Superblock) {
     const { blockSize, deviceBlocks, stripeWidth } = superblock;
     this.blockSize = blockSize;
-    this.blocks = deviceBlocks;
+    this.blocks = Math.min(deviceBlocks, Math.floor(device.size / blockSize));
     this.metadataCopies = superblock.metadataCopies;
     this.groups = new GroupGeometry(blockSize, deviceBlocks, stripeWidth / blockSize);
     for (const run of fixedRuns(superblock)) this.fixed.add(run.start, run.length);

@@ -29,7 +29,9 @@ export const FINDINGS = {
   'newer-format': error(
     'The store has a newer format, or one from before the first release: nothing else can be checked.',
   ),
-  'device-short': error('The device ends before the store does: nothing else can be checked.'),
+  'device-short': error(
+    'The device ends before the store does: what was behind its end is missing.',
+  ),
   'superblock-slot': warning('A superblock slot does not hold what it should; another one does.'),
   'superblock-twins': error('The two slots of one superblock number say different things.'),
   'superblock-gap': warning('The older superblock is not the one right before the newest.'),
@@ -145,7 +147,9 @@ const SPACE = healed('Reference counts, bitmaps and summaries are made anew.');
 export const REMEDIES: Readonly<Record<FindingCode, Treatment>> = {
   'no-superblock': none('Stays, unless asked to make a superblock; see Salvage.'),
   'newer-format': none('Use the version that wrote the store.'),
-  'device-short': none('Give the device the length that the store had.'),
+  'device-short': cut(
+    'The store ends with the device; what lay behind is given up, unless the device gets its length back.',
+  ),
   'superblock-slot': SLOTS,
   'superblock-twins': healed('The near slot counts; all four slots are written anew.'),
   'superblock-gap': SLOTS,

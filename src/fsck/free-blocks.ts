@@ -32,6 +32,7 @@ export class FreeBlocks {
   /** Called before marked blocks are taken: the time to `hold` those that something needs. */
   beforeMarked: (() => Io<void>) | undefined;
   readonly #held = new NumberSet();
+  #looked: { readonly group: number; readonly marked: Uint8Array | undefined } | undefined;
   #next = 0;
   #trustsMarks = true;
 
@@ -66,6 +67,27 @@ export class FreeBlocks {
     }
   }
 
+  /**
+   * True when no block of a run is referred to or claimed, and, unless any such will do, a sound bitmap
+   * says that they are free; whether they were taken or not.
+   */
+  *isFree(start: number, length: number, which: 'unmarked' | 'any'): Io<boolean> {
+    const { groups } = this.#context.map;
+    for (let block = start; block < start + length; block++) {
+      const group = groups.groupOf(block);
+      const first = groups.startOf(group);
+      if (!this.#isCounted(block)) yield* this.#count(group);
+      if (this.#looked?.group !== group) {
+        this.#looked = { group, marked: yield* this.#marksOf(group, first) };
+      }
+      if (this.#context.blocks.get(block) > 0 || this.#claims.has(block)) return false;
+      if (which === 'any') continue;
+      const byte = this.#looked.marked?.[(block - first) >>> 3] ?? 255;
+      if ((byte & (1 << ((block - first) & 7))) !== 0) return false;
+    }
+    return true;
+  }
+
   /** Something that was found needs these blocks, whatever the state that is repaired says. */
   hold(start: number, length: number): void {
     for (let block = start; block < start + length; block++) this.#held.add(block);
@@ -93,7 +115,7 @@ export class FreeBlocks {
     }
     const group = this.#next++;
     const start = groups.startOf(group);
-    if (!this.#isCounted(start)) yield* this.#count(start);
+    if (!this.#isCounted(start)) yield* this.#count(group);
     this.#addFree(start, groups.sizeOf(group), yield* this.#marksOf(group, start));
     return true;
   }
@@ -112,13 +134,14 @@ export class FreeBlocks {
     return block >= blocks.start && block < blocks.end;
   }
 
-  /** Counts the references to the window that begins at block `start`. */
-  *#count(start: number): Io<void> {
+  /** Counts the references to the window that a group is in. */
+  *#count(group: number): Io<void> {
     const context = this.#context;
     const { groups, blocks } = context.map;
     const windowGroups = Math.ceil(this.#windowBlocks / groups.groupBlocks);
-    const end = groups.startOf(groups.groupOf(start) + windowGroups);
-    context.beginPass(start, Math.min(blocks, end));
+    const first = group - (group % windowGroups);
+    const end = groups.startOf(first + windowGroups);
+    context.beginPass(groups.startOf(first), Math.min(blocks, end));
     this.#summaries = (yield* walkAll(context)).groups.summaries;
   }
 

@@ -69,9 +69,10 @@ export function* fsck(device: BlockDevice, options: FsckOptions): Io<FsckReport>
   const anchor = yield* checkSuperblocks(device, findings);
   if (anchor === undefined) return { ...NOTHING, findings: findings.counts };
   const { superblock, map } = anchor;
-  const { groupBlocks, groupCount } = map.groups;
+  const { groupBlocks } = map.groups;
   const { windowBlocks = WINDOW_BLOCKS } = options;
-  const passes = Math.ceil(groupCount / Math.ceil(windowBlocks / groupBlocks));
+  const windowGroups = Math.ceil(windowBlocks / groupBlocks);
+  const passes = Math.ceil(map.blocks / (windowGroups * groupBlocks));
   let phase: FsckProgress['phase'] = 'journal';
   const context = new CheckContext({
     device,
@@ -99,7 +100,7 @@ export function* checkTrees(
 ): Io<void> {
   const { groups: geometry, blocks } = context.map;
   const windowGroups = Math.ceil(windowBlocks / geometry.groupBlocks);
-  for (let group = 0; group < geometry.groupCount; group += windowGroups) {
+  for (let group = 0; geometry.startOf(group) < blocks; group += windowGroups) {
     onPhase('trees');
     const end = Math.min(blocks, geometry.startOf(group + windowGroups));
     context.beginPass(geometry.startOf(group), end);

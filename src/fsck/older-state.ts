@@ -10,6 +10,7 @@
 import type { BlockDevice } from '../blockdev/block-device.js';
 import type { Io } from '../blockdev/io.js';
 import type { Superblock } from '../format/superblock.js';
+import { missingBytes } from '../txn/superblock-slots.js';
 import { checkTrees, type FsckOptions, WINDOW_BLOCKS } from './fsck.js';
 import { innerCheck } from './inner-check.js';
 import { checkJournal } from './journal-check.js';
@@ -24,6 +25,7 @@ export function* wholeOlderState(
   if (older === undefined || older.epoch >= newest.epoch) return undefined;
   if (older.number !== newest.number - 1 || older.deviceBlocks > newest.deviceBlocks)
     return undefined;
+  if (missingBytes(device, older) > 0) return undefined;
   let isWhole = true;
   const check = innerCheck(device, older, options, ({ severity }) => {
     if (severity === 'error') isWhole = false;

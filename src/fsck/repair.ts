@@ -3,7 +3,8 @@
  *
  * 1. A check says what is wrong; where nothing is that a repair could heal, nothing is written.
  * 2. The newest superblock goes to all four slots: both states are the same, and a block that it
- *    does not refer to is free. Where it has lost something that the one before it has not, that
+ *    does not refer to is free. On a device that has become shorter this waits: the slots get the
+ *    mended state only, at places in front of the new end. Where it has lost something that the one before it has not, that
  *    one goes there, and 5 loses nothing (older-state.ts).
  * 3. Trees are mended, from the collections down, by copying: new nodes go to blocks that are
  *    free. Then reference counts, bitmaps and summaries are made anew from what the trees refer
@@ -27,14 +28,18 @@ import { hasCode, StoreError } from '../errors.js';
 import { EMPTY } from '../format/bytes.js';
 import type { GroupSummary } from '../format/group-summary.js';
 import { ROLE } from '../format/role.js';
-import { isWritable, type Superblock } from '../format/superblock.js';
+import { erasesFreed, isWritable, type Superblock } from '../format/superblock.js';
+import { hasSeparateJournal } from '../format/superblock-bounds.js';
 import { SUPERBLOCK_EMBED_MAX } from '../txn/checkpoint.js';
 import { SYSTEM_ENVIRONMENT } from '../txn/environment.js';
 import { Healer } from '../txn/healer.js';
-import { type JournalPlace, placeJournal } from '../txn/journal-place.js';
+import { type JournalPlace, journalFault, placeJournal } from '../txn/journal-place.js';
+import { ringOf } from '../txn/journal-scan.js';
+import { clearRing, newHeader } from '../txn/make-journal.js';
+import { fixedRuns } from '../txn/make-store.js';
 import { openEngine } from '../txn/recovery.js';
 import { DROP_FIRST, STORE_SPECS } from '../txn/store-state.js';
-import { readSuperblocks } from '../txn/superblock-slots.js';
+import { findSuperblocks, missingBytes } from '../txn/superblock-slots.js';
 import { SuperblockWriter } from '../txn/superblock-writer.js';
 import { type Finding, type FindingCode, REMEDIES, type Remedy } from './finding.js';
 import { FreeBlocks } from './free-blocks.js';
@@ -47,6 +52,7 @@ import { wholeOlderState } from './older-state.js';
 import { holdOrphans } from './orphan-scan.js';
 import { RepairContext } from './repair-context.js';
 import { salvage } from './salvage.js';
+import { cutToDevice } from './short-device.js';
 import { checkBitmap } from './space-check.js';
 import { rebuildSpace } from './space-rebuild.js';
 import { type Mender, mendTree } from './tree-repair.js';
@@ -118,10 +124,12 @@ export function* repair(device: BlockDevice, options: RepairOptions): Io<RepairR
     },
   });
   if (codes.has('no-superblock') && options.rebuildSuperblock === true) {
-    const inferred = yield* inferStore(device);
+    const inferred = yield* inferStore(device, options.journalDevice);
     if (inferred !== undefined) {
-      const place = { superblock: inferred.superblock, superblocks: new SuperblockWriter(device) };
-      yield* mendStore(device, place, options, true, inferred.summaries);
+      const { superblock, summaries } = inferred;
+      const superblocks = yield* emptyJournal(device, superblock, options.journalDevice);
+      const place = { before: superblock, superblock, superblocks };
+      yield* mendStore(device, place, options, true, summaries);
       const after = yield* fsck(device, { ...options, onFinding: options.onLeft });
       return { before, after, isRepaired: true, ...NOTHING_APPLIED };
     }
@@ -130,26 +138,30 @@ export function* repair(device: BlockDevice, options: RepairOptions): Io<RepairR
   if (healable.length === 0) {
     return { before, after: before, isRepaired: false, ...NOTHING_APPLIED };
   }
-  const { newest, older } = yield* readSuperblocks(device);
+  const { newest, older } = yield* findSuperblocks(device);
   if (!isWritable(newest)) {
     throw new StoreError('E_VERSION', 'Cannot repair: a newer version has features there');
   }
-  const { journalDevice, acceptJournalLoss: acceptLoss = false } = options;
-  const environment = SYSTEM_ENVIRONMENT;
-  const where = { device, journalDevice, acceptLoss, readOnly: false, environment };
-  const { superblock: placed, superblocks } = yield* placeJournal(where, newest);
+  const placed = yield* placeState(device, newest, options);
   // Where the device fails to read, what the journal makes anew could go to the same place.
   const mayGoBack = before.isIncomplete && !codes.has('unreadable');
-  const whole = mayGoBack ? yield* wholeOlderState(device, placed, older, options) : undefined;
-  // All four slots hold the state from which the repair goes on.
-  const state = { ...(whole ?? placed), cleanClose: false };
-  const superblock = yield* writeTwice(device, superblocks, state);
+  const whole = mayGoBack
+    ? yield* wholeOlderState(device, placed.before, older, options)
+    : undefined;
   const inTrees = healable.filter((code) => !OUTSIDE_TREES.has(code));
-  if (whole === undefined && inTrees.length > 0) {
-    const areCopies = inTrees.every((code) => code === 'copy-damaged');
-    const isHealed = areCopies && (yield* healCopies(device, superblock, options));
-    if (!isHealed)
-      yield* mendStore(device, { superblock, superblocks }, options, before.isIncomplete);
+  if (whole === undefined && codes.has('device-short')) {
+    yield* mendStore(device, placed, options, before.isIncomplete);
+  } else {
+    // All four slots hold the state from which the repair goes on.
+    const { superblocks } = placed;
+    const state = { ...(whole ?? placed.before), cleanClose: false };
+    const superblock = yield* writeTwice(device, superblocks, state);
+    if (whole === undefined && inTrees.length > 0) {
+      const areCopies = inTrees.every((code) => code === 'copy-damaged');
+      const isHealed = areCopies && (yield* healCopies(device, superblock, options));
+      const place = { before: superblock, superblock, superblocks };
+      if (!isHealed) yield* mendStore(device, place, options, before.isIncomplete);
+    }
   }
   const settled = yield* settleJournal(device, options);
   const after = yield* fsck(device, { ...options, onFinding: options.onLeft });
@@ -157,9 +169,44 @@ export function* repair(device: BlockDevice, options: RepairOptions): Io<RepairR
 }
 
 /** The state that is repaired, and how superblocks of it are written. */
-type Settled = Pick<JournalPlace, 'superblock' | 'superblocks'>;
+interface Placed extends Pick<JournalPlace, 'superblock' | 'superblocks'> {
+  /** The one that the slots hold: another one where the device has become shorter. */
+  readonly before: Superblock;
+}
+
+/** The newest state, as it is for a device of this size, with its journal. */
+function* placeState(device: BlockDevice, newest: Superblock, options: RepairOptions): Io<Placed> {
+  const { journalDevice, acceptJournalLoss: acceptLoss = false } = options;
+  const environment = SYSTEM_ENVIRONMENT;
+  const where = { device, journalDevice, acceptLoss, readOnly: false, environment };
+  if (missingBytes(device, newest) === 0) {
+    const { superblock, superblocks } = yield* placeJournal(where, newest);
+    return { before: superblock, superblock, superblocks };
+  }
+  const cut = yield* cutToDevice(device, newest, options);
+  // Another journal is a switch of its own, to slots that have to be there.
+  const isLost =
+    hasSeparateJournal(newest) && (yield* journalFault(journalDevice, newest)) !== undefined;
+  const { superblock: before, superblocks } = yield* placeJournal(where, isLost ? cut : newest);
+  const { deviceBlocks, deviceBlocksMax, farOffset } = cut;
+  const superblock = { ...before, deviceBlocks, deviceBlocksMax, farOffset, cleanClose: false };
+  return { before, superblock, superblocks };
+}
 
 const NOTHING_APPLIED = { isOlderState: false, replayed: 0, skipped: 0 } as const;
+
+/** A writer of superblocks for a store with a new journal; clears that on a device of its own. */
+function* emptyJournal(
+  device: BlockDevice,
+  superblock: Superblock,
+  journalDevice: BlockDevice | undefined,
+): Io<SuperblockWriter> {
+  if (!hasSeparateJournal(superblock) || journalDevice === undefined) {
+    return new SuperblockWriter(device);
+  }
+  yield* clearRing(ringOf(device, superblock, journalDevice));
+  return new SuperblockWriter(device, { device: journalDevice, header: newHeader(superblock) });
+}
 
 /** Writes bad copies anew from the other ones, in their places; false when not all could be. */
 function* healCopies(
@@ -198,7 +245,7 @@ function* writeTwice(
 /** Mends all trees and makes the state of space anew; switches to the result. */
 function* mendStore(
   device: BlockDevice,
-  { superblock, superblocks }: Settled,
+  { before, superblock, superblocks }: Placed,
   options: RepairOptions,
   isIncomplete: boolean,
   summaries?: ReadonlyMap<number, GroupSummary>,
@@ -211,6 +258,12 @@ function* mendStore(
     throw new StoreError('E_IO', 'Cannot repair: what the journal has claimed cannot be read');
   }
   const free = new FreeBlocks(check.quiet(), claims, windowBlocks, summaries);
+  // Where far slots move the switch empties the place that they had.
+  for (const { start, length } of fixedRuns(before)) free.hold(start, length);
+  // What is free may hold what was removed, and nothing else notes where.
+  if (erasesFreed(superblock)) {
+    for (let group = 0; group < check.map.groups.groupCount; group++) free.touched.add(group);
+  }
   const { dirtyBytesMax = DIRTY_BYTES_MAX } = options;
   const parts = { check, free, windowBlocks, dirtyBytesMax, knownSummaries: summaries };
   const repairing = new RepairContext(parts);
@@ -222,7 +275,7 @@ function* mendStore(
   yield { kind: 'flush', device };
   // What was made last is of the generation before the one that is being filled now.
   const epoch = repairing.generation - 1;
-  yield* writeTwice(device, superblocks, { ...whole, epoch, writtenMs: Date.now() });
+  yield* superblocks.switchTwice(before, { ...whole, epoch, writtenMs: Date.now() });
 }
 
 /** Mends the trees that hold something; all nodes are on the device then. */

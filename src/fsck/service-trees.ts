@@ -144,13 +144,13 @@ export class GroupsVisitor extends ServiceVisitor {
     if (fault !== undefined) this.add('group-record', `Group ${group}: ${fault}`);
     if (!(group < groups.groupCount) || summary.address === 0) return;
     const where = placeIn(this.role, this.place);
-    const misplaced = this.context.refer(summary.address, 1);
+    const { address, copy } = summary;
+    const places = { address, copy, blocks: 1 };
+    const misplaced = this.context.referKept(places, `bitmap of group ${group}`, where);
     if (misplaced !== undefined) {
-      this.context.addMisplaced(misplaced, summary.address, 1, `Bitmap of group ${group}`, where);
+      this.context.addMisplaced(misplaced, address, 1, `Bitmap of group ${group}`, where);
       return;
     }
-    const places = { address: summary.address, copy: summary.copy, blocks: 1 };
-    this.context.referCopy(places, `bitmap of group ${group}`, where);
     if (this.context.isInWindow(groups.startOf(group))) this.summaries.set(group, summary);
   }
 

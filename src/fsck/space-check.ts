@@ -127,8 +127,9 @@ function* checkGroup(
   summary: GroupSummary | undefined,
   claims: PendingClaims,
 ): Io<void> {
-  const start = context.map.groups.startOf(group);
-  const size = context.map.groups.sizeOf(group);
+  const { groups, blocks } = context.map;
+  const start = groups.startOf(group);
+  const size = Math.min(groups.sizeOf(group), blocks - start);
   const bits = summary === undefined ? undefined : yield* readBitmap(context, group, summary);
   const found = new RunFindings(context);
   for (let i = 0; i < size; i++) {

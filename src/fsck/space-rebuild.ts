@@ -63,7 +63,7 @@ export function* eachWindow(
   const context = repair.check.quiet(draft);
   const step = Math.ceil(repair.windowBlocks / groups.groupBlocks);
   let totals = { objects: 0, storedBytes: 0 };
-  for (let group = 0; group < groups.groupCount; group += step) {
+  for (let group = 0; groups.startOf(group) < blocks; group += step) {
     context.beginPass(groups.startOf(group), Math.min(blocks, groups.startOf(group + step)));
     const walked = yield* walkAll(context);
     if (repair.mustBeWhole && context.isIncomplete) {
@@ -220,7 +220,8 @@ class GroupsBuilder {
 
   /** Writes the bitmap of a group, if it has one, from counted references and our own blocks. */
   *#writeBitmap(group: number, blocks: BlockCounts, own: NumberSet): Io<void> {
-    const { map, device, storeTag, generation } = this.#repair;
+    const { map, device, storeTag, generation, superblock } = this.#repair;
+    const { roCompat } = superblock;
     const place = this.#bitmaps.get(group);
     if (place === undefined) return;
     const { address, copy } = place;
@@ -232,7 +233,7 @@ class GroupsBuilder {
       if (blocks.get(start + i) === 0 && !own.has(start + i)) continue;
       bits[i >>> 3] = (bits[i >>> 3] as number) | (1 << (i & 7));
     }
-    sealBitmap(page, group, address, generation, storeTag);
+    sealBitmap(page, { group, address, birth: generation, store: storeTag, roCompat });
     const { low, high } = checksum;
     const bitmap = GroupBitmap.fromBytes(bits, size);
     const [free, longest] = [bitmap.free, bitmap.longestFree()];

@@ -1,6 +1,9 @@
 /**
  * Checking the four superblock slots, and choosing the superblock that everything else is checked
  * against: the newest, which is the last checkpoint.
+ *
+ * - Where the device ends before the store does, that is one finding: slots behind the end are none
+ *   of their own. What else was there is found missing by whatever refers to it.
  */
 
 import type { BlockDevice } from '../blockdev/block-device.js';
@@ -13,7 +16,8 @@ import {
   type Superblock,
   superblockNumber,
 } from '../format/superblock.js';
-import { readSuperblocks, slotOffsets } from '../txn/superblock-slots.js';
+import { hasFixedPlaces } from '../format/superblock-bounds.js';
+import { findSuperblocks, missingBytes, slotOffsets } from '../txn/superblock-slots.js';
 import { DeviceMap, readBytes } from './device-map.js';
 import type { FindingCode, Findings } from './finding.js';
 
@@ -27,14 +31,19 @@ export interface Anchor {
 const ENDS: Readonly<Record<string, FindingCode>> = {
   E_NOT_A_STORE: 'no-superblock',
   E_VERSION: 'newer-format',
-  E_CORRUPT: 'device-short',
 };
 
 /** The newest superblock; undefined when there is none to go by, which is reported. */
 export function* checkSuperblocks(device: BlockDevice, findings: Findings): Io<Anchor | undefined> {
   try {
-    const { newest, older, faults } = yield* readSuperblocks(device);
+    const { newest, older, faults } = yield* findSuperblocks(device);
+    const missing = missingBytes(device, newest);
+    if (missing > 0) {
+      const message = `The device ends ${missing} bytes before the store does`;
+      findings.add('device-short', message, { offset: device.size, length: missing });
+    }
     for (const { offset, reason } of faults) {
+      if (offset + SUPERBLOCK_SIZE > device.size) continue;
       findings.add('superblock-slot', `Slot: ${reason}`, { offset, length: SUPERBLOCK_SIZE });
     }
     if (older !== undefined && older.number !== newest.number - 1) {
@@ -42,6 +51,8 @@ export function* checkSuperblocks(device: BlockDevice, findings: Findings): Io<A
       findings.add('superblock-gap', message);
     }
     yield* checkTwins(device, newest, findings);
+    if (missing > 0 && !hasFixedPlaces(newest, device.size - (device.size % newest.blockSize)))
+      return undefined;
     return anchorOf(device, newest, findings);
   } catch (error) {
     const code = endOf(error);
@@ -60,6 +71,7 @@ function endOf(error: unknown): FindingCode | undefined {
 function* checkTwins(device: BlockDevice, newest: Superblock, findings: Findings): Io<void> {
   for (const parity of [0, 1]) {
     const [near, far] = slotOffsets(newest, parity);
+    if (far + SUPERBLOCK_SIZE > device.size) continue;
     const one = yield* readBytes(device, near, SUPERBLOCK_SIZE);
     const other = yield* readBytes(device, far, SUPERBLOCK_SIZE);
     if (typeof one === 'string' || typeof other === 'string') continue;

@@ -28,7 +28,7 @@ import { Tree } from '../btree/tree.js';
 import { searchOrder, type TreeSpec } from '../btree/tree-spec.js';
 import { hasCode, StoreError } from '../errors.js';
 import { hasOwnChecksum } from '../format/block.js';
-import { copyFault } from './copies.js';
+import { copyFault, lostPlace } from './copies.js';
 import type { RepairContext } from './repair-context.js';
 import {
   embeddedRoot,
@@ -219,8 +219,8 @@ class Mending {
 
   *#load(pointer: StoredPointer): Io<FoundNode | undefined> {
     const { map } = this.#repair;
-    const { fault, address, blocks } = pointer;
-    if (fault !== undefined || map.placeFault(address, blocks) !== undefined) return undefined;
+    const { fault } = pointer;
+    if (fault !== undefined || lostPlace(map, pointer) !== undefined) return undefined;
     const found = yield* findNode(map, pointer, this.#spec.role, true);
     return 'code' in found || !this.#hasShape(found.node) ? undefined : found;
   }

@@ -27,7 +27,7 @@ import { hasCode } from '../errors.js';
 import { hasOwnChecksum } from '../format/block.js';
 import type { Role } from '../format/role.js';
 import { type CheckContext, OTHER_CHECKSUM } from './context.js';
-import { copyFault } from './copies.js';
+import { hasCopy, lostPlace } from './copies.js';
 import { type FindingCode, type Place, placeIn } from './finding.js';
 import type { BlockRange } from './read-ahead.js';
 import {
@@ -239,9 +239,10 @@ class Walk {
       readEntry(node, next);
       const child = readPointer(node.page, entry.valueStart, map.blockSize);
       const { address, copy, blocks, fault } = child;
-      if (fault !== undefined || map.placeFault(address, blocks) !== undefined) continue;
-      const isDouble = isReporting && copy !== 0 && copyFault(map, child) === undefined;
-      for (const place of isDouble ? [address, copy] : [address]) {
+      if (fault !== undefined) continue;
+      const isFirst = map.placeFault(address, blocks) === undefined;
+      const isSecond = (isReporting || !isFirst) && hasCopy(map, child);
+      for (const place of [...(isFirst ? [address] : []), ...(isSecond ? [copy] : [])]) {
         runs.push({ address: place, blocks });
         bytes += blocks * map.blockSize;
       }
@@ -260,11 +261,8 @@ class Walk {
     if (birth > bounds.birth) {
       this.#add('birth-order', `Node of epoch ${birth} is below one of ${bounds.birth}`, pointer);
     }
-    const misplaced = this.#context.refer(address, blocks);
-    if (misplaced === undefined) {
-      this.#context.referCopy(pointer, 'node', this.#place);
-      return true;
-    }
+    const misplaced = this.#context.referKept(pointer, 'node', this.#place);
+    if (misplaced === undefined) return true;
     this.#context.addMisplaced(misplaced, address, blocks, 'Node', this.#place);
     this.#lost();
     return false;
@@ -366,7 +364,7 @@ export function* edgeLeaf(
   while (at.level > 0) {
     readEntry(at, edge === 'first' ? 0 : at.count - 1);
     const pointer = readPointer(at.page, entry.valueStart, context.map.blockSize);
-    if (context.map.placeFault(pointer.address, pointer.blocks) !== undefined) return undefined;
+    if (lostPlace(context.map, pointer) !== undefined) return undefined;
     const child = yield* findNode(context.map, pointer, at.role, false);
     if ('code' in child) return undefined;
     at = child.node;

@@ -4,6 +4,7 @@
  * - Groups are read one by one, as blocks are asked for.
  * - Runs are kept in bins by the power of two in their length: one that is long enough is found
  *   in the bin of its length or, without a search, in any higher one.
+ * - What is as long as a stripe begins with one where that costs no room.
  * - Nothing is free again: what is taken is written, and what is in use stays so until the switch.
  */
 
@@ -42,11 +43,7 @@ export class FreeRuns implements BlockSource {
   *take(length: number): Io<number> {
     for (;;) {
       const run = this.#find(length);
-      if (run !== undefined) {
-        if (run.length > length) this.#keep(run.start + length, run.length - length);
-        this.#touch(run.start, length);
-        return run.start;
-      }
+      if (run !== undefined) return this.#cut(run, length);
       if (!(yield* this.#more())) {
         throw new StoreError(
           'E_NO_SPACE',
@@ -54,6 +51,25 @@ export class FreeRuns implements BlockSource {
         );
       }
     }
+  }
+
+  /** Takes `length` blocks out of a run, and keeps what is before and behind them. */
+  #cut(run: BlockRun, length: number): number {
+    const start = this.#startIn(run, length);
+    const end = run.start + run.length;
+    if (start > run.start) this.#keep(run.start, start - run.start);
+    if (end > start + length) this.#keep(start + length, end - start - length);
+    this.#touch(start, length);
+    return start;
+  }
+
+  /** Where a stripe begins, unless the run would then have room for fewer runs of that length. */
+  #startIn(run: BlockRun, length: number): number {
+    const { stripeBlocks } = this.#options.context.map.groups;
+    const start = Math.ceil(run.start / stripeBlocks) * stripeBlocks;
+    const behind = run.start + run.length - start - length;
+    const isSpare = 1 + Math.floor(behind / length) >= Math.floor(run.length / length);
+    return length >= stripeBlocks && behind >= 0 && isSpare ? start : run.start;
   }
 
   giveBack(start: number, length: number): void {

@@ -9,7 +9,7 @@ import { type Io, runAsync } from '../blockdev/io.js';
 import { openDevice } from '../blockdev/open-device.js';
 import { RawDevice } from '../blockdev/raw-device.js';
 import { type Comparator, ComparatorRegistry } from '../btree/comparator.js';
-import { StoreError } from '../errors.js';
+import { CorruptError, StoreError } from '../errors.js';
 import { DEVICE_BLOCKS_MAX } from '../format/superblock-bounds.js';
 import { SYSTEM_ENVIRONMENT } from '../txn/environment.js';
 import { placeJournal } from '../txn/journal-place.js';
@@ -122,7 +122,8 @@ interface Devices {
 
 /**
  * Applies what the journal holds and works the drop list off; then the superblock is all of the
- * store. Sets the limit where the store need not shrink. Gives the blocks that are reserved.
+ * store. Sets the limit where the store need not shrink, else cuts extents that are longer than
+ * what is free in a row. Gives the blocks that are reserved.
  */
 function* settle(
   { device, journalDevice }: Devices,
@@ -135,10 +136,24 @@ function* settle(
   const { engine } = yield* openEngine(options);
   yield* engine.dropIo();
   if (blocks >= engine.state.allocator.totalBlocks) yield* engine.limitIo(blocks);
+  else yield* soundly(engine.splitIo(blocks));
   const { heldBlocks } = engine.state.counters;
   yield* engine.closeIo();
   engine.markClosed();
   return heldBlocks;
+}
+
+/** Says of damage that the work meets what is to be done about it. */
+function* soundly(work: Io<void>): Io<void> {
+  try {
+    yield* work;
+  } catch (error) {
+    if (!(error instanceof CorruptError)) throw error;
+    const { message, offset } = error;
+    throw new CorruptError(`Cannot resize: ${message}; repair the store first`, offset, {
+      cause: error,
+    });
+  }
 }
 
 /** Cuts off what the file has behind its store. */

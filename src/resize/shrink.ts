@@ -23,7 +23,7 @@ import { StoreError } from '../errors.js';
 import type { GroupSummary } from '../format/group-summary.js';
 import { ROLE } from '../format/role.js';
 import { erasesFreed, type Superblock } from '../format/superblock.js';
-import { homeRing, SLOT_STEP, slotBytes } from '../format/superblock-bounds.js';
+import { farPlaces, homeRing, SLOT_STEP, slotBytes } from '../format/superblock-bounds.js';
 import type { CheckContext } from '../fsck/context.js';
 import type { DeviceMap } from '../fsck/device-map.js';
 import { WINDOW_BLOCKS } from '../fsck/fsck.js';
@@ -197,14 +197,11 @@ class Shrinking {
   /** Where the far slots stand then: where they are, or at the last place that is free. */
   *#placeFarSlots(): Io<number> {
     const { superblock, blocks } = this.#options;
-    const { blockSize, slotStride, farOffset, stripeWidth } = superblock;
-    const last = blocks * blockSize - 2 * slotStride;
-    if (farOffset <= last) return farOffset;
+    const { blockSize, slotStride, farOffset } = superblock;
+    const end = blocks * blockSize;
+    if (farOffset + 2 * slotStride <= end) return farOffset;
     const length = slotBytes(superblock) / blockSize;
-    const step = stripeWidth > 0 ? slotStride : SLOT_STEP;
-    const ring = homeRing(superblock);
-    const first = ring.offset + ring.bytes;
-    for (let at = last - (last % step); at >= first; at -= step) {
+    for (const at of farPlaces(superblock, end)) {
       const starts = [at / blockSize, (at + slotStride) / blockSize];
       let isFree = true;
       for (const start of starts) isFree &&= yield* this.#free.isFree(start, length);

@@ -114,6 +114,8 @@ class Scrub {
   readonly #medium: BlockDevice;
   readonly #clock: Clock;
   readonly #throttle: Throttle;
+  /** Aborts when no part follows. */
+  readonly #ends: AbortSignal;
   readonly #startMs: number;
   readonly #start: Bookmark | undefined;
   readonly #counted = newCounts();
@@ -128,7 +130,7 @@ class Scrub {
 
   constructor(engine: Engine, options: ScrubOptions) {
     const { rate = Number.POSITIVE_INFINITY, clock = SYSTEM_CLOCK, from } = options;
-    const { partBytes = PART_BYTES } = options;
+    const { partBytes = PART_BYTES, signal } = options;
     if (!(rate > 0)) throw new RangeError(`Cannot scrub at ${rate} bytes a second`);
     if (!(partBytes > 0)) throw new RangeError(`Cannot scrub in parts of ${partBytes} bytes`);
     this.#engine = engine;
@@ -136,6 +138,7 @@ class Scrub {
     this.#medium = mediaOf(engine.device);
     this.#clock = clock;
     this.#throttle = new Throttle(clock, rate);
+    this.#ends = signal === undefined ? engine.ended : AbortSignal.any([signal, engine.ended]);
     this.#startMs = clock.now();
     this.#start = from === undefined ? undefined : decodeBookmark(from);
     this.#position = this.#start?.position ?? [];
@@ -207,7 +210,7 @@ class Scrub {
       const before = this.#place;
       this.#take(part, mode);
       if (part.position === undefined) return parts;
-      await this.#throttle.pay(part.bytes, this.#options.signal);
+      await this.#throttle.pay(part.bytes, this.#ends);
       // Keys that don't rise can lead back to where it was: then the next part has to be larger.
       budget = this.#place === before ? budget * 2 : Math.min(this.#partBytes, budget * 2);
       parts++;

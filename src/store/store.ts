@@ -8,6 +8,7 @@
 
 import type { StripeCounts } from '../alloc/stripe-survey.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
+import { Drive } from '../blockdev/drive.js';
 import { type Io, runAsync, runSync } from '../blockdev/io.js';
 import { openDevice, openDeviceSync } from '../blockdev/open-device.js';
 import { RawDevice } from '../blockdev/raw-device.js';
@@ -20,11 +21,18 @@ import { type ScrubOptions, type ScrubReport, scrub } from '../scrub/scrub.js';
 import type { Engine } from '../txn/engine.js';
 import type { Environment } from '../txn/environment.js';
 import type { EraseOptions, EraseReport } from '../txn/eraser.js';
+import { Overdue } from '../txn/overdue.js';
 import type { PackedTransaction } from '../txn/packed-transaction.js';
 import { type OpenedEngine, openEngine, type RecoveryReport } from '../txn/recovery.js';
 import { decodeReservation, heldBlocks } from '../txn/reservation.js';
 import type { Submission } from '../txn/submission.js';
-import { type Bytes, type ReservationUnits, Transaction, toBytes } from '../txn/transaction.js';
+import {
+  type Bytes,
+  type ReservationUnits,
+  Transaction,
+  toBytes,
+  toOwnBytes,
+} from '../txn/transaction.js';
 import { type DamageListener, DamageLog } from './damage-log.js';
 import { openJournal } from './journal-device.js';
 import { pageLimit } from './page.js';
@@ -140,6 +148,8 @@ export interface StoreInfo {
   readonly deviceBytes: number;
   /** Bytes written to it since it was opened, the zeros of growing not counted. */
   readonly writtenBytes: number | undefined;
+  /** 0 when the free blocks of each allocation group are one run, towards 1 when they are crumbs. */
+  readonly freeFragmentation: number;
   /** Copies of metadata that reads and scrubs have found bad since the store was opened. */
   readonly badCopies: number;
   /** Those of them that were written anew from the other copy. */
@@ -193,6 +203,8 @@ export class Store {
   /** What opening found. */
   readonly recovery: RecoveryReport;
   readonly #journalDevice: BlockDevice | undefined;
+  /** The closing, once somebody has asked for it. */
+  #ending: Drive<void> | undefined;
   #closed = false;
 
   private constructor(device: BlockDevice, opened: OpenedEngine, options: OpenOptions) {
@@ -378,6 +390,7 @@ export class Store {
       createdMs: superblock.createdMs,
       deviceBytes: this.#device.size,
       writtenBytes: this.#device.writtenBytes,
+      freeFragmentation: state.allocator.fragmentation(),
       badCopies: state.healer.bad,
       healedCopies: state.healer.healed,
       recovery: this.recovery,
@@ -434,32 +447,57 @@ export class Store {
   // Ending
 
   /**
-   * Waits for everything submitted, writes a checkpoint and gives the device back. Idempotent.
+   * Waits for everything submitted, writes a checkpoint and gives the device back. Reads under way
+   * end with E_CLOSED. Idempotent: whoever calls again waits for the same end.
    *
    * @throws StoreError E_IO when the store was poisoned; the device is given back all the same
    */
   async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
     try {
-      await runAsync(this.#engine.closeIo());
+      if (!this.#closed) await this.#end().promise;
     } finally {
-      this.#engine.markClosed();
-      this.#device.closeSync();
-      this.#journalDevice?.closeSync();
+      if (this.#closed) await this.#released();
     }
   }
 
+  /**
+   * As `close`, without returning to the event loop; it also ends a `close` under way at once. A
+   * device is given back only when reads that are under way off-thread have ended.
+   *
+   * @throws StoreError E_BUSY when it can't be done without returning there: call it again then
+   */
   closeSync(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (!this.#closed) this.#end().finish();
+  }
+
+  #end(): Drive<void> {
+    this.#ending ??= new Drive(this.#closeIo());
+    return this.#ending;
+  }
+
+  *#closeIo(): Io<void> {
+    let canRepeat = false;
     try {
-      runSync(this.#engine.closeIo());
+      yield* this.#engine.closeIo();
+    } catch (error) {
+      canRepeat = error instanceof Overdue;
+      throw error;
     } finally {
-      this.#engine.markClosed();
-      this.#device.closeSync();
-      this.#journalDevice?.closeSync();
+      if (canRepeat) this.#ending = undefined;
+      else this.#giveBack();
     }
+  }
+
+  #giveBack(): void {
+    this.#closed = true;
+    this.#engine.markClosed();
+    this.#device.closeSync();
+    this.#journalDevice?.closeSync();
+  }
+
+  async #released(): Promise<void> {
+    await this.#device.released?.();
+    await this.#journalDevice?.released?.();
   }
 
   #reservations(): ListedReservation[] {
@@ -514,7 +552,9 @@ function listNamesSync(view: View, options: NamePage): Uint8Array[] {
 }
 
 async function listNames(view: View, options: NamePage): Promise<Uint8Array[]> {
-  const { names, damage } = await view.run(() => namesOf(view, options));
+  const { after } = options;
+  const own = after === undefined ? options : { ...options, after: toOwnBytes(after) };
+  const { names, damage } = await view.run(() => namesOf(view, own));
   damage.tell();
   return names;
 }

@@ -15,7 +15,7 @@ import { decodeOnode } from '../onode/onode.js';
 import { attributeKey, attributeName, FIRST_ATTRIBUTE_KEY } from '../txn/attribute-key.js';
 import type { OpenCollection } from '../txn/open-collection.js';
 import { printable } from '../txn/store-state.js';
-import { type Bytes, type ObjectName, toBytes } from '../txn/transaction.js';
+import { type Bytes, type ObjectName, toBytes, toOwnName } from '../txn/transaction.js';
 import { type DamageListener, DamageLog } from './damage-log.js';
 import { type FoundValue, findValue, readValue } from './found-value.js';
 import { pageLimit } from './page.js';
@@ -107,7 +107,8 @@ export class StoredCollection {
   }
 
   async list(options: ListOptions = {}): Promise<ListedObject[]> {
-    return told(await this.#view.run(() => this.#list(options)));
+    const own = ownOptions(options);
+    return told(await this.#view.run(() => this.#list(own)));
   }
 
   /** Undefined when there is no such attribute. */
@@ -155,13 +156,14 @@ export class StoredCollection {
     const { objects, kind } = this.#open();
     const cursor = objects.cursor();
     const next = (): boolean => cursor.next();
-    const first = after ?? from;
-    const start = first === undefined ? undefined : nameKey(kind, first);
-    const skipped = after === undefined ? undefined : textOf(nameKey(kind, after));
+    const start = from === undefined ? undefined : nameKey(kind, from);
+    const passed = after === undefined ? undefined : nameKey(kind, after);
+    const first = laterOf(start, passed);
+    const skipped = passed === undefined ? undefined : textOf(passed);
     const end = to === undefined ? undefined : nameKey(kind, to);
     const listed: ListedObject[] = [];
     if (limit === 0) return { listed, damage };
-    damage.step(cursor, () => (start === undefined ? cursor.seekFirst() : cursor.seek(start)));
+    damage.step(cursor, () => (first === undefined ? cursor.seekFirst() : cursor.seek(first)));
     while (cursor.valid) {
       const found = cursor.key();
       if (end !== undefined && compareBytes(found, end) >= 0) break;
@@ -201,6 +203,21 @@ function listedObject(kind: CollectionKind, key: Uint8Array, cursor: Cursor): Li
   const { size, version } = decodeOnode(cursor.valueBytes, cursor.valueStart, cursor.valueEnd);
   const hash = kind === COLLECTION_KIND.hash ? hashOf(key) : undefined;
   return { name: nameOf(kind, key), hash, size, version };
+}
+
+/** The options, with names of their own. */
+function ownOptions({ from, after, to, ...rest }: ListOptions): ListOptions {
+  return {
+    ...rest,
+    ...(from !== undefined && { from: toOwnName(from) }),
+    ...(after !== undefined && { after: toOwnName(after) }),
+    ...(to !== undefined && { to: toOwnName(to) }),
+  };
+}
+
+/** The one of two keys that comes later in their order; what there is of them. */
+function laterOf(a: Uint8Array | undefined, b: Uint8Array | undefined): Uint8Array | undefined {
+  return a === undefined || b === undefined || compareBytes(a, b) < 0 ? (b ?? a) : a;
 }
 
 /** The objects of a page, when its damage has been told. */

@@ -26,7 +26,14 @@ import {
 import { readEntriesInto, readEntrySync } from '../txn/data-reader.js';
 import type { OpenCollection } from '../txn/open-collection.js';
 import { printable } from '../txn/store-state.js';
-import { type Bytes, type MapFormat, type ObjectName, toBytes } from '../txn/transaction.js';
+import {
+  type Bytes,
+  type MapFormat,
+  type ObjectName,
+  toBytes,
+  toOwnBytes,
+  toOwnName,
+} from '../txn/transaction.js';
 import { type FoundValue, findValue, readValue } from './found-value.js';
 import { pageLimit } from './page.js';
 import type { View } from './view.js';
@@ -93,7 +100,7 @@ export class StoredObject {
   constructor(view: View, collection: string, name: ObjectName) {
     this.#view = view;
     this.#collection = collection;
-    this.#name = name;
+    this.#name = toOwnName(name);
   }
 
   // Figures
@@ -183,8 +190,9 @@ export class StoredObject {
   /** As `readRangesSync`. */
   readRanges(ranges: readonly ByteRange[]): Promise<Uint8Array[]> {
     checkRanges(ranges);
+    const own = ranges.map(([offset, length]): ByteRange => [offset, length]);
     return this.#view.read(
-      () => ranges.map(([offset, length]) => this.#planRead(offset, length) ?? this.#refuse()),
+      () => own.map(([offset, length]) => this.#planRead(offset, length) ?? this.#refuse()),
       (plans) => this.#readEach(plans),
     );
   }
@@ -237,7 +245,7 @@ export class StoredObject {
   }
 
   mapGet(key: Bytes): Promise<Uint8Array | undefined> {
-    const bytes = toBytes(key);
+    const bytes = toOwnBytes(key);
     return this.#value(() => this.#found(this.#existing().map, bytes));
   }
 
@@ -249,9 +257,10 @@ export class StoredObject {
     );
   }
 
-  mapEntries(range: MapRange = {}): Promise<MapEntry[]> {
-    return this.#view.read(
-      () => this.#plannedMap(range),
+  async mapEntries(range: MapRange = {}): Promise<MapEntry[]> {
+    const own = ownRange(range);
+    return await this.#view.read(
+      () => this.#plannedMap(own),
       (plan) => this.#readValues(plan),
     );
   }
@@ -451,7 +460,8 @@ export class StoredObject {
       else if (cursor.seek(to)) cursor.previous();
       else cursor.seekLast();
     } else {
-      const first = after ?? from;
+      const isFromBehind = from !== undefined && after !== undefined && order(from, after) > 0;
+      const first = isFromBehind ? from : (after ?? from);
       if (first === undefined) cursor.seekFirst();
       else cursor.seek(first);
     }
@@ -503,6 +513,16 @@ function distinctBlocks(runs: readonly BlockRun[]): number {
     counted = end;
   }
   return blocks;
+}
+
+/** The range, with bytes of its own. */
+function ownRange({ from, after, to, ...rest }: MapRange): MapRange {
+  return {
+    ...rest,
+    ...(from !== undefined && { from: toOwnBytes(from) }),
+    ...(after !== undefined && { after: toOwnBytes(after) }),
+    ...(to !== undefined && { to: toOwnBytes(to) }),
+  };
 }
 
 function checkRanges(ranges: readonly ByteRange[]): void {

@@ -5,14 +5,14 @@
 import type { Tree } from '../btree/tree.js';
 import { treeSpec } from '../btree/tree-spec.js';
 import { StoreError } from '../errors.js';
-import type { ByteReader } from '../format/bytes.js';
+import { ByteReader } from '../format/bytes.js';
 import { ROLE, type Role } from '../format/role.js';
 import { inlineMax } from '../onode/limits.js';
 import type { Onode } from '../onode/onode.js';
 import { encodeValue, type NewValue, releaseValue } from '../onode/value-record.js';
 import { HEADER_KEY } from './attribute-key.js';
 import type { ObjectSlot, ObjectTable } from './object-table.js';
-import { OPERATION } from './operation.js';
+import { DATA_KIND, OPERATION } from './operation.js';
 import type { StoreState } from './store-state.js';
 
 export class MapOperations {
@@ -81,6 +81,7 @@ export class MapOperations {
 
   #set(): void {
     const { slot, onode } = this.#objects.existing(this.#reader.varint());
+    this.#gather(onode.map, true);
     slot.change();
     for (let left = this.#reader.varint(); left > 0; left--) {
       const key = this.#reader.lengthPrefixed();
@@ -89,8 +90,14 @@ export class MapOperations {
     }
   }
 
+  /** Lets the leaves of the keys at the reader, which stays there, be read together. */
+  #gather(map: Tree, withValues: boolean): void {
+    this.#state.forest.gather(keysAhead(this.#reader, withValues), (key) => map.find(key));
+  }
+
   #removeKeys(): void {
     const { slot, onode } = this.#objects.existing(this.#reader.varint());
+    this.#gather(onode.map, false);
     for (let left = this.#reader.varint(); left > 0; left--) {
       const key = this.#checkKey(onode, this.#reader.lengthPrefixed());
       this.remove(slot, onode, onode.map, key);
@@ -148,4 +155,15 @@ export class MapOperations {
   readonly #drop = (role: number, root: Uint8Array): void => {
     this.#state.dropTree(role as Role, root);
   };
+}
+
+/** The keys of a counted list at the reader, each with its value or without. */
+function* keysAhead(from: ByteReader, withValues: boolean): Generator<Uint8Array> {
+  const reader = new ByteReader(from.bytes, from.at, from.end);
+  for (let left = reader.varint(); left > 0 && !reader.failed; left--) {
+    yield reader.lengthPrefixed();
+    if (!withValues) continue;
+    if (reader.u8() === DATA_KIND.here) reader.lengthPrefixed();
+    else reader.varint();
+  }
 }

@@ -96,6 +96,7 @@ class Application {
   }
 
   run(): Applied {
+    this.#objects.gather();
     for (let i = 0; i < this.#count; i++) this.#one(this.#reader.u8());
     if (this.#reader.failed) throw new CorruptError('Cannot apply transaction: cut short');
     if (this.#aheadUsed !== this.#ahead.length) {

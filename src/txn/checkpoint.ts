@@ -29,6 +29,7 @@ import { checksum } from '../format/checksum.js';
 import type { JournalPosition } from '../format/journal-record.js';
 import { ROLE } from '../format/role.js';
 import { ROOT_ROLES, ROOTS_BYTES_MAX, type RootRole } from '../format/superblock.js';
+import { RO_COMPAT } from '../format/superblock-bounds.js';
 import { putSummary, sealBitmap } from './group-store.js';
 import type { PendingRun } from './pending-data.js';
 import { writeRuns, zerosFor } from './run-writer.js';
@@ -182,12 +183,13 @@ function treeOf(state: StoreState, role: RootRole): Tree | undefined {
 /** The bitmap blocks of all dirty groups; their summaries get epoch and checksum. */
 function sealBitmaps(state: StoreState, epoch: number, storeTag: number): PendingRun[] {
   const { allocator, trees, blockSize } = state;
+  const roCompat = state.erases ? RO_COMPAT.eraseFreed : 0;
   const bitmaps: PendingRun[] = [];
   for (const group of allocator.dirtyGroups) {
     const bytes = new Uint8Array(blockSize);
     allocator.durableBits(group, bytes.subarray(BLOCK_HEADER.size));
     const { address, copy } = allocator.pointerOf(group);
-    sealBitmap(bytes, group, address, epoch, storeTag);
+    sealBitmap(bytes, { group, address, birth: epoch, store: storeTag, roCompat });
     allocator.sealBitmap(group, epoch, checksum.low, checksum.high);
     putSummary(trees.groups, group, allocator.summaryOf(group));
     bitmaps.push({ address, bytes });
@@ -197,18 +199,16 @@ function sealBitmaps(state: StoreState, epoch: number, storeTag: number): Pendin
 }
 
 /**
- * Places for nodes, one in each half of the device where they are kept twice. With stripes the first
- * ones are packed into these; the second ones are far away from them, wherever there is room.
+ * Places for nodes, one in each half of the device where they are kept twice. With stripes they are
+ * packed into these, in each half into its own.
  */
 class CopyPlaces {
   readonly #first: NodePlaces;
   readonly #second: NodePlaces | undefined;
 
   constructor(allocator: Allocator, copies: number, mayOpenStripes: boolean) {
-    const pack = (blocks: number, unit: number): readonly BlockRun[] =>
-      allocator.pack(blocks, unit, mayOpenStripes);
-    this.#first = new NodePlaces(allocator, copies === 2 ? 'low' : undefined, pack);
-    this.#second = copies === 2 ? new NodePlaces(allocator, 'high', () => []) : undefined;
+    this.#first = new NodePlaces(allocator, copies === 2 ? 'low' : undefined, mayOpenStripes);
+    this.#second = copies === 2 ? new NodePlaces(allocator, 'high', mayOpenStripes) : undefined;
   }
 
   /** A place for a node that gets it at once. */
@@ -234,22 +234,15 @@ class CopyPlaces {
 class NodePlaces {
   readonly #allocator: Allocator;
   readonly #half: Half | undefined;
-  readonly #pack: (blocks: number, unit: number) => readonly BlockRun[];
+  readonly #mayOpenStripes: boolean;
   readonly #byLength = new Map<number, number[]>();
   readonly #scraps: BlockRun[] = [];
 
-  /**
-   * What `pack` gives where it gives anything, else in one half of the device, if they can be, where
-   * a `half` is given.
-   */
-  constructor(
-    allocator: Allocator,
-    half: Half | undefined,
-    pack: (blocks: number, unit: number) => readonly BlockRun[],
-  ) {
+  /** In open stripes if they can be, else from the pool; where a `half` is given, there if so. */
+  constructor(allocator: Allocator, half: Half | undefined, mayOpenStripes: boolean) {
     this.#allocator = allocator;
     this.#half = half;
-    this.#pack = pack;
+    this.#mayOpenStripes = mayOpenStripes;
   }
 
   /** The address of a place for one node. */
@@ -258,10 +251,11 @@ class NodePlaces {
   }
 
   #allocate(blocks: number, contiguous: boolean, unit: number): readonly BlockRun[] {
-    const packed = this.#pack(blocks, contiguous ? blocks : unit);
+    const half = this.#half;
+    const whole = contiguous ? blocks : unit;
+    const packed = this.#allocator.pack(blocks, whole, this.#mayOpenStripes, half);
     if (packed.length > 0) return packed;
     const options = { purpose: 'pool', contiguous } as const;
-    const half = this.#half;
     const wish = half === undefined ? options : { ...options, half, unit };
     const drawn = this.#allocator.allocate(blocks, wish);
     if (drawn.length > 0) return drawn;

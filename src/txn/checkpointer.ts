@@ -7,6 +7,7 @@
  *   read fails the checkpoint that needed it, which is tried again when more has been done.
  */
 
+import { assert } from '../assert.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
 import { Drive, waitFor } from '../blockdev/drive.js';
 import { type Io, runSync } from '../blockdev/io.js';
@@ -30,6 +31,7 @@ import type { Readers } from './readers.js';
 import type { SpaceKeeper } from './space-keeper.js';
 import type { SpacePolicy } from './space-policy.js';
 import type { StoreState } from './store-state.js';
+import type { StripeBudget } from './stripe-budget.js';
 import type { SuperblockWriter } from './superblock-writer.js';
 
 /**
@@ -50,6 +52,7 @@ export interface CheckpointerOptions {
   readonly readers: Readers;
   readonly space: SpacePolicy;
   readonly keeper: SpaceKeeper;
+  readonly stripeBudget: StripeBudget;
   readonly overtaken: Overtaken;
   readonly storeTag: number;
   readonly readOnly: boolean;
@@ -128,8 +131,10 @@ export class Checkpointer {
     yield waitFor(this.start());
   }
 
+  /** Begins a checkpoint; none is under way. */
   start(cleanClose = false): Drive<void> {
     this.#options.check();
+    assert(this.#running === undefined, 'checkpoints are written one after the other');
     const drive = new Drive(this.#checkpointOnce(cleanClose), this.#options.overtaken);
     if (!drive.ended) this.#running = drive;
     return drive;
@@ -155,6 +160,7 @@ export class Checkpointer {
     try {
       const frozen = this.#freeze();
       state.endGeneration();
+      this.#options.stripeBudget.begin();
       const { check } = this.#options;
       // The first step of a drive waits for its turn: the device may have failed when that comes.
       yield { kind: 'until', start: async () => check(), force: check };
@@ -248,6 +254,7 @@ export class Checkpointer {
       : -1;
     if (upTo >= 0) allocator.releaseLimbo(upTo);
     if (!this.#options.readOnly) this.#options.keeper.fillPool();
+    this.#options.stripeBudget.recount();
     forest.forgetUnseen();
   }
 
@@ -262,14 +269,15 @@ export class Checkpointer {
   }
 
   get #isDue(): boolean {
-    const { space } = this.#options;
+    const { space, stripeBudget } = this.#options;
     const { forest, pending } = this.#options.state;
     if (forest.dirtyBytes === 0 && pending.runCount === 0) return false;
     if (this.#replayBytes - this.#failedBytes < this.#replayBytesMax / 16) return false;
     return (
       this.#replayBytes > this.#replayBytesMax ||
       forest.dirtyBytes + pending.bytes > this.#options.dirtyBytesMax ||
-      space.dirtyBlocks > space.dirtyBlocksMax / 2
+      space.dirtyBlocks > space.dirtyBlocksMax / 2 ||
+      stripeBudget.isSpent
     );
   }
 }

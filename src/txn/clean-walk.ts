@@ -7,6 +7,7 @@
  *   two steps. Behind the last leaf the walk begins again.
  * - What is shared stays where it is: below a node with several references nothing is looked at.
  * - Values of attributes and maps that have extents of their own stay too.
+ * - Who wants extents only, whole ones of some length, gets these named by the same walk.
  */
 
 import { type LeafStep, leafAt } from '../btree/leaf-walk.js';
@@ -199,11 +200,15 @@ export class CleanWalk {
     }
   }
 
-  /** The bytes of an extent from its first wanted block to the last one behind it in a row. */
+  /**
+   * The bytes of an extent from its first wanted block to the last one behind it in a row; all of
+   * one that is wanted only as a whole.
+   */
   #partOf({ address, blocks, shift, skip, length }: ExtentEntry): { from: number; to: number } {
     const { blockSize } = this.#state;
     let first = 0;
-    while (!this.#isWanted(address + first, 1)) first++;
+    while (first < blocks && !this.#isWanted(address + first, 1)) first++;
+    if (first === blocks) return { from: 0, to: length };
     let end = first;
     while (end < blocks && this.#isWanted(address + end, 1)) end++;
     const chunk = 2 ** shift;

@@ -30,6 +30,7 @@ import type { Reader } from './readers.js';
 import type { SpaceKeeper } from './space-keeper.js';
 import type { SpacePolicy } from './space-policy.js';
 import type { StoreState } from './store-state.js';
+import type { StripeBudget } from './stripe-budget.js';
 
 /** Part of the free blocks that shall lie in free stripes; below it a pass begins. */
 const FREE_PART = 0.6;
@@ -51,6 +52,7 @@ export interface CleanerOptions {
   readonly state: StoreState;
   readonly space: SpacePolicy;
   readonly keeper: SpaceKeeper;
+  readonly stripeBudget: StripeBudget;
   /** Bytes of dirty nodes and pending data at which a checkpoint is due. */
   readonly dirtyBytesMax: number;
   /** False when nothing may be changed any more. */
@@ -123,9 +125,9 @@ export class Cleaner {
 
   /** Lets a checkpoint write what was moved before it takes too much memory or room. */
   *#pace(): Io<void> {
-    const { state, space, dirtyBytesMax, checkpoint } = this.#options;
+    const { state, space, stripeBudget, dirtyBytesMax, checkpoint } = this.#options;
     const { forest, pending } = state;
-    const isFull = forest.dirtyBytes + pending.bytes > dirtyBytesMax;
+    const isFull = forest.dirtyBytes + pending.bytes > dirtyBytesMax || stripeBudget.isSpent;
     if (isFull || space.dirtyBlocks > space.dirtyBlocksMax / 2) yield* checkpoint();
   }
 
@@ -192,7 +194,7 @@ export class Cleaner {
       let isLast = false;
       try {
         isLast = this.#walk.step(found);
-        if (!this.#isAffordable) return this.#giveUp();
+        if (!this.#options.keeper.leavesEnough()) return this.#giveUp();
       } catch (error) {
         state.rollback();
         if (!hasCode(error, 'E_CORRUPT')) throw error;
@@ -233,7 +235,7 @@ export class Cleaner {
     state.begin();
     try {
       const end = this.#replace(found, part, bytes);
-      if (end === 'no room' || !this.#isAffordable) {
+      if (end === 'no room' || !this.#options.keeper.leavesEnough()) {
         this.#giveUp();
         return;
       }
@@ -284,13 +286,6 @@ export class Cleaner {
     collection.objects.put(object, onode.encode());
     state.writeBack(collection);
     return 'moved';
-  }
-
-  /** True when what was done leaves to others what is theirs. */
-  get #isAffordable(): boolean {
-    const { space, keeper } = this.#options;
-    const { floor } = space;
-    return space.deficit + floor <= 0 && !space.isCrowded(floor) && keeper.coverGeneration(false);
   }
 
   /** Takes the savepoint back and ends the pass. */

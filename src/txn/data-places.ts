@@ -6,7 +6,9 @@
  * - With stripes, only whole ones are written ahead. The rest of the data, which would fill a
  *   stripe in part, goes into the record, as long as that stays small; else its stripe is padded.
  * - A refused transaction's claims go back when nothing can be writing to them any more.
- * - What a redeeming transaction has claimed counts as taken from its reservations already.
+ * - What a redeeming transaction has claimed counts as taken from its reservations already; whether
+ *   they hold that much is found out when it is applied, so that all claims of such transactions
+ *   together take no more than all reservations hold.
  */
 
 import { endOf } from '../alloc/block-run.js';
@@ -117,7 +119,7 @@ export class DataPlaces {
 
   /** Blocks for data that is not written ahead; none when there is no room. */
   take(blocks: number, options: AllocateOptions, entry: Entry): readonly PlacedRun[] {
-    const redeemed = this.#redeemedBlocks(entry);
+    const redeemed = this.#entitledBlocks(entry);
     return this.#options.keeper.takeForData(blocks, options, isEntitled(entry.sealed), redeemed);
   }
 
@@ -160,7 +162,8 @@ export class DataPlaces {
     for (const entry of this.#redeeming) {
       if (entry !== one) blocks += Math.min(entry.claimedBlocks, this.#redeemedBlocks(entry));
     }
-    this.#options.space.prepaid = blocks;
+    const { space, state } = this.#options;
+    space.prepaid = Math.min(blocks, state.counters.heldBlocks);
   }
 
   /**
@@ -183,17 +186,20 @@ export class DataPlaces {
     }
   }
 
-  /** One that was submitted before and has not found enough room; reserved room is there. */
+  /**
+   * One that was submitted before, has not found enough room and still waits for some: a store
+   * that is poisoned refuses all at once. Reserved room is there.
+   */
   #olderShort({ number, sealed }: Entry): Entry | undefined {
     if (sealed.redeems) return undefined;
-    for (const one of this.#short) if (one.number < number) return one;
+    for (const one of this.#short) if (one.number < number && !one.settled) return one;
     return undefined;
   }
 
   /** Blocks for data; with stripes as many more as make them whole, where there is room. */
   #tryClaim(blocks: number, goal: DataGoal, entry: Entry): readonly PlacedRun[] {
     const { space, state, keeper } = this.#options;
-    const entitled = Math.max(0, this.#redeemedBlocks(entry) - entry.claimedBlocks);
+    const entitled = this.#entitledBlocks(entry);
     const stripe = state.allocator.geometry.stripeBlocks;
     const padded = Math.ceil(blocks / stripe) * stripe;
     const options = { ...keeper.optionsFor(goal), claim: true };
@@ -212,7 +218,13 @@ export class DataPlaces {
     yield untilSettled(before);
   }
 
-  /** Blocks that the reservations hold back for what a transaction redeems. */
+  /** Blocks that the transaction may still take from what reservations hold. */
+  #entitledBlocks(entry: Entry): number {
+    const left = this.#redeemedBlocks(entry) - entry.claimedBlocks;
+    return Math.max(0, Math.min(left, this.#options.space.held));
+  }
+
+  /** Blocks that reservations hold back for so much as a transaction redeems. */
   #redeemedBlocks({ sealed }: Entry): number {
     return heldBlocks(sealed.redeemed, this.#options.state);
   }

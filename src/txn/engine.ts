@@ -30,6 +30,7 @@ import { DataPlaces } from './data-places.js';
 import { DropWorker } from './drop-worker.js';
 import type { Environment } from './environment.js';
 import { Eraser } from './eraser.js';
+import { ExtentSplitter } from './extent-splitter.js';
 import { Housekeeping } from './housekeeping.js';
 import type { Journal } from './journal.js';
 import { Overdue, untilLanded } from './overdue.js';
@@ -39,7 +40,8 @@ import { isEntitled, type SealedTransaction } from './sealed-transaction.js';
 import { SpaceKeeper } from './space-keeper.js';
 import { SpacePolicy } from './space-policy.js';
 import type { StoreState } from './store-state.js';
-import { Entry, noRuns, noSpace, Shortage, type Submission } from './submission.js';
+import { StripeBudget } from './stripe-budget.js';
+import { beingClosed, Entry, noRuns, noSpace, Shortage, type Submission } from './submission.js';
 import type { SuperblockWriter } from './superblock-writer.js';
 import { TransactionQueue } from './transaction-queue.js';
 
@@ -85,6 +87,7 @@ export class Engine {
   /** The last checkpoint is near: what came now would stand behind it in the journal. */
   #closing = false;
   #closed = false;
+  readonly #end = new AbortController();
 
   constructor(options: EngineOptions) {
     const { device, environment, state, journal, superblock } = options;
@@ -138,6 +141,7 @@ export class Engine {
       options.transaction,
     );
     this.#announcer = new Announcer(state, this.#committer, () => this.checkpointIo());
+    const stripeBudget = new StripeBudget(state, this.space);
     this.#checkpointer = new Checkpointer(
       {
         device,
@@ -150,6 +154,7 @@ export class Engine {
         readers: this.readers,
         space: this.space,
         keeper: this.#keeper,
+        stripeBudget,
         overtaken: this.#overtaken,
         storeTag,
         readOnly: options.readOnly,
@@ -171,6 +176,7 @@ export class Engine {
       state,
       space: this.space,
       keeper: this.#keeper,
+      stripeBudget,
       dirtyBytesMax: options.dirtyBytesMax,
       isOpen: () => this.#poison === undefined && this.#housekeeping.mayClean,
       checkpoint: () => this.checkpointIo(),
@@ -201,6 +207,11 @@ export class Engine {
       isOpen: () => this.#poison === undefined && !this.#closed,
     });
     this.eraser.start();
+  }
+
+  /** Aborts when the engine is poisoned or closed: nobody need wait for anything then. */
+  get ended(): AbortSignal {
+    return this.#end.signal;
   }
 
   /** The newest superblock that is durable. */
@@ -250,9 +261,19 @@ export class Engine {
     yield* this.#drops.dropAll();
   }
 
-  /** Begins a checkpoint unless one is under way, and waits for its end. */
-  checkpointIo(): Io<void> {
-    return this.#checkpointer.io();
+  /** Cuts long extents that reach behind the block `end`, so that a shrink finds room for them. */
+  *splitIo(end: number): Io<void> {
+    const { state, space } = this;
+    const checkpoint = (): Io<void> => this.checkpointIo();
+    const parts = { state, space, keeper: this.#keeper, dirtyBytesMax: this.#dirtyBytesMax };
+    yield* new ExtentSplitter({ ...parts, checkpoint }, end).run();
+  }
+
+  /** Begins a checkpoint unless one is under way, and waits for its end. E_CLOSED near the last. */
+  *checkpointIo(): Io<void> {
+    this.check();
+    if (this.#closing) throw beingClosed('write checkpoint');
+    yield* this.#checkpointer.io();
   }
 
   /** Last transaction that was applied. */
@@ -302,6 +323,7 @@ export class Engine {
     this.state.healer.stop();
     this.#committer.stop(this.#poison);
     this.#queue.refuseAll(this.#poison);
+    this.#end.abort();
   }
 
   // Transactions
@@ -338,9 +360,7 @@ export class Engine {
     if (this.readOnly) {
       throw new StoreError('E_READ_ONLY', 'Cannot submit transaction: the store is read-only');
     }
-    if (this.#closing) {
-      throw new StoreError('E_CLOSED', 'Cannot submit transaction: the store is being closed');
-    }
+    if (this.#closing) throw beingClosed('submit transaction');
     return new Entry(sealed);
   }
 
@@ -475,6 +495,16 @@ export class Engine {
     }
   }
 
+  /** Applies everything that is queued; what has to wait goes on by itself. @throws Overdue */
+  #settleSync(): void {
+    try {
+      this.#drainSync();
+    } catch (error) {
+      this.#goOn();
+      throw error;
+    }
+  }
+
   // Room: in the journal, in memory, on the device
 
   /** True while a transaction has to wait for a checkpoint before it may be applied. */
@@ -544,22 +574,24 @@ export class Engine {
 
   // Ending
 
-  /** Makes everything durable, then writes a last checkpoint that leaves no journal behind. */
+  /** Makes all durable and writes a last checkpoint. After an Overdue it can be begun again. */
   *closeIo(): Io<void> {
     this.#housekeeping.stop();
     yield {
       kind: 'until',
       start: () => this.#queue.settle(() => this.#poison !== undefined),
-      force: () => this.#drainSync(),
+      force: () => this.#settleSync(),
     };
     this.check();
     this.#closing = true;
-    const { running } = this.#checkpointer;
-    if (running !== undefined) yield waitFor(running);
     yield this.#committerIdle();
+    const checkpointer = this.#checkpointer;
+    for (let { running } = checkpointer; running !== undefined; { running } = checkpointer) {
+      yield waitFor(running);
+    }
     this.check();
     if (this.readOnly) return;
-    yield waitFor(this.#checkpointer.start(true));
+    yield waitFor(checkpointer.start(true));
     // The journal's mark may have come due meanwhile: nothing is under way when the device goes.
     yield this.#committerIdle();
   }
@@ -575,5 +607,6 @@ export class Engine {
     this.#committer.stop(closed);
     this.#queue.refuseAll(closed);
     this.#closed = true;
+    this.#end.abort();
   }
 }

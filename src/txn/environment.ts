@@ -12,9 +12,9 @@ export interface Environment {
   now(): number;
   /**
    * Calls `work` once when `ms` milliseconds have gone by, unless the function that is returned
-   * was called before. No process lives longer for it.
+   * was called before. No process lives longer for it unless somebody waits: `isAwaited`.
    */
-  after(ms: number, work: () => void): () => void;
+  after(ms: number, work: () => void, isAwaited?: boolean): () => void;
   /** `length` bytes that never come again. */
   random(length: number): Uint8Array;
 }
@@ -22,8 +22,9 @@ export interface Environment {
 /** The system's clock, timers and entropy. */
 export const SYSTEM_ENVIRONMENT: Environment = {
   now: () => Date.now(),
-  after(ms, work) {
-    const timer = setTimeout(work, ms).unref();
+  after(ms, work, isAwaited = false) {
+    const timer = setTimeout(work, ms);
+    if (!isAwaited) timer.unref();
     return () => clearTimeout(timer);
   },
   random: (length) => new Uint8Array(randomBytes(length)),

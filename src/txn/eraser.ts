@@ -57,6 +57,8 @@ export interface ErasingEngine {
   readonly state: StoreState;
   readonly readOnly: boolean;
   readonly readers: { readonly count: number };
+  /** Aborts when nothing can be done any more. */
+  readonly ended: AbortSignal;
   checkpointIo(): Io<void>;
   /** @throws StoreError when nothing may be written any more */
   check(): void;
@@ -86,7 +88,13 @@ export class Eraser {
     if (engine.readOnly || !engine.state.erases) return;
     const turn = (): void => {
       if (!isOpen()) return;
-      environment.after(this.#step() > 0 ? PIECE_MS : IDLE_MS, turn);
+      let blocks: number;
+      try {
+        blocks = this.#step();
+      } catch {
+        return; // the engine is poisoned: whoever uses it next is told
+      }
+      environment.after(blocks > 0 ? PIECE_MS : IDLE_MS, turn);
     };
     environment.after(IDLE_MS, turn);
   }
@@ -106,6 +114,7 @@ export class Eraser {
     }
     if (all) this.#suspectAll();
     let erasedBytes = 0;
+    const ends = signal === undefined ? engine.ended : AbortSignal.any([signal, engine.ended]);
     const isEnded = (): boolean => signal?.aborted === true;
     await runAsync(drops.dropAll());
     const last = allocator.generation;
@@ -113,15 +122,21 @@ export class Eraser {
       await runAsync(engine.checkpointIo());
       for (let blocks = this.#step(); blocks > 0 && !isEnded(); blocks = this.#step()) {
         erasedBytes += blocks * blockSize;
-        await pause(environment, rate === undefined ? 0 : (1000 * blocks * blockSize) / rate);
+        const ms = rate === undefined ? 0 : (1000 * blocks * blockSize) / rate;
+        await pause(environment, ms, ends);
         engine.check();
       }
       if (!allocator.erasing.hasContentUpTo(last)) done++;
-      else await pause(environment, engine.readers.count > 0 ? READERS_MS : 0);
+      else await pause(environment, engine.readers.count > 0 ? READERS_MS : 0, ends);
     }
     await runAsync(engine.checkpointIo());
     if (isEnded()) return { erasedBytes, isComplete: false };
-    await runAsync(journal.clearUnused());
+    try {
+      await runAsync(journal.clearUnused());
+    } catch (error) {
+      engine.poison(error); // whose writes a flush that failed has lost is not known
+      throw error;
+    }
     return { erasedBytes, isComplete: true };
   }
 
@@ -186,10 +201,19 @@ export function suspect(allocator: StoreState['allocator'], group: number): void
   }
 }
 
-/** Lets the event loop run, for `ms` if there is a rate. */
-function pause(environment: Environment, ms: number): Promise<void> {
+/** Lets the event loop run, for `ms` if there is a rate, unless `signal` aborts before. */
+function pause(environment: Environment, ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    if (ms > 0) environment.after(ms, resolve);
-    else setImmediate(resolve);
+    if (ms === 0 || signal.aborted) {
+      setImmediate(resolve);
+      return;
+    }
+    const end = (): void => {
+      cancel();
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const cancel = environment.after(ms, end, true);
+    signal.addEventListener('abort', end);
   });
 }

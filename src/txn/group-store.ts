@@ -10,8 +10,10 @@ import type { Tree } from '../btree/tree.js';
 import { treeSpec } from '../btree/tree-spec.js';
 import { hasCode } from '../errors.js';
 import {
+  type BitmapOwner,
   BLOCK_HEADER,
   BLOCK_TYPE,
+  bitmapOwner,
   checkBlock,
   restoreChecksum,
   sealBlock,
@@ -76,23 +78,21 @@ export class BitmapReader implements GroupSource {
   }
 }
 
-/** Seals the bitmap block of `group`; its checksum is left for the summary. */
+/** What a bitmap block is sealed with. */
+export interface BitmapIdentity extends BitmapOwner {
+  readonly address: number; // block index
+  readonly birth: number; // epoch
+  /** First bytes of the store's uuid. */
+  readonly store: number;
+}
+
+/** Seals the bitmap block of a group; its checksum is left for the summary. */
 export function sealBitmap(
   page: Uint8Array,
-  group: number,
-  address: number,
-  birth: number,
-  store: number,
+  { address, birth, store, ...of }: BitmapIdentity,
 ): void {
-  sealBlock(page, {
-    type: BLOCK_TYPE.bitmap,
-    level: 0,
-    role: 0,
-    address,
-    birth,
-    owner: group,
-    store,
-  });
+  const owner = bitmapOwner(of);
+  sealBlock(page, { type: BLOCK_TYPE.bitmap, level: 0, role: 0, address, birth, owner, store });
 }
 
 /** Writes the record of one group. */

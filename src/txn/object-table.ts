@@ -222,6 +222,15 @@ export class ObjectTable {
     this.#byKey = undefined;
   }
 
+  /** Lets the leaves of all objects be read together, where some of them are not in memory. */
+  gather(): void {
+    const state = this.#state;
+    state.forest.gather(this.#named, ({ collection, name, hash }) => {
+      const open = state.collection(collection);
+      open?.objects.find(objectKey(open.kind, name, hash));
+    });
+  }
+
   #load(collection: OpenCollection, key: Uint8Array): Onode | undefined {
     const record = collection.objects.get(key);
     return record === undefined ? undefined : Onode.decode(this.#state, record);

@@ -94,6 +94,12 @@ export class SpaceKeeper {
     else allocator.fillPool(need, nodeBlocks);
   }
 
+  /** True when work in the background has left to transactions what is theirs. */
+  leavesEnough(): boolean {
+    const { floor, deficit } = this.#space;
+    return deficit + floor <= 0 && !this.#space.isCrowded(floor) && this.coverGeneration(false);
+  }
+
   /** Makes sure that the generation can be placed, by extents that are really there. */
   coverGeneration(entitled: boolean): boolean {
     const { allocator } = this.#state;
@@ -191,11 +197,19 @@ export class SpaceKeeper {
     const { allocator } = this.#state;
     const { stripeBlocks } = allocator.geometry;
     if (stripeBlocks === 1) return [];
-    if (options.claim !== true) return allocator.pack(blocks, blocks, this.#space.mayOpenStripe);
+    if (options.claim !== true) return this.#pack(blocks);
     if (blocks % stripeBlocks !== 0) return [];
     const stripesOnly = { ...options, stripesOnly: true };
     const runs = allocator.allocate(blocks, stripesOnly);
     if (runs.length > 0 || !allocator.exchangeStripes(blocks)) return runs;
     return allocator.allocate(blocks, stripesOnly);
+  }
+
+  /** Blocks of open stripes: in a row if there are enough, else one here and one there. */
+  #pack(blocks: number): readonly PlacedRun[] {
+    const { mayOpenStripe } = this.#space;
+    const { allocator } = this.#state;
+    const row = allocator.pack(blocks, blocks, mayOpenStripe);
+    return row.length > 0 ? row : allocator.pack(blocks, 1, mayOpenStripe);
   }
 }

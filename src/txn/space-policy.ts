@@ -165,10 +165,10 @@ export class SpacePolicy {
     return limboBlocks + openBlocks - Math.min(releasedBlocks, this.#nodesToPlace);
   }
 
-  /** True when a stripe's worth of padding is nobody's loss but that of half the floor, for now. */
+  /** True when the padding of open stripes is nobody's loss but that of half the floor, for now. */
   get mayOpenStripe(): boolean {
-    const { stripeBlocks } = this.#state.allocator.geometry;
-    return this.free - this.held - this.growth - this.floor / 2 >= stripeBlocks;
+    const padded = this.#state.allocator.geometry.stripeBlocks * this.#copies;
+    return this.free - this.held - this.growth - this.floor / 2 >= padded;
   }
 
   get #unpromised(): number {

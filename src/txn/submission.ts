@@ -148,3 +148,8 @@ export function noSpace({ deleting }: SealedTransaction): StoreError {
       : 'Cannot apply transaction: nothing is free and nothing is being freed; remove something',
   );
 }
+
+/** The last checkpoint is near: what came now would stand behind it. */
+export function beingClosed(what: string): StoreError {
+  return new StoreError('E_CLOSED', `Cannot ${what}: the store is being closed`);
+}

@@ -123,12 +123,28 @@ export function* emptyOldSlots(
  * @throws CorruptError when the device is smaller than the store on it.
  */
 export function* readSuperblocks(device: BlockDevice): Io<SuperblocksRead> {
+  const read = yield* findSuperblocks(device);
+  const missing = missingBytes(device, read.newest);
+  if (missing === 0) return read;
+  const bytes = device.size + missing;
+  throw new CorruptError(
+    `Cannot open ${device.path}: the store has ${bytes} bytes, the device ${device.size}, ` +
+      `${missing} are missing`,
+  );
+}
+
+/** Bytes by which a device is too short for the store on it. */
+export function missingBytes(device: BlockDevice, superblock: Superblock): number {
+  return Math.max(0, superblock.deviceBlocks * superblock.blockSize - device.size);
+}
+
+/** As `readSuperblocks`, also where the device is smaller than the store. */
+export function* findSuperblocks(device: BlockDevice): Io<SuperblocksRead> {
   const anchor = yield* findAnchor(device);
   const slots = yield* readSlots(device, anchor);
   const newest = newestOf(slots);
   if (newest === undefined) throw notAStore(device); // the anchor changed while it was read
   refuseNewer(slots, newest);
-  checkSize(device, newest);
   const older = newestOf(slots.filter((slot) => slot.parity !== newest.number % 2));
   const faults = slots.flatMap((slot) => faultsOf(slot, slots, newest));
   return { newest, ...(older !== undefined && { older }), faults };
@@ -188,15 +204,6 @@ function refuseNewer(slots: readonly Slot[], newest: Superblock): void {
   for (const { found } of slots) {
     if (found.kind === 'newer' && found.number > newest.number) throw found.error;
   }
-}
-
-function checkSize(device: BlockDevice, newest: Superblock): void {
-  const bytes = newest.deviceBlocks * newest.blockSize;
-  if (device.size >= bytes) return;
-  throw new CorruptError(
-    `Cannot open ${device.path}: the store has ${bytes} bytes, the device ${device.size}, ` +
-      `${bytes - device.size} are missing`,
-  );
 }
 
 function faultsOf(slot: Slot, slots: readonly Slot[], newest: Superblock): SlotFault[] {

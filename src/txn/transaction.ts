@@ -73,6 +73,19 @@ export function toBytes(value: Bytes): Uint8Array {
   throw new TypeError('Cannot use name, key or value: expected a string or a Uint8Array');
 }
 
+/** As `toBytes`; nothing that the caller does with his bytes changes them. */
+export function toOwnBytes(value: Bytes): Uint8Array {
+  return value instanceof Uint8Array ? new Uint8Array(value) : toBytes(value);
+}
+
+/** A name that stays as it is, whatever the caller does with his bytes. */
+export function toOwnName(name: ObjectName): ObjectName {
+  if (name instanceof Uint8Array) return toOwnBytes(name);
+  if (typeof name !== 'object' || name === null) return name;
+  const { name: bytes, hash } = name;
+  return { name: bytes instanceof Uint8Array ? toOwnBytes(bytes) : bytes, hash };
+}
+
 function checkCount(value: number, what: string, max: number = OBJECT_SIZE_MAX): number {
   if (!Number.isSafeInteger(value) || value < 0 || value > max) {
     throw new RangeError(`Cannot use ${what} ${value}: expected a whole number in [0, ${max}]`);

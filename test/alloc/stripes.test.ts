@@ -126,6 +126,47 @@ test('the pool gives whole stripes for other blocks, and keeps its size', (t) =>
   allocator.verify();
 });
 
+test('the pool gives whole stripes that are no multiple of its runs', (t) => {
+  const stripeBlocks = 5;
+  const allocator = emptyAllocator({ blockCount: 125 * 4, stripeBlocks });
+  onlyFree(allocator, [[130, 4 * stripeBlocks]]);
+  allocator.fillPool(4 * stripeBlocks, 2);
+  for (let start = 205; start < 245; start += stripeBlocks) {
+    allocator.unclaim({ start, length: stripeBlocks - 1 });
+  }
+  const held = allocator.poolBlocks;
+  t.true(allocator.exchangeStripes(2 * stripeBlocks));
+  t.is(allocator.poolBlocks, held);
+  const runs = allocator.allocate(2 * stripeBlocks, { purpose: 'data', stripesOnly: true });
+  t.is(runs.length, 1, 'they lie in a row');
+  allocator.verify();
+});
+
+test('pack() puts what is for a half of the device there, and counts the stripes', (t) => {
+  const allocator = striped();
+  const { to: middle } = allocator.geometry.rangeOf('low');
+  for (let i = 0; i < 6; i++) {
+    const low = allocator.pack(6, 2, true, 'low');
+    const high = allocator.pack(6, 2, true, 'high');
+    t.is(totalLength([...low, ...high]), 12);
+    t.true(low.every(({ start }) => start < middle));
+    t.true(high.every(({ start }) => start >= middle));
+  }
+  t.is(allocator.stripesTaken, 10);
+  t.is(allocator.openBlocks, 8);
+  const [anywhere] = allocator.pack(4, 4, false);
+  t.truthy(anywhere, 'what has no half takes what is open in either');
+  allocator.verify();
+});
+
+test('pack() gives nothing for a half of the device without a whole stripe', (t) => {
+  const allocator = striped();
+  onlyFree(allocator, [[STRIPE, STRIPE]]);
+  t.deepEqual(allocator.pack(2, 2, true, 'high'), []);
+  t.is(totalLength(allocator.pack(2, 2, true, 'low')), 2);
+  allocator.verify();
+});
+
 test('a stripe that is free but for the pool can be had whole', (t) => {
   const allocator = striped();
   onlyFree(allocator, [[128, 6]]);

@@ -2,10 +2,19 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { writePage } from '../../bench/compare/page.js';
-import { indexOf, keyOf, makeValue, scramble } from '../../bench/compare/records.js';
+import {
+  indexesInKeyOrder,
+  indexOf,
+  keyOf,
+  makeValue,
+  scramble,
+  unscramble,
+} from '../../bench/compare/records.js';
 import {
   compare,
   isReached,
+  mergeResults,
+  type Results,
   type SystemResult,
   summarize,
   type WorkloadResult,
@@ -93,11 +102,51 @@ test('isReached() wants every part of what is asked, and nothing where nothing w
   t.false(isReached(resultOf('op/s', { peer: 1.5, raw: 0.6 }, medians)));
   t.false(isReached(resultOf('ms', { msMax: 30 }, medians)));
   t.is(isReached(resultOf('op/s', { peer: 1.5 }, { holdfast: 30 })), undefined);
+  t.false(isReached(resultOf('ms', { extraMax: { 'p99.9 / median': 20 } }, medians)));
+  const aged = (rounds: readonly number[], overhead: number): WorkloadResult => {
+    const result = resultOf('op/s', { lastToFirst: 0.8, extraMax: { overhead: 1.3 } }, medians);
+    const holdfast = result.systems.holdfast as SystemResult;
+    const systems = { holdfast: { ...holdfast, rounds, lastExtra: { overhead } } };
+    return { ...result, systems };
+  };
+  t.true(isReached(aged([10, 9, 8], 1.3)));
+  t.false(isReached(aged([10, 9, 7], 1.3)));
+  t.false(isReached(aged([10, 9, 8], 1.4)));
+});
+
+test('mergeResults() keeps what was not measured again, and says where the rest comes from', (t) => {
+  const run = (date: string, workloads: readonly WorkloadResult[]): Results => {
+    return { date, commit: date, machine: '', scale: 'quick', versions: {}, workloads };
+  };
+  const named = (name: string, median: number): WorkloadResult => {
+    return { ...resultOf('ms', {}, { holdfast: median }), name };
+  };
+  const before = run('monday', [named('a', 1), named('b', 2)]);
+  const merged = mergeResults(before, run('tuesday', [named('b', 3), named('c', 4)]));
+  t.is(merged.date, 'monday');
+  t.deepEqual(
+    merged.workloads.map(({ name, systems, run: from }) => [
+      name,
+      systems.holdfast?.figure.median,
+      from?.date,
+    ]),
+    [
+      ['a', 1, undefined],
+      ['b', 3, 'tuesday'],
+      ['c', 4, 'tuesday'],
+    ],
+  );
 });
 
 test('keyOf() and makeValue() are the same for every system and differ from index to index', (t) => {
   t.is(new Set(Array.from({ length: 10_000 }, (_, index) => scramble(index))).size, 10_000);
   t.is(indexOf(keyOf(123_456)), 123_456);
+  for (const index of [0, 1, 123_456, 2 ** 24, 2 ** 32 - 1]) {
+    t.is(unscramble(scramble(index)), index);
+  }
+  const keys = Array.from(indexesInKeyOrder(1000), keyOf);
+  t.is(new Set(keys.map(indexOf)).size, 1000);
+  t.deepEqual(keys, keys.toSorted(Buffer.compare));
   t.deepEqual(makeValue(7, 100), makeValue(7, 100));
   t.notDeepEqual(makeValue(7, 100), makeValue(8, 100));
 });

@@ -13,6 +13,7 @@ import { isMiss } from '../../src/btree/node-loader.js';
 import { rootSpec } from '../../src/btree/root-record.js';
 import { Tree } from '../../src/btree/tree.js';
 import { treeSpec } from '../../src/btree/tree-spec.js';
+import { BLOCK_HEADER } from '../../src/format/block.js';
 import { compareBytes, EMPTY, setU64BigEndian } from '../../src/format/bytes.js';
 import { ROLE } from '../../src/format/role.js';
 import { Prng } from '../support/prng.js';
@@ -243,6 +244,46 @@ test('run() lets a function handle a block that cannot be read', async (t) => {
     bed.forest.run(() => tree.get(keyOf(1))),
     { code: 'E_CORRUPT' },
   );
+});
+
+test('what a run gathers is read together, also when a block of it cannot be read', async (t) => {
+  const bed = makeBed(512, 512);
+  const tree = filled(bed, 1000);
+  const keys = Array.from({ length: 1000 }, (_, i) => keyOf(i));
+  let attempts = 0;
+  const countAll = () => {
+    attempts++;
+    bed.forest.gather(keys, (key) => tree.find(key));
+    return keys.filter((key) => tree.has(key)).length;
+  };
+  chill(bed);
+  const before = bed.device.reads;
+  t.is(await bed.forest.run(countAll), 1000);
+  const nodes = bed.device.reads - before;
+  t.true(nodes > 30 && nodes <= bed.device.pages.size);
+  // One node first, then a level for each attempt, then the attempt that lacks nothing.
+  t.true(attempts <= tree.height() + 1, `${attempts} attempts for ${nodes} nodes`);
+
+  chill(bed);
+  const leaf = [...bed.device.pages].find(([, page]) => page[BLOCK_HEADER.level] === 0);
+  const [address, page] = leaf as [number, Uint8Array];
+  bed.device.pages.set(
+    address,
+    page.map((byte, i) => (i === 60 ? byte ^ 1 : byte)),
+  );
+  attempts = 0;
+  await t.throwsAsync(bed.forest.run(countAll), { code: 'E_CORRUPT' });
+  t.true(attempts <= tree.height() + 1, `${attempts} attempts`);
+});
+
+test('gather() does nothing where nodes are read at once', (t) => {
+  const bed = makeBed(512, 512);
+  filled(bed, 100);
+  chill(bed);
+  bed.forest.gather([1], () => t.fail());
+  bed.forest.sync(() => bed.forest.gather([1], () => t.fail()));
+  bed.forest.attempt(() => bed.forest.gather([1], () => t.fail()));
+  t.pass();
 });
 
 test('a writing run is rolled back at each miss and ends with the same tree', async (t) => {

@@ -107,12 +107,16 @@ test('transactions that need an unknown comparator are told of, not passed over'
   t.regex(info.text, /^pending:\s+1 transactions/m);
 });
 
-test('a store whose end is missing is told what to do about it', async (t) => {
+test('a store whose end is missing is told what to do about it, and ends there after a repair', async (t) => {
   const bench = await newBench(t, '--size', '24MiB');
   await bench.okWith({ input: Buffer.alloc(5_000_000, 1) }, 'put', 'c', 'o', '-');
   writeFileSync(bench.store, readFileSync(bench.store).subarray(0, 3_000_000));
   const { code, text } = await run(['fsck', bench.store]);
   t.is(code, 4);
-  t.regex(text, /^error device-short: /);
+  t.regex(text, /^error device-short at \d+: /);
   t.regex(text, /^What to do: give the device back the length/m);
+  t.is((await run(['fsck', bench.store, '--repair'])).code, 1);
+  t.is((await run(['fsck', bench.store])).code, 0);
+  t.is((await run(['get', bench.store, 'c', 'o', '--offset', '4MiB'])).code, 1);
+  await bench.okWith({ input: Buffer.alloc(5000, 2) }, 'put', 'c', 'new', '-');
 });

@@ -21,6 +21,16 @@ test('erase --wait overwrites what was removed', async (t) => {
   t.is((await run(['fsck', store, '--deep'])).code, 0);
 });
 
+test('erase --wait keeps its rate, and the process lives until it is done', async (t) => {
+  const store = join(temporaryDirectory(t), 'store');
+  await run(['mkfs', store, '--size', '64MiB', '--erase-freed']);
+  await run(['put', store, 'c', 'o', '-'], { input: 'x'.repeat(400_000) });
+  await run(['rm', store, 'c', 'o']);
+  const erased = await run(['erase', store, '--wait', '--rate', '2MiB/s']);
+  t.is(erased.code, 0, erased.stderr);
+  t.regex(erased.text, /overwritten/);
+});
+
 test('erase --wait is refused for a store that was made without it', async (t) => {
   const store = join(temporaryDirectory(t), 'store');
   await run(['mkfs', store, '--size', '64MiB']);

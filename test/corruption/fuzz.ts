@@ -1,19 +1,27 @@
 /**
- * Forged stores for as long as they are asked to take:
- *
- *     npm run fuzz -- [--seed N] [--budget 10m] [--from ROUND]
+ * Forged stores for as long as they are asked to take.
  *
  * - Rounds are played in a worker: one that does not come to an end is told of, and the next
  *   round goes on behind it.
- * - `--seed` with `--from` repeats a round.
  */
 
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { milliseconds } from '../support/budget.js';
 import { FuzzRun } from '../support/fuzz-run.js';
 import { sampleStore } from '../support/sample-store.js';
+import { ScriptOptions } from '../support/script-options.js';
+
+const USAGE = `Usage: npm run fuzz -- [OPTION]...
+
+Forges stores behind right checksums, and opens, reads, checks and repairs them.
+
+  --seed N      (by the clock)
+  --budget TIME how long it goes on: 90s, 10m, 2h (1m)
+  --from ROUND  with --seed: repeats that round and goes on (0)
+
+Prints every fault; exits with 1 after any.
+`;
 
 /** Milliseconds that a round may take: a thousand times what it takes. */
 const PATIENCE_MS = 120_000;
@@ -76,15 +84,10 @@ function watch(task: Task, ends: number, onPlayed: (played: Played) => boolean):
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-      budget: { type: 'string', default: '1m' },
-      from: { type: 'string', default: '0' },
-    },
-  });
-  const seed = Number(values.seed);
-  const ends = Date.now() + milliseconds(values.budget);
+  const seedOfNow = String(Date.now() % 1_000_000);
+  const options = ScriptOptions.read(USAGE, { seed: seedOfNow, budget: '1m', from: '0' });
+  const seed = options.count('seed');
+  const ends = Date.now() + options.parsed('budget', milliseconds);
   let printed = Date.now();
   let faults = 0;
   let rounds = 0;
@@ -102,7 +105,7 @@ async function main(): Promise<void> {
     }
     return faults >= FAULTS_MAX;
   };
-  let from = Number(values.from);
+  let from = options.count('from');
   while (Date.now() < ends && faults < FAULTS_MAX) {
     const last = await watch({ seed, from }, ends, onPlayed);
     if (Date.now() < ends && faults < FAULTS_MAX) faults++; // it hung, or died

@@ -11,7 +11,7 @@ import type { SimulatedDevice } from '../support/simulated-device.js';
 import { check, linesOf } from './fixture.js';
 import { faultyJournal, JOURNAL_FAULTS } from './journal-faults.js';
 import { Planter } from './planter.js';
-import { type Content, contentOf, DAMAGED, deepCopy, mend, simulated } from './repair-fixture.js';
+import { contentOf, deepCopy, mend, simulated, worse } from './repair-fixture.js';
 import { TREE_FAULTS } from './tree-faults.js';
 
 /** Crashes that are tried of each repair. */
@@ -36,14 +36,6 @@ function cutOff(
   for (let round = 0; round < ROUNDS; round++) {
     see(device.randomCrash(prng, prng.pick(points)).device);
   }
-}
-
-/** Lines of what could be read and can't be any more. */
-function worse(before: Map<string, Content>, after: Map<string, Content>): string[] {
-  return [...before].flatMap(([name, content]) => {
-    const found = new Set([...(after.get(name) ?? []), ...(after.get(`lost+found/${name}`) ?? [])]);
-    return content.filter((line) => !line.endsWith(DAMAGED) && !found.has(line));
-  });
 }
 
 for (const name of FAULTS) {

@@ -115,10 +115,26 @@ function readable(read: () => Uint8Array): string {
   }
 }
 
+/** Lines of what could be read and can't be any more. */
+export function worse(
+  before: ReadonlyMap<string, Content>,
+  after: ReadonlyMap<string, Content>,
+): string[] {
+  return [...before].flatMap(([name, content]) => {
+    const found = new Set([...(after.get(name) ?? []), ...(after.get(`lost+found/${name}`) ?? [])]);
+    return content.filter((line) => !line.endsWith(DAMAGED) && !found.has(line));
+  });
+}
+
 /** A device of its own with the same bytes. */
 export function copyOf(device: MemoryDevice): MemoryDevice {
-  const copy = new MemoryDevice({ size: device.size });
-  const bytes = new Uint8Array(device.size);
+  return shortened(device, device.size);
+}
+
+/** A device of its own with the first `size` bytes. */
+export function shortened(device: BlockDevice, size: number): MemoryDevice {
+  const copy = new MemoryDevice({ size });
+  const bytes = new Uint8Array(size);
   device.readSync(0, bytes);
   copy.writeSync(0, [bytes]);
   return copy;

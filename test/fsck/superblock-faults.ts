@@ -62,6 +62,13 @@ export const SUPERBLOCK_FAULTS: Readonly<Record<string, Fault>> = {
       planter.putSuperblock({ roots: { ...planter.superblock.roots, runs } });
     },
   ],
+  'a device that ends too early': [
+    ['device-short'],
+    (planter) => {
+      const blocks = planter.superblock.deviceBlocks + 1;
+      planter.putSuperblock({ deviceBlocks: blocks, deviceBlocksMax: blocks });
+    },
+  ],
   'a root record that makes no sense': [
     ['root-damaged', 'space-unknown'],
     (planter) => {
@@ -87,13 +94,6 @@ export const FATAL_FAULTS: Readonly<Record<string, Fault>> = {
         setU32(slot, SUPERBLOCK.version, 3);
         sealSlot(slot);
       }
-    },
-  ],
-  'a device that ends too early': [
-    ['device-short'],
-    (planter) => {
-      const blocks = planter.superblock.deviceBlocks + 1;
-      planter.putSuperblock({ deviceBlocks: blocks, deviceBlocksMax: blocks });
     },
   ],
 };

@@ -28,6 +28,7 @@ const SEPARATE_TESTS = [
   'test/store/separate-journal.test.ts',
   'test/crash/separate-journal-crash.test.ts',
 ];
+const SALVAGE_TESTS = ['test/fsck/repair-salvage.test.ts'];
 const COPY_TESTS = ['test/corruption/copies.test.ts'];
 
 const COMMITTER = 'src/txn/committer.ts';
@@ -130,6 +131,13 @@ export const MUTANTS: readonly Mutant[] = [
     ['test/resize/separate-journal.test.ts'],
   ),
   mutant(
+    'a journal from before the newest superblock counts',
+    'src/txn/journal-place.ts',
+    "if (age < 0) return 'is a copy of earlier: the store has been used since';",
+    'if (age < 0) return undefined;',
+    SEPARATE_TESTS,
+  ),
+  mutant(
     'a later superblock that only the journal knows of does not count',
     RECOVERY,
     'place.isLast && isClosed(read)',
@@ -202,6 +210,12 @@ export const MUTANTS: readonly Mutant[] = [
     RECOVERY,
     'if (isRun && state.allocator.claim(run)) continue;',
     'if (run.length > 0) continue;',
+  ),
+  mutant(
+    'the end of data written ahead is taken for there',
+    RECOVERY,
+    'for (let at = 0, slot = 0; at < bytes.length; at += chunk, slot += 8) {',
+    'for (let at = 0, slot = 0; at + chunk < bytes.length; at += chunk, slot += 8) {',
   ),
   mutant(
     'data written ahead is taken for there',
@@ -355,7 +369,7 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     'the second copy of a bitmap is not freed',
-    'src/alloc/bitmap-mover.ts',
+    'src/alloc/allocator.ts',
     'for (const start of [old.address, old.copy]) {',
     'for (const start of [old.address]) {',
     COPY_TESTS,
@@ -363,8 +377,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'second copies are not verified',
     'src/fsck/copies.ts',
-    "if (!hasCopy || !('reason' in first || both)) {",
-    "if (!hasCopy || !('reason' in first)) {",
+    "if (!hasCopy(map, kept) || !('reason' in first || both)) {",
+    "if (!hasCopy(map, kept) || !('reason' in first)) {",
     COPY_TESTS,
   ),
   mutant(
@@ -375,11 +389,54 @@ export const MUTANTS: readonly Mutant[] = [
     COPY_TESTS,
   ),
   mutant(
+    'a bitmap is healed with what was not verified',
+    'src/txn/group-store.ts',
+    '    } catch {\n      throw error;\n    }\n    restoreChecksum',
+    '    } catch {\n      void error;\n    }\n    restoreChecksum',
+    COPY_TESTS,
+  ),
+  mutant(
     'second copies are no growth',
     'src/txn/space-policy.ts',
     'return this.#state.forest.dirtyBlocks * this.#copies;',
     'return this.#state.forest.dirtyBlocks;',
     ['test/space/copies.test.ts'],
+  ),
+  // Erasing, shrinking, stripes
+  mutant(
+    'a block is taken for overwritten that was not',
+    'src/txn/eraser.ts',
+    'ZEROS.subarray(0, run.length * blockSize)',
+    'ZEROS.subarray(0, (run.length - 1) * blockSize)',
+    ERASE_TESTS,
+  ),
+  mutant(
+    'a repair forgets what is to be erased',
+    'src/fsck/repair.ts',
+    'if (erasesFreed(superblock)) {',
+    'if (erasesFreed(superblock) && device === undefined) {',
+    SALVAGE_TESTS,
+  ),
+  mutant(
+    'a bitmap does not say that its store erases',
+    CHECKPOINT,
+    'const roCompat = state.erases ? RO_COMPAT.eraseFreed : 0;',
+    'const roCompat = 0 * RO_COMPAT.eraseFreed;',
+    SALVAGE_TESTS,
+  ),
+  mutant(
+    'a shrink switches before what it moved is durable',
+    'src/resize/shrink.ts',
+    "const whole = yield* rebuildSpace(made, draft);\n    yield { kind: 'flush', device };",
+    'const whole = yield* rebuildSpace(made, draft);',
+    ['test/resize/crash.test.ts'],
+  ),
+  mutant(
+    'padding of a stripe is handed out at once',
+    'src/alloc/block-states.ts',
+    'this.#limbo.push(index, group.start + offset, length, false);',
+    'this.free(index, offset, length);',
+    ['test/alloc/stripes.test.ts'],
   ),
   // Checksums
   mutant(

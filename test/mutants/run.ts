@@ -1,16 +1,10 @@
-/**
- * Plants each mutant in a copy of the tree, compiles it and runs the tests that have to find it:
- *
- *     node dist/test/mutants/run.js [--only pattern] [--seed N]
- *
- * Prints a table; exits with 1 when a mutant survives.
- */
+/** Plants each mutant in a copy of the tree, compiles it and runs the tests that have to find it. */
 
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
+import { ScriptOptions } from '../support/script-options.js';
 import { MUTANTS, type Mutant } from './mutants.js';
 import { plant } from './plant.js';
 
@@ -22,9 +16,17 @@ const COMPILE = ['--noUnusedLocals', 'false', '--noUnusedParameters', 'false'];
 /** A mutant that hangs is found too. */
 const PATIENCE_MS = 15 * 60 * 1000;
 
-const { values } = parseArgs({
-  options: { only: { type: 'string', default: '' }, seed: { type: 'string', default: '20261121' } },
-});
+const USAGE = `Usage: npm run mutants -- [OPTION]...
+
+Plants bugs in a copy of the tree, and runs the tests that have to find them.
+
+  --only PATTERN  those whose names match this regular expression (all)
+  --seed N        of random tests (20261121)
+
+Prints a table; exits with 1 when a mutant survives.
+`;
+
+const options = ScriptOptions.read(USAGE, { only: '', seed: '20261121' });
 
 /** A copy of the tree, compiled. */
 function makeCopy(): string {
@@ -37,7 +39,7 @@ function makeCopy(): string {
 function run(root: string, command: string, args: readonly string[]) {
   return spawnSync(join(root, 'node_modules/.bin', command), args, {
     cwd: root,
-    env: { ...process.env, SEED: values.seed },
+    env: { ...process.env, SEED: String(options.count('seed')) },
     encoding: 'utf8',
     timeout: PATIENCE_MS,
   });
@@ -55,7 +57,7 @@ function findMutant(root: string, { name, edits, tests }: Mutant): string | unde
   }
 }
 
-const only = new RegExp(values.only);
+const only = options.parsed('only', (text) => new RegExp(text));
 const chosen = MUTANTS.filter(({ name }) => only.test(name));
 const root = makeCopy();
 let survivors = 0;

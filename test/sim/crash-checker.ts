@@ -5,7 +5,7 @@
  *    and not an older one than the last that was acknowledged before the crash.
  * 2. fsck --deep looks at what opening has made of the device.
  * 3. The power fails again at every point of the opening; what this leaves must come back with
- *    the very same state.
+ *    the very same state; of some of these openings it fails a third time.
  * 4. Some lose the newest superblock, one slot of it or both: the twin or the older one serves.
  * 5. Of some states the work goes on: commits, a checkpoint, an end, an opening, fsck.
  *
@@ -38,6 +38,8 @@ export interface CrashCounts {
   states: number;
   /** Those of them that a crash during an opening left. */
   secondCrashes: number;
+  /** Those that a crash during the opening after a second crash left. */
+  thirdCrashes: number;
   /** Images that a crash left and that had been looked at before. */
   repeated: number;
   /** Distinct images that fsck --deep has checked. */
@@ -65,8 +67,12 @@ interface Opened {
   readonly model: ModelState;
 }
 
-/** Of so many distinct states one loses its superblock, or is worked on in. */
+/**
+ * Of so many distinct states one loses its superblock, or is worked on in; of so many that a second
+ * crash has left one crashes again.
+ */
 const LOST_EVERY = 5;
+const THIRD_EVERY = 23;
 const CONTINUED_EVERY = 61;
 
 /** What several checkers have looked at together. */
@@ -74,6 +80,7 @@ export class CrashTally {
   readonly counts: CrashCounts = {
     states: 0,
     secondCrashes: 0,
+    thirdCrashes: 0,
     repeated: 0,
     checked: 0,
     lostSuperblocks: 0,
@@ -125,7 +132,7 @@ export class CrashChecker {
       if (!this.#isThorough) return;
       if (image.digest() % LOST_EVERY === 0) this.#loseSuperblock(image, expected);
       if (image.digest() % CONTINUED_EVERY === 0) this.#continue(opened);
-      this.#crashAgain(opened);
+      this.#crashAgain(opened, 'second');
     } catch (error) {
       throw new Error(`Crash at ${describe(point, choice)}: ${messageOf(error)}`, { cause: error });
     }
@@ -158,17 +165,19 @@ export class CrashChecker {
   }
 
   /** The power fails again while the image is being opened. */
-  #crashAgain({ device, number, model }: Opened): void {
+  #crashAgain({ device, number, model }: Opened, which: 'second' | 'third'): void {
     const expected: Expected = { base: number, states: [model], least: number };
     for (const point of device.crashPoints()) {
       for (const choice of device.choicesAt(point)) {
         const image = device.imageAt(point, choice);
         if (!this.#isNew(image)) continue;
-        this.#tally.counts.secondCrashes++;
+        this.#tally.counts[`${which}Crashes`]++;
         try {
-          this.#open(image, expected);
+          const opened = this.#open(image, expected);
+          const isThird = which === 'second' && image.digest() % THIRD_EVERY === 0;
+          if (isThird) this.#crashAgain(opened, 'third');
         } catch (error) {
-          const where = `second crash at ${describe(point, choice)} of the opening`;
+          const where = `${which} crash at ${describe(point, choice)} of the opening`;
           throw new Error(`${where}: ${messageOf(error)}`, { cause: error });
         }
       }

@@ -26,6 +26,7 @@ test('short sequences of steps: no crash loses anything acknowledged', async (t)
   t.log(`${sweep.sequences} sequences`, JSON.stringify(counts));
   t.is(counts.states, sweep.tally.seen.size);
   t.true(counts.secondCrashes > STATES_LEAST / 2, 'crashes during recovery were looked at');
+  t.true(counts.thirdCrashes > STATES_LEAST / 50, 'and during the recovery after such a crash');
   t.true(counts.lostSuperblocks > STATES_LEAST / 200, 'lost superblocks were looked at');
   t.true(counts.continued > STATES_LEAST / 1000, 'work went on in recovered stores');
   t.true(counts.checked > STATES_LEAST / 2, 'fsck looked at what was opened');

@@ -1,7 +1,5 @@
 /**
- * The whole sweep of crashes, for as long as it is asked to take:
- *
- *     node dist/test/sim/sweep.js [--seed N] [--budget 10m] [--depth 3] [--jobs 2]
+ * The whole sweep of crashes, for as long as it is asked to take.
  *
  * - Prints what it has looked at every half minute and at the end, and every failure at once;
  *   exits with 1 after any.
@@ -10,11 +8,23 @@
  */
 
 import { availableParallelism } from 'node:os';
-import { parseArgs } from 'node:util';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
-import { milliseconds } from './budget.js';
+import { milliseconds } from '../support/budget.js';
+import { ScriptOptions } from '../support/script-options.js';
 import type { CrashCounts } from './crash-checker.js';
 import { type SweepPart, type SweepProgress, sweepPart } from './sweep-work.js';
+
+const USAGE = `Usage: npm run sweep -- [OPTION]...
+
+Crashes every short sequence of steps at every write, and checks what is left.
+
+  --seed N      of the order of the sequences (1)
+  --budget TIME how long it goes on: 90s, 10m, 2h (1m)
+  --depth N     longest sequences (3)
+  --jobs N      processes beside each other (as many as there are cores)
+
+Prints what it has looked at; exits with 1 after a failure.
+`;
 
 const REPORT_EVERY_MS = 30_000;
 
@@ -50,17 +60,16 @@ function sumOf(all: readonly SweepProgress[]): Record<string, number> {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      seed: { type: 'string', default: '1' },
-      budget: { type: 'string', default: '1m' },
-      depth: { type: 'string', default: '3' },
-      jobs: { type: 'string', default: String(availableParallelism()) },
-    },
+  const options = ScriptOptions.read(USAGE, {
+    seed: '1',
+    budget: '1m',
+    depth: '3',
+    jobs: String(availableParallelism()),
   });
   const began = Date.now();
-  const parts = Number(values.jobs);
-  const endsMs = began + milliseconds(values.budget);
+  const parts = options.count('jobs');
+  const [seed, depth] = [options.count('seed'), options.count('depth')];
+  const endsMs = began + options.parsed('budget', milliseconds);
   const latest: SweepProgress[] = [];
   let failed = 0;
   const print = (what: string, more: Record<string, unknown> = {}): void => {
@@ -72,7 +81,7 @@ async function main(): Promise<void> {
   };
   const timer = setInterval(() => print('so far'), REPORT_EVERY_MS);
   const runs = Array.from({ length: parts }, (_, index) => {
-    const part = { seed: Number(values.seed), depth: Number(values.depth), index, parts, endsMs };
+    const part = { seed, depth, index, parts, endsMs };
     return startPart(part, (progress) => {
       latest[index] = progress;
       for (const failure of progress.failures) process.stdout.write(`FAILED ${failure}\n`);
@@ -83,7 +92,7 @@ async function main(): Promise<void> {
   for (const digests of await Promise.all(runs)) for (const one of digests) distinct.add(one);
   clearInterval(timer);
   const isDone = latest.every((progress) => progress.isDone);
-  print(isDone ? 'all of' : 'a part of', { seed: Number(values.seed), distinct: distinct.size });
+  print(isDone ? 'all of' : 'a part of', { seed, distinct: distinct.size });
   process.exitCode = failed > 0 ? 1 : 0;
 }
 

@@ -10,7 +10,13 @@
 
 import { setImmediate as turn } from 'node:timers/promises';
 import { ComparatorRegistry } from '../../src/btree/comparator.js';
-import { hasCode, type OpenOptions, Store, StoreError } from '../../src/index.js';
+import {
+  hasCode,
+  type OpenOptions,
+  PackedTransaction,
+  Store,
+  StoreError,
+} from '../../src/index.js';
 import type { ModelState } from '../support/model.js';
 import { applyToModel } from '../support/model-apply.js';
 import { buildTransaction, type ModelOperation } from '../support/model-operation.js';
@@ -105,9 +111,12 @@ export class TrackedStore<D extends TrackedDevice = SimulatedDevice> {
     return last;
   }
 
-  /** Submits a transaction. */
-  submit(operations: readonly ModelOperation[]): void {
-    const { applied, committed } = this.store.submit(buildTransaction(operations));
+  /** Submits a transaction, packed as if another thread had built it where it `isPacked`. */
+  submit(operations: readonly ModelOperation[], { isPacked = false } = {}): void {
+    const built = buildTransaction(operations);
+    const { applied, committed } = this.store.submit(
+      isPacked ? new PackedTransaction(built.pack()) : built,
+    );
     applied.then(
       () => this.#settle(operations, undefined),
       (error) => this.#settle(operations, error),

@@ -1,10 +1,17 @@
 /** Reservations: what was promised is there, however full the store is. */
 
 import test from 'ava';
-import { hasCode, type ReservationUnits, type Store, type Transaction } from '../../src/index.js';
+import {
+  hasCode,
+  mkfsOn,
+  type ReservationUnits,
+  Store,
+  type Transaction,
+} from '../../src/index.js';
 import { IS_MEDIA_FULL, roundsOn, testOnMedia } from '../support/media-test.js';
 import { MEDIUM_KINDS } from '../support/medium.js';
 import { Prng, seedFromEnvironment } from '../support/prng.js';
+import { SimulatedDevice } from '../support/simulated-device.js';
 import { fill, fsckFindings, put, remove, SMALL_SIZE, smallMemory, smallStore } from './fixture.js';
 
 const KiB = 1024;
@@ -216,4 +223,28 @@ test('statfs() adds up', (t) => {
     t.is(rest(), poolAndFloor);
   }
   store.closeSync();
+});
+
+test('redeem() of what no reservation holds takes nothing from the pool, not for a moment', async (t) => {
+  for (const reserved of [0, 100 * KiB]) {
+    for (let beyond = 640; beyond < 720; beyond += 20) {
+      const device = new SimulatedDevice({ size: SMALL_SIZE, history: false });
+      mkfsOn(device, { blockSize: KiB, nodeSize: KiB, journalBytes: 512 * KiB });
+      const store = Store.openOnSync(device);
+      withPg(store, { bytes: reserved, operations: 0, keys: 0 });
+      for (let i = 0; i < 60; i++) put(store, `o${i}`, new Uint8Array(900), 'pg');
+      store.checkpointSync();
+      const bytes = store.statfs().available + beyond * KiB;
+      for (let i = 0; i < 60; i++) put(store, `o${i}`, new Uint8Array(10), 'pg');
+      device.hold();
+      const large = store.transaction().redeem('none', { bytes: 2 ** 40, operations: 0, keys: 0 });
+      const { applied } = store.submit(large.write('pg', 'large', 0, new Uint8Array(bytes)));
+      await Promise.resolve();
+      t.notThrows(() => store.checkpointSync(), `${beyond} KiB more than are free`);
+      device.release();
+      const refused = await t.throwsAsync(applied);
+      t.true(hasCode(refused, 'E_NO_SPACE') || hasCode(refused, 'E_NOT_FOUND'));
+      await store.close();
+    }
+  }
 });

@@ -3,9 +3,10 @@
  */
 
 import test, { type ExecutionContext } from 'ava';
-import { Store, type Transaction } from '../../src/index.js';
+import { hasCode, mkfsOn, Store, type Transaction } from '../../src/index.js';
 import { fsckFault } from '../support/crash-fsck.js';
-import type { SimulatedDevice } from '../support/simulated-device.js';
+import { SimulatedDevice } from '../support/simulated-device.js';
+import { SimulatedEnvironment } from '../support/simulated-environment.js';
 import { type BedOptions, type StoreBed, storeBed } from '../support/store-fixture.js';
 
 const ERASES: BedOptions = { eraseFreed: true, size: 24 * 1024 * 1024 };
@@ -299,4 +300,44 @@ test('erase() is refused where it means nothing', async (t) => {
   other.reopen({ readOnly: true });
   await t.throwsAsync(other.store.erase(), { code: 'E_READ_ONLY' });
   other.reopen();
+});
+
+test('a write of the background eraser that fails poisons the store and ends nothing else', async (t) => {
+  const device = new SimulatedDevice({ size: 24 * 1024 * 1024 });
+  const environment = new SimulatedEnvironment();
+  mkfsOn(device, { eraseFreed: true });
+  const store = await Store.openOn(device, { environment });
+  await store.commit(
+    store.transaction().createCollection('c').write('c', 'o', 0, around(50_000, 9)),
+  );
+  await store.commit(store.transaction().remove('c', 'o'));
+  for (let i = 0; i < 3; i++) await store.checkpoint();
+  t.true(store.statfs().unerased > 0);
+  device.faults.failAt({ kind: 'write', n: 1, permanent: true });
+  t.notThrows(() => environment.pass(1000));
+  t.true(
+    hasCode(
+      t.throws(() => store.info()),
+      'E_IO',
+    ),
+  );
+  await t.throwsAsync(store.close(), { code: 'E_IO' });
+});
+
+test('a write or flush of erase() that fails poisons the store: what it has lost is not known', async (t) => {
+  for (const kind of ['write', 'flush'] as const) {
+    for (let n = 1, isDone = false; !isDone; n++) {
+      const device = new SimulatedDevice({ size: 8 * 1024 * 1024 });
+      mkfsOn(device, { eraseFreed: true, journalBytes: 1024 * 1024 });
+      const store = await Store.openOn(device, { environment: new SimulatedEnvironment() });
+      const transaction = store.transaction().createCollection('c').touch('c', 'o');
+      await store.commit(transaction.remove('c', 'o'));
+      device.faults.failAt({ kind, n });
+      isDone = await store.erase().then(
+        () => true,
+        () => false,
+      );
+      if (!isDone) await t.throwsAsync(store.close(), { code: 'E_IO' }, `${kind} ${n}`);
+    }
+  }
 });

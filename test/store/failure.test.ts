@@ -1,8 +1,10 @@
 /** Failed devices, closed and read-only stores. */
 
+import { setImmediate } from 'node:timers/promises';
 import test from 'ava';
 import { Store } from '../../src/store/store.js';
 import { Transaction } from '../../src/txn/transaction.js';
+import { Prng } from '../support/prng.js';
 import { type StoreBed, storeBed } from '../support/store-fixture.js';
 
 function made(t: Parameters<typeof storeBed>[0]): StoreBed {
@@ -90,6 +92,30 @@ test('all that wait are told when the store is poisoned', async (t) => {
     if (status !== 'fulfilled') return;
     t.is(bed.store.collection('c').object(`o${i}`).statSync().size, i * 4000);
   });
+});
+
+test('writes that wait for room are told when the store is poisoned meanwhile', async (t) => {
+  for (let turns = 1; turns <= 60; turns++) {
+    const bed = storeBed(t, { size: 8 * 2 ** 20, scheduler: new Prng(turns) });
+    const { store } = bed;
+    bed.commit((b) => b.createCollection('c').createCollection('small'));
+    bed.commit((b) => b.write('c', 'large', 0, Buffer.alloc(4 * 2 ** 20, 1)));
+    const all = [store.commit(new Transaction().remove('c', 'large'))];
+    const data = Buffer.alloc(store.statfs().available, 2);
+    for (let i = 0; i < 4; i++) {
+      all.push(store.commit(new Transaction().write('c', `o${i}`, 0, data)));
+    }
+    const ends = Promise.allSettled(all);
+    for (let i = 0; i < turns; i++) {
+      await setImmediate();
+      all.push(store.commit(new Transaction().touch('small', `${i}`)));
+    }
+    bed.device.powerOff();
+    for (const end of [...(await ends), ...(await Promise.allSettled(all))]) {
+      if (end.status === 'rejected') t.regex(end.reason.code, /^E_(IO|NO_SPACE)$/);
+    }
+    bed.kill();
+  }
 });
 
 test('a failing read is an error of its own: nothing is poisoned', async (t) => {

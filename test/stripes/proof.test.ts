@@ -4,9 +4,8 @@
  */
 
 import test from 'ava';
-import { runSync } from '../../src/blockdev/io.js';
 import { ComparatorRegistry } from '../../src/btree/comparator.js';
-import { fsck } from '../../src/fsck/fsck.js';
+import { metadataPlaces } from '../support/metadata-places.js';
 import { seedFromEnvironment } from '../support/prng.js';
 import { StripeLoad, type StripeLoadOptions } from '../support/stripe-load.js';
 
@@ -31,20 +30,6 @@ async function steady(options: StripeLoadOptions): Promise<StripeLoad> {
   return load;
 }
 
-function errorsOf(load: StripeLoad): string[] {
-  const errors: string[] = [];
-  runSync(
-    fsck(load.device, {
-      deep: true,
-      comparators: new ComparatorRegistry(),
-      onFinding: ({ severity, code, message }) => {
-        if (severity === 'error') errors.push(`${code}: ${message}`);
-      },
-    }),
-  );
-  return errors;
-}
-
 for (const [name, array] of Object.entries(ARRAYS)) {
   const common = { ...array, size: 64 * MiB, objectMax: MiB, seed: SEED };
 
@@ -63,7 +48,7 @@ for (const [name, array] of Object.entries(ARRAYS)) {
     t.is(load.store.statfs().stripes?.partialWrites, 0);
     load.close();
     t.is(load.device.badRow(), -1);
-    t.deepEqual(errorsOf(load), []);
+    t.deepEqual(load.errors(), []);
   });
 
   test(`${name}, 70 % full: half the disk operations of a store that ignores stripes`, async (t) => {
@@ -95,6 +80,21 @@ for (const [name, array] of Object.entries(ARRAYS)) {
     await load.run(20);
     load.verify();
     load.close();
-    t.deepEqual(errorsOf(load), []);
+    t.deepEqual(load.errors(), []);
   });
 }
+
+test('metadata kept twice is packed twice, half a device apart', async (t) => {
+  t.log(`SEED=${SEED}`);
+  const array = { ...ARRAYS['RAID-5'], size: 64 * MiB, objectMax: MiB, seed: SEED };
+  const load = await steady({ ...array, aware: true, fill: 0.9, metadataCopies: 2 });
+  t.like(load.outside, { readModifyWrites: 0, reconstructWrites: 0 });
+  t.is(load.store.statfs().stripes?.partialWrites, 0);
+  load.close();
+  const places = metadataPlaces(load.device, new ComparatorRegistry());
+  load.device.reopen();
+  const apart = places.filter(({ first, second }) => second - first > load.device.width);
+  t.log(`${apart.length} of ${places.length}`);
+  t.true(apart.length > 0.95 * places.length, 'few had no whole stripe in their half');
+  t.deepEqual(load.errors(), []);
+});

@@ -8,6 +8,11 @@
  */
 
 import { setImmediate as turn } from 'node:timers/promises';
+import type { BlockDevice } from '../../src/blockdev/block-device.js';
+import { runSync } from '../../src/blockdev/io.js';
+import { MemoryDevice } from '../../src/blockdev/memory-device.js';
+import { ComparatorRegistry } from '../../src/btree/comparator.js';
+import { fsck } from '../../src/fsck/fsck.js';
 import { mkfsOn, Store } from '../../src/index.js';
 import { planStore } from '../../src/txn/make-store.js';
 import { noCosts, ParityDevice, type WriteCosts } from './parity-device.js';
@@ -27,6 +32,9 @@ export interface StripeLoadOptions {
   readonly seed: number;
   /** Bytes of the largest object; 4 MiB unless given. */
   readonly objectMax?: number;
+  readonly metadataCopies?: number;
+  /** The journal has a device of its own, whose writes are not counted. */
+  readonly separateJournal?: boolean;
   /** Does what that load has done, transaction by transaction, however full its own store is. */
   readonly follows?: StripeLoad;
 }
@@ -34,6 +42,14 @@ export interface StripeLoadOptions {
 const NO_STRIPES = { unit: 0, width: 0 };
 const COLLECTION = 'load';
 const OBJECT_MIN = 4096;
+const JOURNAL_BYTES = 8 * 1024 * 1024;
+
+/** Is still there when its store was closed. */
+class LastingDevice extends MemoryDevice {
+  override closeSync(): void {
+    // The next store opens it.
+  }
+}
 
 export class StripeLoad {
   readonly device: ParityDevice;
@@ -41,6 +57,7 @@ export class StripeLoad {
   /** Bytes of data, keys and values of the transactions so far. */
   givenBytes = 0;
   #store: Store;
+  readonly #journalDevice: LastingDevice | undefined;
   readonly #options: StripeLoadOptions;
   readonly #random: Prng;
   readonly #objects = new Map<string, Uint8Array>();
@@ -65,11 +82,14 @@ export class StripeLoad {
       },
     });
     const { size, geometry } = this.device;
-    const plan = planStore(size, true, aware ? geometry : NO_STRIPES, {});
+    if (options.separateJournal) this.#journalDevice = new LastingDevice({ size: JOURNAL_BYTES });
+    const journalDevice = this.#journal();
+    const make = { ...journalDevice, metadataCopies: options.metadataCopies ?? 1 };
+    const plan = planStore(size, true, aware ? geometry : NO_STRIPES, make);
     ring.start = plan.homeRing.offset;
     ring.end = plan.homeRing.offset + plan.homeRing.bytes;
     ring.far = plan.farOffset;
-    mkfsOn(this.device, { environment: this.environment });
+    mkfsOn(this.device, { ...make, environment: this.environment });
     this.#store = this.#open();
     this.#store.commitSync(this.#store.transaction().createCollection(COLLECTION));
   }
@@ -153,9 +173,30 @@ export class StripeLoad {
     this.device.reopen();
   }
 
+  /** What a deep check says is wrong; the store is closed. */
+  errors(): string[] {
+    const errors: string[] = [];
+    runSync(
+      fsck(this.device, {
+        deep: true,
+        comparators: new ComparatorRegistry(),
+        ...this.#journal(),
+        onFinding: ({ severity, code, message }) => {
+          if (severity === 'error') errors.push(`${code}: ${message}`);
+        },
+      }),
+    );
+    return errors;
+  }
+
   #open(): Store {
     const { environment } = this;
-    return Store.openOnSync(this.device, { environment, dirtyBytes: 2 * 1024 * 1024 });
+    const dirtyBytes = 2 * 1024 * 1024;
+    return Store.openOnSync(this.device, { ...this.#journal(), environment, dirtyBytes });
+  }
+
+  #journal(): { journalDevice?: BlockDevice } {
+    return this.#journalDevice === undefined ? {} : { journalDevice: this.#journalDevice };
   }
 
   async #create(): Promise<void> {

@@ -55,6 +55,10 @@ class HoldfastSystem implements System {
     this.#store.commitSync(this.#store.transaction().dropCollection(name));
   }
 
+  async dropConcurrent(name: string): Promise<void> {
+    await this.#store.commit(this.#store.transaction().dropCollection(name));
+  }
+
   async reclaimed(): Promise<void> {
     while (this.#store.statfs().pending > 0) {
       await this.#store.checkpoint();
@@ -87,7 +91,12 @@ class HoldfastSystem implements System {
     const collection = this.#store.collection('main');
     let extents = 0;
     for (const key of keys) extents += collection.object(key).statSync().extents;
-    return { extentsPerObject: extents / keys.length };
+    const { freeFragmentation } = this.#store.info();
+    return { extentsPerObject: extents / keys.length, freeSpace: freeFragmentation };
+  }
+
+  journalBytes(): number {
+    return this.#store.info().journalBytes;
   }
 
   async close(): Promise<void> {

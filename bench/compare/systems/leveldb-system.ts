@@ -81,6 +81,10 @@ class LeveldbSystem implements System {
     await this.#flush();
   }
 
+  dropConcurrent(name: string): Promise<void> {
+    return this.drop(name);
+  }
+
   /** Compaction gives space back whenever it comes by; there is nothing to wait for. */
   reclaimed(): void {}
 

@@ -29,6 +29,7 @@ interface Database {
   getRange(options: { reverse?: boolean }): Iterable<{ key: Buffer; value: Buffer }>;
   getKeys(options: { start: Buffer; limit: number }): Iterable<Buffer>;
   transactionSync<T>(work: () => T): T;
+  drop(): Promise<void>;
   dropSync(): void;
 }
 
@@ -72,6 +73,11 @@ class LmdbSystem implements System {
 
   drop(name: string): void {
     this.#database(name).dropSync();
+    this.#databases.delete(name);
+  }
+
+  async dropConcurrent(name: string): Promise<void> {
+    await this.#database(name).drop();
     this.#databases.delete(name);
   }
 

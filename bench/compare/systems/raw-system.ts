@@ -54,6 +54,10 @@ class RawSystem implements System {
     rmSync(join(this.#directory, name));
   }
 
+  dropConcurrent(name: string): void {
+    this.drop(name);
+  }
+
   reclaimed(): void {}
 
   cloneCollection(): number {

@@ -81,6 +81,10 @@ class SqliteSystem implements System {
     this.#database.exec(`DROP TABLE "${name}"`);
   }
 
+  dropConcurrent(name: string): void {
+    this.drop(name);
+  }
+
   /** Pages are free as soon as the transaction that frees them has ended. */
   reclaimed(): void {}
 

@@ -35,7 +35,7 @@ export const MIXED: Workload = {
   systems: WITHOUT_RAW,
   options: { shape: 'objects', valueBytes: VALUE_BYTES },
   warmUp: true,
-  setup: async (bench) => {
+  fill: async (bench) => {
     await bench.load(bench.main, recordsOf(bench));
   },
   round: async (bench, round) => {

@@ -23,7 +23,7 @@ const DROP: Titled = {
   rounds: 3,
   round: async (bench, round) => {
     const name = `doomed-${round}`;
-    await bench.load(bench.system.collection(name), bench.scale.collectionRecords);
+    await bench.loadInOrder(bench.system.collection(name), bench.scale.collectionRecords);
     await bench.reopen();
     let acknowledgedMs = 0;
     let backMs = 0;
@@ -61,10 +61,9 @@ const CLONE_COLLECTION: Titled = {
   systems: WITHOUT_RAW,
   options: OPTIONS,
   rounds: 3,
-  setup: async (bench) => {
-    await bench.load(bench.system.collection('source'), bench.scale.collectionRecords);
-    await bench.reopen();
-  },
+  fill: (bench) =>
+    bench.loadInOrder(bench.system.collection('source'), bench.scale.collectionRecords),
+  setup: (bench) => bench.reopen(),
   round: async (bench, round) => {
     const copy = `copy-${round}`;
     await quiet();
@@ -83,10 +82,10 @@ const CLONE_LARGE: Titled = {
   systems: ALL,
   options: { shape: 'objects', valueBytes: 1024 ** 2 },
   rounds: 3,
-  setup: async (bench) => {
+  fill: async (bench) => {
     await bench.system.writeLarge('large', bench.scale.largePieces);
-    await bench.reopen();
   },
+  setup: (bench) => bench.reopen(),
   round: async (bench, round) => {
     const { system, scale } = bench;
     const copy = `copy-${round}`;

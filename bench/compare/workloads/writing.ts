@@ -1,6 +1,6 @@
 /** Durable puts, one at a time and many in flight, and bulk loads. */
 
-import { type Bench, keepInFlight, percentile } from '../bench.js';
+import { type Bench, keepInFlight, memoryBytes, percentile } from '../bench.js';
 import { keyOf, makeValue } from '../records.js';
 import type { Collection } from '../system.js';
 import { ALL, BATCH, type Goal, type Sample, WITHOUT_RAW, type Workload } from '../workload.js';
@@ -29,7 +29,7 @@ function putOne(name: string, title: string, valueBytes: number, goal: Goal): Wo
     systems: ALL,
     options: { shape: 'objects', valueBytes },
     warmUp: true,
-    setup: fillSome,
+    fill: fillSome,
     round: async (bench, round) => {
       const collection = bench.main;
       const measured = await bench.measure(() => putFor(bench, collection, round));
@@ -61,7 +61,7 @@ function putInFlight(name: string, title: string, valueBytes: number, goal: Goal
     systems: WITHOUT_RAW,
     options: { shape: 'objects', valueBytes },
     warmUp: true,
-    setup: fillSome,
+    fill: fillSome,
     round: async (bench, round) => {
       let latencies: number[] = [];
       const measured = await bench.measure(async () => {
@@ -82,27 +82,63 @@ function flight(bench: Bench, round: number, seconds: number): Promise<number[]>
   );
 }
 
+/** Collections that are dropped while puts are under way, one in each round. */
+const SUSTAINED_ROUNDS = 3;
+
+function doomedName(round: number): string {
+  return `doomed-${round}`;
+}
+
+const DOOMED_BYTES = 100;
+
+/** How long a round's puts have gone on when a collection is dropped. */
+const DROP_AFTER = 1 / 3;
+
 const SUSTAINED: Workload = {
   name: 'latency',
   group: 'mixed',
-  title: 'put 4 KiB, 64 in flight, sustained: p99.9',
+  title: 'put 4 KiB, 64 in flight, sustained, a large collection is dropped meanwhile: p99.9',
   unit: 'ms',
+  goal: { extraMax: { 'p99.9 / median': 20 } },
   systems: WITHOUT_RAW,
   options: { shape: 'objects', valueBytes: 4096 },
-  rounds: 3,
-  setup: fillSome,
+  rounds: SUSTAINED_ROUNDS,
+  fill: async (bench) => {
+    const doomed = Math.ceil(bench.scale.collectionRecords / 4);
+    for (let round = 0; round < SUSTAINED_ROUNDS; round++) {
+      const collection = bench.system.collection(doomedName(round));
+      await bench.loadInOrder(collection, doomed, DOOMED_BYTES);
+    }
+    await fillSome(bench);
+  },
+  setup: (bench) => bench.reopen(),
   round: async (bench, round) => {
-    const latencies = await flight(bench, round, bench.scale.sustainedSeconds);
+    const seconds = bench.scale.sustainedSeconds;
+    const [latencies, dropMs] = await Promise.all([
+      flight(bench, round, seconds),
+      dropLater(bench, doomedName(round), seconds * DROP_AFTER),
+    ]);
     const [median, p999] = [percentile(latencies, 0.5), percentile(latencies, 0.999)];
     const extra = {
+      'op/s': latencies.length / seconds,
       'median ms': median,
       'p99 ms': percentile(latencies, 0.99),
       'p99.9 / median': p999 / median,
       'longest ms': latencies.at(-1) ?? Number.NaN,
+      'drop acknowledged ms': dropMs,
+      'memory MB': memoryBytes() / 1e6,
     };
     return { value: p999, extra };
   },
 };
+
+/** Drops a collection after a while; gives the milliseconds that this took. */
+async function dropLater(bench: Bench, name: string, seconds: number): Promise<number> {
+  await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+  const begin = performance.now();
+  await bench.system.dropConcurrent(name);
+  return performance.now() - begin;
+}
 
 function bulkLoad(name: string, title: string, shape: 'map' | 'objects', goal?: Goal): Workload {
   return {

@@ -134,7 +134,8 @@ const WHAT_TO_DO: Readonly<Record<string, string>> = {
   'no-superblock':
     'check the path; if it is a store, --repair --rebuild-superblock brings back what it can',
   'newer-format': 'use a newer holdfast',
-  'device-short': 'give the device back the length that the store had, then check again',
+  'device-short':
+    'give the device back the length that the store had; --repair gives up what lay behind its end',
 };
 
 function whatToDo(met: ReadonlySet<string>): string {

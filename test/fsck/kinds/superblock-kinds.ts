@@ -2,7 +2,6 @@
  * Planters of faults in superblock slots and in the superblock's own figures.
  */
 
-import { MemoryDevice } from '../../../src/blockdev/memory-device.js';
 import { emptyRoot } from '../../../src/btree/root-record.js';
 import { treeSpec } from '../../../src/btree/tree-spec.js';
 import { setU32 } from '../../../src/format/bytes.js';
@@ -17,6 +16,7 @@ import {
 import { slotOffsets } from '../../../src/txn/superblock-slots.js';
 import { close, commit, newStore, open } from '../fixture.js';
 import { type Planter, sealSlot } from '../planter.js';
+import { shortened } from '../repair-fixture.js';
 import { copiesOf, inImage, type Kind, type Planted, SEVERAL, upTo } from './kind.js';
 import { treeStore } from './tree-kinds.js';
 
@@ -48,15 +48,6 @@ function single(plant: (planter: Planter) => void, more: Partial<Kind> = {}): Ki
 
 const figures = (change: (superblock: Superblock) => Partial<Superblock>): Kind =>
   single((planter) => planter.putSuperblock(change(planter.superblock)));
-
-/** A copy of the first `size` bytes of a device. */
-function cut(device: MemoryDevice, size: number): MemoryDevice {
-  const bytes = new Uint8Array(size);
-  device.readSync(0, bytes);
-  const shorter = new MemoryDevice({ size });
-  shorter.writeSync(0, [bytes]);
-  return shorter;
-}
 
 /** Makes the slots of one number say different things. */
 function splitTwins({ superblock, image }: Planter, parity: number): Planted['places'][number] {
@@ -90,10 +81,12 @@ export const SUPERBLOCK_KINDS = {
   ),
   'device-short': {
     store: smallStore,
-    plant: (device) => ({ places: [{}], device: cut(device, device.size - 64 * 1024) }),
+    plant: (device) => {
+      const size = device.size - 64 * 1024;
+      return { places: [{ offset: size, length: 64 * 1024 }], device: shortened(device, size) };
+    },
     counts: [1],
     fewer: ONE_OF_A_STORE,
-    stays: 'The device has to get its length back.',
   },
   'superblock-slot': {
     store: smallStore,
