@@ -193,7 +193,7 @@ async function emptyObjects(directory: string): Promise<void> {
   store.commitSync(store.transaction().createCollection('c'));
   store.checkpointSync();
   store.checkpointSync();
-  const before = store.statfs().allocated;
+  const before = store.statfsSync().allocated;
   const seconds = await secondsOf(() => {
     for (let at = 0; at < RECORDS; at += 1000) {
       const transaction = store.transaction();
@@ -202,7 +202,7 @@ async function emptyObjects(directory: string): Promise<void> {
     }
   });
   for (let i = 0; i < 3; i++) store.checkpointSync();
-  const bytes = (store.statfs().allocated - before) / RECORDS;
+  const bytes = (store.statfsSync().allocated - before) / RECORDS;
   console.log(
     `${RECORDS} empty objects, random order: ${bytes.toFixed(1)} B each, ${Math.round(RECORDS / seconds)}/s`,
   );

@@ -56,7 +56,7 @@ async function measure(load: StripeLoad): Promise<void> {
 
 /** Part of the device that is free, but not in whole stripes. */
 function paddingOf({ store }: StripeLoad): string {
-  const { stripes, total, allocated, pending } = store.statfs();
+  const { stripes, total, allocated, pending } = store.statfsSync();
   if (stripes === undefined) return '-';
   const free = total - allocated - pending;
   const lost = Math.max(0, free - stripes.free * stripes.width);

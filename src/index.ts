@@ -3,7 +3,14 @@
 export type { BlockDevice, StripeGeometry } from './blockdev/block-device.js';
 export { MemoryDevice } from './blockdev/memory-device.js';
 export type { Comparator } from './btree/comparator.js';
-export { CorruptError, type ErrorCode, hasCode, StoreError } from './errors.js';
+export {
+  CorruptError,
+  type DamagePlace,
+  type ErrorCode,
+  hasCode,
+  type KeyRange,
+  StoreError,
+} from './errors.js';
 export type { FsckProgress } from './fsck/context.js';
 export type { Finding, FindingCode, Remedy, Severity } from './fsck/finding.js';
 export type { FsckReport } from './fsck/fsck.js';
@@ -39,11 +46,12 @@ export {
   repairStore,
 } from './store/check-store.js';
 export type { DamageListener } from './store/damage-log.js';
+export type { DamageOption, MapEntry, MapRange } from './store/entry-page.js';
 export { hashPosition } from './store/hash-position.js';
 export { type MkfsOptions, mkfs, mkfsOn, mkfsSync } from './store/mkfs.js';
+export type { NamePage } from './store/name-page.js';
 export {
   type ListedReservation,
-  type NamePage,
   type OpenOptions,
   type Snapshot,
   type Statfs,
@@ -59,8 +67,6 @@ export type {
 } from './store/stored-collection.js';
 export type {
   ByteRange,
-  MapEntry,
-  MapRange,
   ObjectExtent,
   ObjectStat,
   StoredObject,

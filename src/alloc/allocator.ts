@@ -87,7 +87,7 @@ export class Allocator {
 
   /**
    * @throws CorruptError when a summary says what can't be
-   * @throws RangeError when a stripe is larger than a group
+   * @throws StoreError E_INVALID_ARGUMENT when a stripe is larger than a group
    */
   constructor(options: AllocatorOptions) {
     const { blockCount, generation } = options;

@@ -9,17 +9,18 @@
  */
 
 import { assert } from '../assert.js';
+import { invalidArgument } from '../errors.js';
 import { BLOCK_HEADER } from '../format/block.js';
 
 /**
  * Blocks of a full group.
- * @throws RangeError when one stripe is larger than the largest group.
+ * @throws StoreError E_INVALID_ARGUMENT when one stripe is larger than the largest group.
  */
 export function groupBlocksFor(blockSize: number, stripeBlocks: number): number {
   const blocksMax = (blockSize - BLOCK_HEADER.size) * 8;
   const stripe = Math.max(1, stripeBlocks);
   if (!(blocksMax >= stripe)) {
-    throw new RangeError(
+    throw invalidArgument(
       `Cannot cut groups: a stripe of ${stripe} blocks exceeds a group of ${blocksMax} blocks`,
     );
   }
@@ -45,7 +46,7 @@ export class GroupGeometry {
   #blockCount: number;
   #groupCount: number;
 
-  /** `stripeBlocks` of 0 means none. @throws RangeError as `groupBlocksFor`. */
+  /** `stripeBlocks` of 0 means none. @throws StoreError E_INVALID_ARGUMENT as `groupBlocksFor`. */
   constructor(blockSize: number, blockCount: number, stripeBlocks: number) {
     this.blockSize = blockSize;
     this.stripeBlocks = Math.max(1, stripeBlocks);

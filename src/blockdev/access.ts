@@ -2,11 +2,11 @@
  * The checks that every device makes before a call, in this order.
  *
  * - A closed device, then a read-only one: operating errors (E_CLOSED, E_READ_ONLY).
- * - Places that are negative, fractional, unaligned or past the end: misuse (RangeError). Pointers
+ * - Places that are negative, fractional, unaligned or past the end: misuse (E_INVALID_ARGUMENT). Pointers
  *   read from a device are checked by their readers, so such a place is never the device's fault.
  */
 
-import { StoreError } from '../errors.js';
+import { invalidArgument, StoreError } from '../errors.js';
 import type { BlockDevice } from './block-device.js';
 
 /** Bytes of all `sources` together. */
@@ -27,32 +27,32 @@ export function checkWritable(device: BlockDevice): void {
   throw new StoreError('E_READ_ONLY', `Cannot write to ${device.path}: it was opened read-only`);
 }
 
-/** @throws RangeError unless [offset, offset + length) is a run of whole sectors of `device`. */
+/** @throws StoreError E_INVALID_ARGUMENT unless [offset, offset + length) is a run of whole sectors of `device`. */
 export function checkRun(device: BlockDevice, offset: number, length: number): void {
   const { path, sectorSize, size } = device;
   if (!Number.isSafeInteger(offset) || offset < 0 || offset % sectorSize !== 0) {
-    throw new RangeError(
+    throw invalidArgument(
       `Invalid offset ${offset} on ${path}: it should be a multiple of ${sectorSize}`,
     );
   }
   if (length % sectorSize !== 0) {
-    throw new RangeError(
+    throw invalidArgument(
       `Invalid length ${length} on ${path}: it should be a multiple of ${sectorSize}`,
     );
   }
   if (length > size - offset) {
-    throw new RangeError(`Invalid run ${offset}+${length} on ${path}: the device ends at ${size}`);
+    throw invalidArgument(`Invalid run ${offset}+${length} on ${path}: the device ends at ${size}`);
   }
 }
 
 /**
- * @throws RangeError for a size that is not of whole sectors
+ * @throws StoreError E_INVALID_ARGUMENT for a size that is not of whole sectors
  * @throws StoreError E_NO_SPACE for one over the limit of `device`
  */
 export function checkGrowth(device: BlockDevice, size: number): void {
   const { path, sectorSize, sizeMax } = device;
   if (!Number.isSafeInteger(size) || size < 0 || size % sectorSize !== 0) {
-    throw new RangeError(
+    throw invalidArgument(
       `Invalid size ${size} of ${path}: it should be a multiple of ${sectorSize}`,
     );
   }

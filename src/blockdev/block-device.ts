@@ -8,7 +8,7 @@
  *   short reads and writes are continued inside. Growing throws E_NO_SPACE when the host is full.
  * - Buffers belong to the caller and must not change until the call has ended.
  * - A closed device answers E_CLOSED, one opened read-only answers writes with E_READ_ONLY.
- * - Places that are unaligned, negative or past the end are misuse: RangeError.
+ * - Places that are unaligned, negative or past the end are misuse: E_INVALID_ARGUMENT.
  */
 
 /** RAID geometry in bytes; both 0 where there is none or it is not known. */
@@ -26,8 +26,11 @@ export const NO_STRIPES: StripeGeometry = { unit: 0, width: 0 };
 export interface WriteOptions {
   /** The bytes, and nothing else, are durable when the write has ended (O_DSYNC). */
   readonly durable?: boolean;
+  /** Nobody is going to read them soon: a durable write may pass the page cache by. */
+  readonly unread?: boolean;
 }
 
+/** What a store lives on. Every call may throw StoreError E_IO and E_CLOSED. */
 export interface BlockDevice {
   /** For messages. */
   readonly path: string;
@@ -50,11 +53,14 @@ export interface BlockDevice {
    */
   limitTo(bytes: number): void;
 
+  /** Fills `target` with the bytes from `offset` on; both of whole sectors. */
   readSync(offset: number, target: Uint8Array): void;
+  /** As `readSync`; `target` belongs to the device until the promise settles. */
   read(offset: number, target: Uint8Array): Promise<void>;
 
   /** Writes the sources one behind the other; only their sum needs to be of whole sectors. */
   writeSync(offset: number, sources: readonly Uint8Array[], options?: WriteOptions): void;
+  /** As `writeSync`; the sources belong to the device until the promise settles. */
   write(offset: number, sources: readonly Uint8Array[], options?: WriteOptions): Promise<void>;
 
   /**
@@ -65,6 +71,7 @@ export interface BlockDevice {
 
   /** Makes every completed write durable. */
   flushSync(): void;
+  /** As `flushSync`. */
   flush(): Promise<void>;
 
   /**
@@ -73,6 +80,7 @@ export interface BlockDevice {
    * @throws StoreError E_NO_SPACE beyond `sizeMax` or when the host is full; nothing has changed
    */
   growSync(size: number): void;
+  /** As `growSync`. */
   grow(size: number): Promise<void>;
 
   /**

@@ -4,7 +4,8 @@
  * - Two descriptors: one for reads, buffered writes and flushes (fdatasync), and one opened with
  *   O_DSYNC for durable writes, so that a durable write waits for its own bytes only and not for
  *   other dirty pages. Both go through the page cache, which keeps them coherent.
- * - A third, O_DIRECT one, opened when first needed, reads from the medium (media-reader.ts).
+ * - Two O_DIRECT ones, opened when first needed: one reads from the medium (media-reader.ts), one
+ *   writes what nobody reads soon (direct-writer.ts).
  * - Descriptors and the lock are given back when the last call under way has ended: a descriptor
  *   closed under a call could be reused, and the call would then hit somebody else's file.
  */
@@ -21,6 +22,7 @@ import {
   writeFully,
   writeFullySync,
 } from './descriptor-io.js';
+import { DirectWriter } from './direct-writer.js';
 import { MediaReader } from './media-reader.js';
 
 /** Something to give back when the device closes. */
@@ -48,6 +50,7 @@ export abstract class DescriptorDevice implements BlockDevice {
   readonly #durable: Descriptor;
   readonly #lock: Releasable | undefined;
   readonly #media: MediaReader;
+  readonly #direct: DirectWriter;
   #writtenBytes = 0;
   #underWay = 0;
   #closed = false;
@@ -64,6 +67,7 @@ export abstract class DescriptorDevice implements BlockDevice {
     this.#durable = readOnly ? this.buffered : { fd: reopen(fd, DURABLE_FLAGS), path };
     this.#lock = options.lock;
     this.#media = new MediaReader(this.buffered);
+    this.#direct = new DirectWriter(this.buffered);
   }
 
   get writtenBytes(): number {
@@ -88,6 +92,7 @@ export abstract class DescriptorDevice implements BlockDevice {
 
   writeSync(offset: number, sources: readonly Uint8Array[], options?: WriteOptions): void {
     this.#beginWrite(offset, sources);
+    if (mayPassBy(options) && this.#direct.writeSync(offset, sources)) return;
     writeFullySync(this.#for(options), offset, sources);
   }
 
@@ -97,7 +102,16 @@ export abstract class DescriptorDevice implements BlockDevice {
     options?: WriteOptions,
   ): Promise<void> {
     this.#beginWrite(offset, sources);
-    await this.track(writeFully(this.#for(options), offset, sources));
+    await this.track(this.#write(offset, sources, options));
+  }
+
+  async #write(
+    offset: number,
+    sources: readonly Uint8Array[],
+    options: WriteOptions | undefined,
+  ): Promise<void> {
+    if (mayPassBy(options) && (await this.#direct.write(offset, sources))) return;
+    await writeFully(this.#for(options), offset, sources);
   }
 
   /** By a descriptor of its own: the system reports an error of writing back once to each. */
@@ -191,12 +205,17 @@ export abstract class DescriptorDevice implements BlockDevice {
 
   #giveBack(): void {
     this.#media.close();
+    this.#direct.close();
     if (this.#durable !== this.buffered) closeSync(this.#durable.fd);
     closeSync(this.buffered.fd);
     this.#lock?.release();
     this.#isReleased = true;
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
+}
+
+function mayPassBy(options: WriteOptions | undefined): boolean {
+  return options?.durable === true && options.unread === true;
 }
 
 const DURABLE_FLAGS = constants.O_RDWR | constants.O_DSYNC;

@@ -21,6 +21,7 @@ export type IoStep =
       readonly offset: number;
       readonly sources: readonly Uint8Array[];
       readonly durable: boolean;
+      readonly unread?: boolean;
     }
   | { readonly kind: 'flush'; readonly device: BlockDevice }
   | { readonly kind: 'grow'; readonly device: BlockDevice; readonly size: number }
@@ -40,7 +41,7 @@ export function stepSync(step: IoStep): void {
       step.device.readSync(step.offset, step.target);
       break;
     case 'write':
-      step.device.writeSync(step.offset, step.sources, { durable: step.durable });
+      step.device.writeSync(step.offset, step.sources, step);
       break;
     case 'flush':
       step.device.flushSync();
@@ -65,7 +66,7 @@ export async function stepAsync(step: IoStep): Promise<void> {
     case 'read':
       return await step.device.read(step.offset, step.target);
     case 'write':
-      return await step.device.write(step.offset, step.sources, { durable: step.durable });
+      return await step.device.write(step.offset, step.sources, step);
     case 'flush':
       return await step.device.flush();
     case 'grow':

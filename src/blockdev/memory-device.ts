@@ -19,6 +19,7 @@ export interface MemoryDeviceOptions {
   readonly path?: string;
 }
 
+/** A device in memory: see BlockDevice for its methods. */
 export class MemoryDevice implements BlockDevice {
   readonly path: string;
   readonly sectorSize: number;

@@ -17,7 +17,7 @@ import {
   type Stats,
   statSync,
 } from 'node:fs';
-import { type ErrorCode, StoreError } from '../errors.js';
+import { type ErrorCode, invalidArgument, StoreError } from '../errors.js';
 import type { DescriptorDevice, Releasable } from './descriptor-device.js';
 import { reasonOf, systemCode } from './descriptor-io.js';
 import { FileDevice, syncDirectoryOf } from './file-device.js';
@@ -58,7 +58,10 @@ export function openDevice(path: string, options: OpenOptions = {}): Promise<Des
 
 function* opening(path: string, options: OpenOptions): Io<DescriptorDevice> {
   const { readOnly = false, create, force = false } = options;
-  if (readOnly && create !== undefined) throw new TypeError('A device is not created read-only');
+  if (typeof path !== 'string' || path.includes('\0')) {
+    throw invalidArgument(`Cannot open ${JSON.stringify(String(path))}: it is no path`);
+  }
+  if (readOnly && create !== undefined) throw invalidArgument('A device is not created read-only');
   try {
     const stats = statSync(path, { throwIfNoEntry: false });
     if (stats?.isBlockDevice() === true) return openRawDevice(path, { readOnly });

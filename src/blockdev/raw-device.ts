@@ -4,9 +4,9 @@
  * - The lock is the kernel's: an exclusive open (O_EXCL) is refused while the device is mounted,
  *   part of an array, or open exclusively anywhere on the machine.
  * - Data goes through the page cache, durable writes through a second O_DSYNC descriptor of the
- *   same cache, so nothing ever has to be made coherent. O_DIRECT is used only by `readMedia`,
- *   for which the kernel writes dirty pages back first: direct writes next to buffered reads would
- *   save a copy and cost the guarantee that a read sees the last write.
+ *   same cache, so nothing has to be made coherent. O_DIRECT is used only by `readMedia`, for which
+ *   the kernel writes dirty pages back first, and for writes that nobody reads before the device is
+ *   opened again: direct writes of anything else would save a copy and cost the cache's.
  * - Size, sector and stripes are what sysfs says at open. What the device grows by meanwhile counts
  *   from `refreshSize` on.
  */

@@ -8,7 +8,7 @@
  *   shared, are prepared once.
  */
 
-import { StoreError } from '../errors.js';
+import { invalidArgument, StoreError } from '../errors.js';
 import { getU16 } from '../format/bytes.js';
 
 /** Order of keys; `[start, end)` are the bytes of a key. */
@@ -163,17 +163,17 @@ export class ComparatorRegistry {
 
   /**
    * Makes `comparator` known.
-   * @throws TypeError when the name is taken, empty or too long.
+   * @throws StoreError E_INVALID_ARGUMENT when the name is taken, empty or too long.
    */
   register(comparator: Comparator): void {
     const size = Buffer.byteLength(comparator.name);
     if (size === 0 || size > 255) {
-      throw new TypeError(`Cannot register a comparator: its name has ${size} bytes, not 1..255`);
+      throw invalidArgument(`Cannot register a comparator: its name has ${size} bytes, not 1..255`);
     }
     const known = this.#byName.get(comparator.name);
     if (known === comparator) return;
     if (known !== undefined) {
-      throw new TypeError(`Cannot register comparator ${comparator.name}: the name is taken`);
+      throw invalidArgument(`Cannot register comparator ${comparator.name}: the name is taken`);
     }
     this.#byName.set(comparator.name, comparator);
   }

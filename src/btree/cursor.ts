@@ -10,6 +10,7 @@
 
 import { copyOut, EMPTY } from '../format/bytes.js';
 import type { Comparator } from './comparator.js';
+import { damageBetween } from './damage.js';
 import type { Forest } from './forest.js';
 import { NODE_STATE, Node } from './node.js';
 import { childIndex, childIndexBefore, entry, readEntry, search } from './node-view.js';
@@ -34,6 +35,10 @@ class Bound {
     this.length = end - start;
     if (this.bytes.length < this.length) this.bytes = new Uint8Array(2 * this.length + 16);
     for (let i = 0; i < this.length; i++) this.bytes[i] = page[start + i] as number;
+  }
+
+  copy(): Uint8Array | undefined {
+    return this.has ? copyOut(this.bytes, 0, this.length) : undefined;
   }
 }
 
@@ -84,6 +89,12 @@ export class Cursor {
     return this.#backward(this.#leaf.count - 1);
   }
 
+  /** To the last entry in front of `key`; false when there is none. */
+  seekBefore(key: Uint8Array): boolean {
+    const index = this.#enterBefore(key, key.length);
+    return index === undefined ? this.#lose() : this.#backward(index);
+  }
+
   /** To the next entry; false, and no longer valid, behind the last one. */
   next(): boolean {
     if (!this.valid) return false;
@@ -103,9 +114,14 @@ export class Cursor {
    * node leads to; false when there is none.
    */
   skip(): boolean {
-    const { has, bytes, length } = this.#nextUpper;
-    if (!has) return this.#lose();
-    return this.#seekFrom(copyOut(bytes, 0, length), length);
+    const bound = this.#nextUpper.copy();
+    return bound === undefined ? this.#lose() : this.#seekFrom(bound, bound.length);
+  }
+
+  /** As `skip`, towards the first entry: to the last one in front of all that the node leads to. */
+  skipBack(): boolean {
+    const bound = this.#nextLower.copy();
+    return bound === undefined ? this.#lose() : this.seekBefore(bound);
   }
 
   /** A copy of the key. */
@@ -135,19 +151,26 @@ export class Cursor {
 
   /** To entry `index` of the leaf, or back to the leaves in front of it. */
   #backward(from: number): boolean {
-    const { order } = this.#tree;
     let index = from;
     while (index < 0) {
-      const bound = this.#lower;
-      if (!bound.has) return this.#lose();
-      const { bytes, length } = bound;
-      if (!this.#descend((node) => childIndexBefore(node, order, bytes, 0, length))) {
-        return this.#lose();
-      }
-      const found = search(this.#leaf, order, bytes, 0, length);
-      index = (found >= 0 ? found : ~found) - 1;
+      const { has, bytes, length } = this.#lower;
+      if (!has) return this.#lose();
+      const before = this.#enterBefore(bytes, length);
+      if (before === undefined) return this.#lose();
+      index = before;
     }
     return this.#show(index);
+  }
+
+  /**
+   * Enters the leaf of the keys in front of a key; gives the index of the last of them, -1 where
+   * they lie further in front. Undefined when the tree is empty.
+   */
+  #enterBefore(key: Uint8Array, length: number): number | undefined {
+    const { order } = this.#tree;
+    if (!this.#descend((node) => childIndexBefore(node, order, key, 0, length))) return undefined;
+    const found = search(this.#leaf, order, key, 0, length);
+    return (found >= 0 ? found : ~found) - 1;
   }
 
   #show(index: number): boolean {
@@ -168,10 +191,21 @@ export class Cursor {
 
   /** Enters the leaf that `choose` leads to; false when the tree is empty. */
   #descend(choose: (node: Node) => number): boolean {
-    const { forest, spec, root } = this.#tree;
+    const { root } = this.#tree;
     if (root === null) return false;
     this.#nextLower.has = false;
     this.#nextUpper.has = false;
+    try {
+      this.#enter(this.#leafBelow(root, choose));
+    } catch (error) {
+      throw damageBetween(error, this.#tree, this.#nextLower.copy(), this.#nextUpper.copy());
+    }
+    return true;
+  }
+
+  /** The leaf that `choose` leads to; the bounds of the next leaf narrow on the way. */
+  #leafBelow(root: Node, choose: (node: Node) => number): Node {
+    const { forest, spec } = this.#tree;
     let node = root.resident ? root : forest.resident(root, spec);
     while (node.level > 0) {
       const index = choose(node);
@@ -185,8 +219,7 @@ export class Cursor {
       }
       node = forest.child(node, index, spec);
     }
-    this.#enter(node);
-    return true;
+    return node;
   }
 
   /** Takes a leaf over; its bounds become the cursor's. */

@@ -6,6 +6,7 @@
  * - Key and value together have at most PAIR_SIZE_MAX bytes.
  */
 
+import { invalidArgument } from '../errors.js';
 import { EMPTY, setU16 } from '../format/bytes.js';
 import { COMPOSITE_HEADER_SIZE, compositeSplit } from './comparator.js';
 import type { Cursor } from './cursor.js';
@@ -21,16 +22,16 @@ export class DuplicateTree {
   /** The set of composite keys: for its root record, count and checks. */
   readonly tree: Tree;
 
-  /** @throws as Tree does; TypeError when `spec` has no duplicates. */
+  /** @throws as Tree does; E_INVALID_ARGUMENT when `spec` has no duplicates. */
   constructor(forest: Forest, spec: TreeSpec, record?: RootRecord) {
-    if (!spec.duplicates) throw new TypeError('Cannot open tree: its spec has no duplicates');
+    if (!spec.duplicates) throw invalidArgument('Cannot open tree: its spec has no duplicates');
     this.tree = new Tree(forest, spec, record);
   }
 
-  /** Adds a pair; false when it is there already. @throws RangeError over PAIR_SIZE_MAX */
+  /** Adds a pair; false when it is there already. @throws StoreError E_INVALID_ARGUMENT over PAIR_SIZE_MAX */
   add(key: Uint8Array, value: Uint8Array): boolean {
     if (key.length + value.length > PAIR_SIZE_MAX) {
-      throw new RangeError(
+      throw invalidArgument(
         `Cannot add pair: it has ${key.length + value.length} bytes, more than ${PAIR_SIZE_MAX}`,
       );
     }

@@ -2,6 +2,7 @@
  * What a tree is: fixed when it is made, stated in its root record.
  */
 
+import { invalidArgument } from '../errors.js';
 import type { Role } from '../format/role.js';
 import { BYTES, type Comparator, compositeComparator } from './comparator.js';
 import { KEY_SIZE_MAX, VALUE_SIZE_MAX } from './node-format.js';
@@ -22,7 +23,7 @@ export interface TreeSpec {
 
 /**
  * A spec with defaults: bytewise keys and values of any size, no duplicates.
- * @throws RangeError when a fixed size is over its limit or against the comparator's.
+ * @throws StoreError E_INVALID_ARGUMENT when a fixed size is over its limit or against the comparator's.
  */
 export function treeSpec(spec: Pick<TreeSpec, 'role'> & Partial<Omit<TreeSpec, 'role'>>): TreeSpec {
   const comparator = spec.comparator ?? BYTES;
@@ -36,7 +37,7 @@ export function treeSpec(spec: Pick<TreeSpec, 'role'> & Partial<Omit<TreeSpec, '
     duplicates,
   };
   const fault = specFault(full);
-  if (fault !== undefined) throw new RangeError(`Cannot describe a tree: ${fault}`);
+  if (fault !== undefined) throw invalidArgument(`Cannot describe a tree: ${fault}`);
   return full;
 }
 
@@ -55,6 +56,22 @@ export function specFault(spec: TreeSpec): string | undefined {
   return fixed === undefined || fixed === spec.keySize
     ? undefined
     : 'the key size is not that of its comparator';
+}
+
+/** @throws StoreError E_INVALID_ARGUMENT for sizes over their limits or other than those of `spec`. */
+export function checkRecordSizes(
+  { keySize, valueSize }: TreeSpec,
+  key: Uint8Array,
+  value: Uint8Array,
+): void {
+  checkRecordSize('key', key.length, keySize > 0 ? keySize : undefined, KEY_SIZE_MAX);
+  checkRecordSize('value', value.length, valueSize >= 0 ? valueSize : undefined, VALUE_SIZE_MAX);
+}
+
+function checkRecordSize(what: string, size: number, fixed: number | undefined, max: number): void {
+  if (fixed === undefined ? size <= max : size === fixed) return;
+  const expected = fixed === undefined ? `more than ${max}` : `not ${fixed}`;
+  throw invalidArgument(`Cannot put: the ${what} has ${size} bytes, ${expected}`);
 }
 
 /** The order in which nodes of this tree are searched. */

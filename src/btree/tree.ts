@@ -12,12 +12,13 @@
  */
 
 import { assert } from '../assert.js';
-import { CorruptError, StoreError } from '../errors.js';
+import { CorruptError, invalidArgument, StoreError } from '../errors.js';
 import { copyOut, EMPTY } from '../format/bytes.js';
-import { isProvisional, pointerRecords } from '../format/pointer.js';
+import { isProvisional } from '../format/pointer.js';
 import { ROLE } from '../format/role.js';
 import type { Comparator } from './comparator.js';
 import { Cursor } from './cursor.js';
+import { damageOnWay } from './damage.js';
 import type { Forest } from './forest.js';
 import { NODE_STATE, type Node } from './node.js';
 import { orderFault } from './node-check.js';
@@ -29,7 +30,7 @@ import {
   removeEntry,
   writeBody,
 } from './node-editor.js';
-import { KEY_SIZE_MAX, NODE_BODY, POINTER_SIZE, VALUE_SIZE_MAX } from './node-format.js';
+import { NODE_BODY, POINTER_SIZE } from './node-format.js';
 import {
   childIndex,
   copyKey,
@@ -45,8 +46,6 @@ import {
   embeddedNode,
   embeddedRootSize,
   emptyRoot,
-  leafStoredBytes,
-  pointerStoredBytes,
   ROOT_FORM,
   readRoot,
   startEmbeddedRoot,
@@ -54,7 +53,8 @@ import {
 } from './root-record.js';
 import { editedSize, writeEdited } from './small-leaf.js';
 import { noteRun, TreeEditor } from './tree-editor.js';
-import { searchOrder, type TreeSpec } from './tree-spec.js';
+import { checkRecordSizes, searchOrder, type TreeSpec } from './tree-spec.js';
+import { recordsBelow, storedBytesBelow } from './tree-totals.js';
 import type { RootHolder } from './undo-log.js';
 import { type TreeReport, verifyTree } from './verify.js';
 
@@ -141,14 +141,24 @@ export class Tree implements RootHolder {
 
   // Reading
 
+  /** The leaf where `key` is or would be; null in an empty tree. */
+  #leafOf(key: Uint8Array): Node | null {
+    try {
+      let node = this.#top();
+      while (node !== null && node.level > 0) {
+        const index = childIndex(node, this.order, key, 0, key.length);
+        node = this.forest.child(node, index, this.spec);
+      }
+      return node;
+    } catch (error) {
+      throw damageOnWay(error, this, key);
+    }
+  }
+
   /** True when `key` is there; its value is then `hitBytes[hitStart, hitEnd)`. */
   find(key: Uint8Array): boolean {
-    let node = this.#top();
+    const node = this.#leafOf(key);
     if (node === null) return false;
-    while (node.level > 0) {
-      const index = childIndex(node, this.order, key, 0, key.length);
-      node = this.forest.child(node, index, this.spec);
-    }
     const index = search(node, this.order, key, 0, key.length);
     if (index < 0) return false;
     this.hitBytes = node.page;
@@ -162,12 +172,8 @@ export class Tree implements RootHolder {
    * `hitBytes[hitKeyStart, hitKeyEnd)`, its value `hitBytes[hitStart, hitEnd)`.
    */
   findAtOrBefore(key: Uint8Array): boolean {
-    let node = this.#top();
+    const node = this.#leafOf(key);
     if (node === null) return false;
-    while (node.level > 0) {
-      const index = childIndex(node, this.order, key, 0, key.length);
-      node = this.forest.child(node, index, this.spec);
-    }
     const found = search(node, this.order, key, 0, key.length);
     const index = found >= 0 ? found : ~found - 1;
     if (index < 0) return this.#findBefore(key);
@@ -245,20 +251,7 @@ export class Tree implements RootHolder {
 
   /** Records. Walks what is dirty, the rest stands in pointers. */
   count(): number {
-    return this.root === null ? 0 : this.#countBelow(this.root);
-  }
-
-  #countBelow(node: Node): number {
-    if (node.sealed) return node.records;
-    if (node.level === 0) return node.count;
-    let sum = 0;
-    for (let i = 0; i < node.count; i++) {
-      const at = pointerAt(node, i);
-      sum += isProvisional(node.page, at)
-        ? this.#countBelow(this.forest.child(node, i, this.spec))
-        : pointerRecords(node.page, at);
-    }
-    return sum;
+    return this.root === null ? 0 : recordsBelow(this, this.root);
   }
 
   /**
@@ -266,37 +259,24 @@ export class Tree implements RootHolder {
    * is none. Walks what is dirty; trees inside records are their records' affair.
    */
   storedBytes(): number {
-    return this.root === null ? 0 : this.#bytesBelow(this.root);
-  }
-
-  #bytesBelow(node: Node): number {
-    if (node.sealed) return node.bytes;
-    if (node.level === 0) return leafStoredBytes(node, this.forest.schemas);
-    let sum = 0;
-    for (let i = 0; i < node.count; i++) {
-      const at = pointerAt(node, i);
-      sum += isProvisional(node.page, at)
-        ? this.#bytesBelow(this.forest.nodeOf(node.page, at, node.role))
-        : pointerStoredBytes(node.page, at);
-    }
-    return sum;
+    return this.root === null ? 0 : storedBytesBelow(this, this.root);
   }
 
   // Writing
 
   /**
    * Sets the value of `key`. True when the key is new.
-   * @throws RangeError for sizes over their limits or other than those the tree fixes.
+   * @throws StoreError E_INVALID_ARGUMENT for sizes over their limits or other than those the tree fixes.
    */
   put(key: Uint8Array, value: Uint8Array): boolean {
-    this.#checkSizes(key, value);
+    checkRecordSizes(this.spec, key, value);
     const { root } = this;
     if (this.#isSmall()) {
       const index = root === null ? ~0 : search(root, this.order, key, 0, key.length);
       if (this.#editSmall(index, key, value)) return index < 0;
     }
     const editor = this.#edit();
-    const found = editor.descend(key);
+    const found = this.#descend(editor, key);
     let leaf = editor.nodes[0] as Node;
     if (found >= 0) {
       if (overwriteValue(leaf, found, value, 0, value.length)) {
@@ -364,7 +344,15 @@ export class Tree implements RootHolder {
    * for every tree that shared it: only from now on may any of it be given up.
    */
   own(key: Uint8Array): void {
-    if (this.root !== null && !this.#isSmall()) this.#edit().descend(key);
+    if (this.root !== null && !this.#isSmall()) this.#descend(this.#edit(), key);
+  }
+
+  #descend(editor: TreeEditor, key: Uint8Array): number {
+    try {
+      return editor.descend(key);
+    } catch (error) {
+      throw damageOnWay(error, this, key);
+    }
   }
 
   /** A record may refer to nodes that were sealed since it was encoded. */
@@ -372,24 +360,6 @@ export class Tree implements RootHolder {
     if (this.forest.schemas[this.spec.role] === undefined) return;
     readEntry(leaf, index);
     this.forest.resolveRecord(leaf, entry.valueStart, entry.valueEnd);
-  }
-
-  #checkSizes(key: Uint8Array, value: Uint8Array): void {
-    const { keySize, valueSize } = this.spec;
-    if (keySize > 0 ? key.length !== keySize : key.length > KEY_SIZE_MAX) {
-      throw new RangeError(
-        keySize > 0
-          ? `Cannot put: the key has ${key.length} bytes, not ${keySize}`
-          : `Cannot put: the key has ${key.length} bytes, more than ${KEY_SIZE_MAX}`,
-      );
-    }
-    if (valueSize >= 0 ? value.length !== valueSize : value.length > VALUE_SIZE_MAX) {
-      throw new RangeError(
-        valueSize >= 0
-          ? `Cannot put: the value has ${value.length} bytes, not ${valueSize}`
-          : `Cannot put: the value has ${value.length} bytes, more than ${VALUE_SIZE_MAX}`,
-      );
-    }
   }
 
   /** Removes `key`; false when it isn't there, and then nothing is copied. */
@@ -401,7 +371,7 @@ export class Tree implements RootHolder {
       if (this.#editSmall(index, undefined, EMPTY)) return true;
     }
     const editor = this.#edit();
-    const found = editor.descend(key);
+    const found = this.#descend(editor, key);
     assert(found >= 0, 'a key that was found is there');
     removeEntry(editor.nodes[0] as Node, found);
     editor.settle(0);
@@ -518,7 +488,7 @@ export class Tree implements RootHolder {
   /**
    * Fills an empty tree from entries in strictly rising key order: each goes behind the last one,
    * without a descent, and leaves full nodes behind.
-   * @throws RangeError when the order is broken; StoreError E_INVALID when the tree isn't empty.
+   * @throws StoreError E_INVALID_ARGUMENT when the order is broken; E_INVALID when the tree isn't empty.
    */
   bulkBuild(entries: Iterable<readonly [Uint8Array, Uint8Array]>): void {
     if (this.root !== null) {
@@ -531,10 +501,10 @@ export class Tree implements RootHolder {
         before !== undefined &&
         this.order.compare(before, 0, before.length, key, 0, key.length) >= 0
       ) {
-        throw new RangeError('Cannot bulk build: keys do not rise');
+        throw invalidArgument('Cannot bulk build: keys do not rise');
       }
       before = key;
-      this.#checkSizes(key, value);
+      checkRecordSizes(this.spec, key, value);
       if (this.#isSmall()) {
         this.put(key, value);
         continue;

@@ -3,8 +3,9 @@
  */
 
 import { AssertionError } from '../assert.js';
-import { type ErrorCode, StoreError } from '../errors.js';
+import { CorruptError, type ErrorCode, StoreError } from '../errors.js';
 import { codeOf, isSystemError, reasonOf } from './system-error.js';
+import { jsonBytes } from './text.js';
 
 /** What to do about errors, by their codes. */
 type Advice = Readonly<Partial<Record<ErrorCode, string>>>;
@@ -52,10 +53,31 @@ function adviceOn({ code, cause }: StoreError, advice: Advice): string | undefin
   return advice[code] ?? general;
 }
 
-/** The same for programs: `{"error":{"code":"E_NOT_FOUND","message":"..."}}`. */
+/**
+ * The same for programs: `{"error":{"code":"E_NOT_FOUND","message":"..."}}`, with the place of damage
+ * in fields of its own.
+ */
 export function errorJson(error: unknown, advice: Advice = {}): string {
-  const code = error instanceof RangeError ? 'E_USAGE' : codeOf(error);
-  return JSON.stringify({ error: { code: code ?? null, message: errorLine(error, advice) } });
+  const code = codeOf(error) ?? null;
+  const message = errorLine(error, advice);
+  return JSON.stringify({ error: { code, message, ...jsonDamage(error) } });
+}
+
+/** Where damage is: the fields of a CorruptError, or of one that is the cause. */
+function jsonDamage(error: unknown): Record<string, unknown> {
+  if (!(error instanceof CorruptError)) {
+    return error instanceof StoreError && error.cause !== undefined ? jsonDamage(error.cause) : {};
+  }
+  const { offset, place } = error;
+  const { tree, keys, collection, object } = place;
+  return {
+    ...(offset >= 0 && { offset }),
+    ...(tree !== undefined && { tree }),
+    ...(keys?.from !== undefined && jsonBytes('from', keys.from)),
+    ...(keys?.to !== undefined && jsonBytes('to', keys.to)),
+    ...(collection !== undefined && jsonBytes('collection', collection)),
+    ...(object !== undefined && jsonBytes('object', object)),
+  };
 }
 
 function oneLine(text: string): string {

@@ -34,12 +34,11 @@ import { dirname, resolve } from 'node:path';
 import {
   hasCode,
   type ListedObject,
-  type MapEntry,
   type StoredCollection,
   type StoredObject,
   StoreError,
 } from '../index.js';
-import { FILE_MODE, FILE_MTIME, type StoredFile, storedFile, typeOf } from './file-attributes.js';
+import { type StoredFile, storedFile, typeOf } from './file-attributes.js';
 import { PIECE_BYTES } from './object-writer.js';
 import { objectNameOf, objectPages } from './pages.js';
 import { parentOf, pathFault } from './relative-path.js';
@@ -64,6 +63,8 @@ export interface ExportOptions {
   readonly force?: boolean;
   /** Also the set-id bits of files. */
   readonly setId?: boolean;
+  /** Tells a path of the store itself, which is not replaced. */
+  readonly isOwn?: (path: Buffer) => boolean;
   /** So many bytes and one more object are exported. */
   readonly onEntry?: (bytes: number) => void;
   /** Something was refused. */
@@ -127,7 +128,7 @@ class Export {
   async #finishTop(): Promise<void> {
     const { collection, onProblem, directory } = this.#options;
     try {
-      this.#finish(this.#top, storedFile(await attributesOfCollection(collection)));
+      this.#finish(this.#top, storedFile(await collection.attributes()));
     } catch (error) {
       if (!isDamage(error)) throw error;
       onProblem(`Cannot set mode of ${directory}: ${error.message}`);
@@ -188,6 +189,7 @@ class Export {
     const object = this.#options.collection.object(objectNameOf(listed));
     const stored = storedFile(object.attributesSync());
     const path = Buffer.concat([this.#top, SLASH, listed.name]);
+    if (this.#options.isOwn?.(path) === true) throw new Refusal('the store itself is in its place');
     this.#enter(parentOf(listed.name));
     switch (typeOf(stored.mode)) {
       case 'directory':
@@ -272,15 +274,6 @@ class Refusal extends Error {}
 /** True for what keeps one object from being read, and says nothing about others. */
 function isDamage(error: unknown): error is StoreError {
   return hasCode(error, 'E_CORRUPT') || hasCode(error, 'E_IO');
-}
-
-async function attributesOfCollection(collection: StoredCollection): Promise<MapEntry[]> {
-  const entries: MapEntry[] = [];
-  for (const name of [FILE_MODE, FILE_MTIME]) {
-    const value = await collection.getAttribute(name);
-    if (value !== undefined) entries.push([Buffer.from(name), value]);
-  }
-  return entries;
 }
 
 /** Makes a directory and those above it; Node's own way hides why it could not. */

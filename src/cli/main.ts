@@ -99,7 +99,7 @@ function tell(args: readonly string[], command: Command | undefined, error: unkn
 /** Arguments that no store would take are usage errors, whoever found it out. */
 function exitCodeOf(command: Command, error: unknown): number {
   const { usage, failure } = command.exit ?? EXIT;
-  return hasCode(error, 'E_USAGE') || error instanceof RangeError ? usage : failure;
+  return hasCode(error, 'E_USAGE') || hasCode(error, 'E_INVALID_ARGUMENT') ? usage : failure;
 }
 
 /** Ends the process when its output can't be written. */

@@ -3,22 +3,17 @@
  */
 
 import type {
+  DamageOption,
   ListedObject,
   MapEntry,
   ObjectName,
   Store,
   StoredCollection,
   StoredObject,
-  StoreError,
 } from '../index.js';
 
 /** A page of names. */
 const NAMES_PAGE = 1000;
-
-/** What a listing does about damage: goes on behind it and tells, or ends there. */
-export interface DamageOption {
-  readonly onDamage?: (error: StoreError) => void;
-}
 
 /** The objects of a collection, in its order. */
 export async function* objectPages(
@@ -52,11 +47,16 @@ export async function* collectionPages(
 const MAP_PAGE = 100;
 
 /** The map stream of an object, in its order. */
-export async function* mapPages(object: StoredObject): AsyncGenerator<MapEntry[]> {
-  let page = await object.mapEntries({ limit: MAP_PAGE });
+export async function* mapPages(
+  object: StoredObject,
+  damage: DamageOption = {},
+): AsyncGenerator<MapEntry[]> {
+  const options = { ...damage, limit: MAP_PAGE };
+  let page = await object.mapEntries(options);
   for (let last = page.at(-1); last !== undefined; last = page.at(-1)) {
     yield page;
-    page = await object.mapEntries({ after: last[0], limit: MAP_PAGE });
+    if (page.length < MAP_PAGE) break;
+    page = await object.mapEntries({ ...options, after: last[0] });
   }
 }
 

@@ -13,7 +13,6 @@ export const ROLE = {
   groups: 7, // allocation group index -> group summary
   drops: 8, // drop number -> root of a tree that nothing else refers to any more
   reservations: 9, // reservation name -> reservation record
-  prepared: 10, // prepared transaction id -> its record
   runs: 11, // first block of a packed run -> address and checksum of its summary
   program: 12, // a tree that a program made by itself through the library (plain records)
 } as const;

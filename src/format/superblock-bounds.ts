@@ -3,6 +3,7 @@
  * sizes are powers or multiples, everything fixed lies inside the device, nothing overlaps.
  */
 
+import { invalidArgument } from '../errors.js';
 import { separateRingOffset } from './journal-header.js';
 import {
   COUNTED_LIMIT,
@@ -91,7 +92,7 @@ export function slotBytes(fields: Pick<SuperblockFigures, 'blockSize' | 'stripeW
  * Bytes from the slots of parity 0 to those of parity 1 that a new store takes: the least that
  * is whole steps and whole slots.
  *
- * @throws RangeError when that is over SLOT_STRIDE_MAX (a stripe width of odd KiB and huge).
+ * @throws StoreError E_INVALID_ARGUMENT when that is over SLOT_STRIDE_MAX (a stripe width of odd KiB and huge).
  */
 export function slotStrideFor(
   fields: Pick<SuperblockFigures, 'blockSize' | 'stripeWidth'>,
@@ -100,7 +101,7 @@ export function slotStrideFor(
   let stride = bytes;
   while (stride % SLOT_STEP !== 0 && stride <= SLOT_STRIDE_MAX) stride += bytes;
   if (stride <= SLOT_STRIDE_MAX) return stride;
-  throw new RangeError(`Cannot place superblocks in stripes of ${fields.stripeWidth} bytes`);
+  throw invalidArgument(`Cannot place superblocks in stripes of ${fields.stripeWidth} bytes`);
 }
 
 /** True when the ring is on a device of its own. */

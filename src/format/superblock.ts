@@ -84,7 +84,6 @@ export const ROOT_ROLES = [
   'groups',
   'drops',
   'reservations',
-  'prepared',
   'runs',
 ] as const satisfies readonly (keyof typeof ROLE)[];
 

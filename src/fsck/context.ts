@@ -13,7 +13,7 @@ import { hasOwnChecksum } from '../format/block.js';
 import type { Superblock } from '../format/superblock.js';
 import type { ExtentEntry } from '../onode/extent-entry.js';
 import { BlockCounts } from './block-counts.js';
-import { type BadPlace, copyFault, lostPlace, type Places } from './copies.js';
+import { type BadPlace, copyFault, knownBy, lostPlace, type Places } from './copies.js';
 import { DataCheck } from './data-check.js';
 import type { DeviceMap, MisplacedCode } from './device-map.js';
 import { Findings, type Place, type Where } from './finding.js';
@@ -282,7 +282,7 @@ export class CheckContext {
         ...where,
         ...map.run(places.address, places.blocks),
       });
-    } else if (places.copy !== 0 && this.#doubled.add(places.address)) {
+    } else if (places.copy !== 0 && this.#doubled.add(knownBy(map, places))) {
       this.blocks.add(places.copy, places.blocks);
     }
     return undefined;

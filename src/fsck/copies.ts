@@ -55,6 +55,11 @@ export function lostPlace(map: DeviceMap, places: Places): MisplacedCode | undef
   return fault === undefined || hasCopy(map, places) ? undefined : fault;
 }
 
+/** By which block a node or bitmap is remembered: the first of a place on the device. */
+export function knownBy(map: DeviceMap, { address, copy }: Places): number {
+  return address < map.blocks ? address : copy;
+}
+
 /** True when there is a second copy, and it can be where the pointer says. */
 export function hasCopy(map: DeviceMap, places: Places): boolean {
   return places.copy !== 0 && copyFault(map, places) === undefined;

@@ -32,7 +32,7 @@ export class DeviceMap {
   readonly ahead: ReadAhead;
   readonly #device: BlockDevice;
 
-  /** @throws RangeError when a stripe is larger than a group */
+  /** @throws StoreError E_INVALID_ARGUMENT when a stripe is larger than a group */
   constructor(device: BlockDevice, superblock: Superblock) {
     const { blockSize, deviceBlocks, stripeWidth } = superblock;
     this.blockSize = blockSize;

@@ -12,6 +12,7 @@
 import { CorruptError } from '../errors.js';
 import { ROLE_NAMES } from '../format/role.js';
 
+/** How bad a finding is. */
 export type Severity = 'error' | 'warning' | 'note';
 
 interface FindingKind {
@@ -122,6 +123,7 @@ export const FINDINGS = {
   'space-unknown': note('Leaks were not looked for, because part of the trees cannot be walked.'),
 } as const satisfies Record<string, FindingKind>;
 
+/** What a finding is about; docs/fsck.md lists them. */
 export type FindingCode = keyof typeof FINDINGS;
 
 /**
@@ -232,6 +234,7 @@ export function placeIn(role: number, { collection, object, value }: Place): Pla
   };
 }
 
+/** One fault, or one thing worth knowing, that a check has come upon. */
 export interface Finding extends Place {
   readonly code: FindingCode;
   readonly severity: Severity;

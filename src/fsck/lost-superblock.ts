@@ -381,7 +381,6 @@ function superblockOf(
       groups: emptyRoot(GROUPS_SPEC),
       drops: emptyRoot(STORE_SPECS.drops),
       reservations: emptyRoot(STORE_SPECS.reservations),
-      prepared: EMPTY,
       runs: EMPTY,
     },
   };

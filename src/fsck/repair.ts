@@ -78,6 +78,7 @@ export interface RepairOptions extends Omit<FsckOptions, 'onFinding'> {
   readonly dirtyBytesMax?: number;
 }
 
+/** What a repair has found, done and left. */
 export interface RepairReport {
   readonly before: FsckReport;
   /** What the check behind the repair says: that before it, if nothing was written. */
@@ -299,7 +300,6 @@ function* mendTrees(repairing: RepairContext, mender: CollectionsMender): Io<Sup
       collections,
       reservations,
       drops: emptyRoot(STORE_SPECS.drops),
-      prepared: EMPTY,
       runs: EMPTY,
     },
   };

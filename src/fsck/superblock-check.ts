@@ -101,7 +101,7 @@ function anchorOf(
     }
     return { superblock, map };
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
+    if (!hasCode(error, 'E_INVALID_ARGUMENT')) throw error;
     findings.add('superblock-geometry', error.message);
     return undefined;
   }

@@ -42,7 +42,6 @@ const ORDER: readonly number[] = [
   ROLE.collections,
   ROLE.drops,
   ROLE.reservations,
-  ROLE.prepared,
   ROLE.runs,
   ROLE.references,
   ROLE.groups,

@@ -28,7 +28,7 @@ import { Tree } from '../btree/tree.js';
 import { searchOrder, type TreeSpec } from '../btree/tree-spec.js';
 import { hasCode, StoreError } from '../errors.js';
 import { hasOwnChecksum } from '../format/block.js';
-import { copyFault, lostPlace } from './copies.js';
+import { copyFault, knownBy, lostPlace } from './copies.js';
 import type { RepairContext } from './repair-context.js';
 import {
   embeddedRoot,
@@ -201,7 +201,8 @@ class Mending {
       return undefined;
     }
     const { node } = found;
-    const { address, birth } = pointer;
+    const { birth } = pointer;
+    const address = knownBy(map, pointer);
     const gaps = this.#mender.gaps?.length;
     const isKnown = sound.has(address) && this.#isInBounds(node, bounds);
     const isKept = isKnown && (yield* whole(this.#mender.again?.(node) ?? true));

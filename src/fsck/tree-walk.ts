@@ -27,7 +27,7 @@ import { hasCode } from '../errors.js';
 import { hasOwnChecksum } from '../format/block.js';
 import type { Role } from '../format/role.js';
 import { type CheckContext, OTHER_CHECKSUM } from './context.js';
-import { hasCopy, lostPlace } from './copies.js';
+import { hasCopy, knownBy, lostPlace } from './copies.js';
 import { type FindingCode, type Place, placeIn } from './finding.js';
 import type { BlockRange } from './read-ahead.js';
 import {
@@ -200,13 +200,14 @@ class Walk {
     this.#checkKeys(node, tree, bounds);
     this.#checkTotals(node, pointer);
     const { isResuming } = context;
-    if (isResuming || context.visited.isNew(pointer)) {
+    const run = { address: knownBy(context.map, pointer), birth: pointer.birth };
+    if (isResuming || context.visited.isNew(run)) {
       if (!hasOwnChecksum(node.page, pointer.low, pointer.high)) {
         this.#add('block-copy', OTHER_CHECKSUM, pointer);
       }
       yield* context.turn(pointer);
       yield* this.#below(node, tree, bounds);
-      if (!isResuming) context.visited.walked?.(pointer);
+      if (!isResuming) context.visited.walked?.(run);
     } else if (this.#visitor.again !== undefined) yield* this.#visitor.again(node);
   }
 

@@ -9,7 +9,7 @@
  * - A locator key that equals the name is no key, as in Ceph.
  */
 
-import { StoreError } from '../errors.js';
+import { checkObject, invalidArgument, StoreError } from '../errors.js';
 import { hashPosition } from '../store/hash-position.js';
 
 /** An object that is not part of an erasure-coded one. */
@@ -27,6 +27,7 @@ export const SNAP_DIR = 0xffff_ffff_ffff_ffffn;
 /** The generation of the live object. */
 export const NO_GENERATION = 0xffff_ffff_ffff_ffffn;
 
+/** The identity of one of Ceph's objects, complete; `ghobject` makes one. */
 export interface Ghobject {
   /** 0 to 127, or NO_SHARD. */
   readonly shard: number;
@@ -62,16 +63,22 @@ const U64_MAX = 0xffff_ffff_ffff_ffffn;
 /**
  * An identity of these parts.
  *
- * @throws RangeError when a number is out of its range
+ * @throws StoreError E_INVALID_ARGUMENT when a number is out of its range
  */
 export function ghobject(parts: GhobjectParts): Ghobject {
-  const { shard = NO_SHARD, pool, hash, snap = SNAP_HEAD, generation = NO_GENERATION } = parts;
+  const {
+    shard = NO_SHARD,
+    pool,
+    hash,
+    snap = SNAP_HEAD,
+    generation = NO_GENERATION,
+  } = checkObject(parts, 'parts');
   checkNumber(shard, 'shard', NO_SHARD, SHARD_MAX);
   checkNumber(pool, 'pool', Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
   checkNumber(hash, 'hash', 0, 2 ** 32 - 1);
   for (const value of [snap, generation]) {
-    if (value < 0n || value > U64_MAX) {
-      throw new RangeError(`Cannot use snap or generation ${value}: expected 64 bits`);
+    if (typeof value !== 'bigint' || value < 0n || value > U64_MAX) {
+      throw invalidArgument(`Cannot use snap or generation ${String(value)}: expected 64 bits`);
     }
   }
   const name = bytesOf(parts.name);
@@ -90,11 +97,14 @@ export function ghobject(parts: GhobjectParts): Ghobject {
 
 function checkNumber(value: number, what: string, min: number, max: number): void {
   if (Number.isSafeInteger(value) && value >= min && value <= max) return;
-  throw new RangeError(`Cannot use ${what} ${value}: expected a whole number in [${min}, ${max}]`);
+  const given = String(value);
+  throw invalidArgument(`Cannot use ${what} ${given}: expected a whole number in [${min}, ${max}]`);
 }
 
 function bytesOf(text: string | Uint8Array): Uint8Array {
-  return typeof text === 'string' ? Buffer.from(text, 'utf8') : text;
+  if (typeof text === 'string') return Buffer.from(text, 'utf8');
+  if (text instanceof Uint8Array) return text;
+  throw invalidArgument('Cannot use name, key or namespace: expected a string or a Uint8Array');
 }
 
 const FORM =
@@ -106,7 +116,7 @@ const FORM =
  * @throws StoreError E_INVALID when the text is none, or stands for a bound (GHMIN, GHMAX)
  */
 export function parseGhobject(text: string): Ghobject {
-  const match = FORM.exec(text);
+  const match = typeof text === 'string' ? FORM.exec(text) : null;
   if (match === null) throw notAnObject(text);
   const [, shard = '', pool, reversed = '', namespace = '', key = '', name = '', snap = ''] = match;
   const generation = match[8] ?? '';
@@ -125,7 +135,10 @@ export function parseGhobject(text: string): Ghobject {
 }
 
 function notAnObject(text: string): StoreError {
-  const shown = JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}...` : text);
+  const shown =
+    typeof text !== 'string'
+      ? String(text)
+      : JSON.stringify(text.length > 200 ? `${text.slice(0, 200)}...` : text);
   return new StoreError(
     'E_INVALID',
     `Cannot read object ${shown}: expected [SHARD]#POOL:HASH:NAMESPACE:KEY:NAME:SNAP#[GENERATION]`,

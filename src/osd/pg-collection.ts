@@ -10,6 +10,7 @@
  * - Within each of the two all objects have one shard and one pool, as in Ceph.
  */
 
+import { invalidArgument } from '../errors.js';
 import type {
   Bytes,
   ListedObject,
@@ -38,6 +39,7 @@ export interface ObjectPlace {
   readonly object: ObjectName;
 }
 
+/** Which objects of a PG are listed. */
 export interface PgListOptions {
   /** The first object, which need not exist. */
   readonly from?: Ghobject;
@@ -47,6 +49,7 @@ export interface PgListOptions {
   readonly limit?: number;
 }
 
+/** A page of a PG's objects. */
 export interface PgPage {
   /** In Ceph's order. */
   readonly objects: readonly Ghobject[];
@@ -61,6 +64,7 @@ export function isTemporaryCollection(name: string): boolean {
   return TEMPORARY.test(name);
 }
 
+/** A PG of Ceph, or another of its collections. It holds nothing open. */
 export class PgCollection {
   /** As in Ceph: `2.1_head`, `2.1s0_head`, `meta`. */
   readonly name: string;
@@ -98,13 +102,14 @@ export class PgCollection {
     for (const name of this.#names()) transaction.removeCollection(name);
   }
 
+  /** Says how many low hash bits all its objects share, 0 to 32. E_NOT_FOUND, E_INVALID. */
   setBits(transaction: Transaction, bits: number): void {
     for (const name of this.#names()) transaction.setCollectionBits(name, bits);
   }
 
   /**
    * Moves the objects whose low `bits` hash bits are `remainder` to the existing, empty `target`;
-   * both then have `bits`. E_NOT_EMPTY; TypeError when only one of them is a PG.
+   * both then have `bits`. E_NOT_EMPTY; E_INVALID_ARGUMENT when only one of them is a PG.
    */
   split(transaction: Transaction, target: PgCollection, bits: number, remainder: number): void {
     for (const [from, to] of this.#pairs(target)) {
@@ -140,6 +145,15 @@ export class PgCollection {
     return reader.collection(place.collection).object(place.object);
   }
 
+  /** True when it holds no object, a temporary one neither. E_NOT_FOUND. */
+  async isEmpty(reader: CollectionReader): Promise<boolean> {
+    for (const name of this.#names()) {
+      if (!(await reader.collection(name).isEmpty())) return false;
+    }
+    return true;
+  }
+
+  /** As `isEmpty`, without returning to the event loop. */
   isEmptySync(reader: CollectionReader): boolean {
     return this.#names().every((name) => reader.collection(name).isEmptySync());
   }
@@ -183,7 +197,7 @@ export class PgCollection {
     const targets = target.#names();
     const sources = this.#names();
     if (sources.length !== targets.length) {
-      throw new TypeError(`Cannot split or merge ${this.name} and ${target.name}: one is no PG`);
+      throw invalidArgument(`Cannot split or merge ${this.name} and ${target.name}: one is no PG`);
     }
     return sources.map((name, index) => [name, targets[index] ?? target.name] as const);
   }

@@ -9,7 +9,7 @@ import { type Io, runAsync } from '../blockdev/io.js';
 import { openDevice } from '../blockdev/open-device.js';
 import { RawDevice } from '../blockdev/raw-device.js';
 import { type Comparator, ComparatorRegistry } from '../btree/comparator.js';
-import { CorruptError, StoreError } from '../errors.js';
+import { CorruptError, invalidArgument, StoreError } from '../errors.js';
 import { DEVICE_BLOCKS_MAX } from '../format/superblock-bounds.js';
 import { SYSTEM_ENVIRONMENT } from '../txn/environment.js';
 import { placeJournal } from '../txn/journal-place.js';
@@ -20,6 +20,7 @@ import { shrink } from './shrink.js';
 /** Bytes of nodes in memory while the journal is applied and the drop list worked off. */
 const MEMORY_BYTES = 16 * 1024 * 1024;
 
+/** How a store that nobody has open is resized. */
 export interface ResizeOptions {
   /** Comparators of map streams beyond `bytes`, `u64` and `reverse`. */
   readonly comparators?: readonly Comparator[];
@@ -31,6 +32,7 @@ export interface ResizeOptions {
   readonly onProgress?: (bytes: number) => void;
 }
 
+/** What a resize has done. */
 export interface ResizeReport {
   /** Bytes that the store could grow to before. */
   readonly before: number;
@@ -47,7 +49,7 @@ export interface ResizeReport {
  * device without a `size` to all of it. A store that becomes smaller has what is in the way moved,
  * and its file cut; killed at any time it is as before or as it shall be.
  *
- * @throws RangeError for a size that no store can have
+ * @throws StoreError E_INVALID_ARGUMENT for a size that no store can have
  * @throws StoreError E_NO_SPACE with the least size that is possible, or when a block device is
  *   smaller: nothing has changed; E_BUSY, E_CORRUPT (repair it first), E_COMPARATOR, E_NO_JOURNAL, E_IO and all
  *   errors of opening
@@ -102,7 +104,7 @@ function blocksOf(device: BlockDevice, size: number | undefined, blockSize: numb
   const wanted = size ?? device.size;
   const blocks = Math.floor(wanted / blockSize);
   if (!Number.isSafeInteger(wanted) || blocks < 1 || blocks > DEVICE_BLOCKS_MAX) {
-    throw new RangeError(`Cannot resize store to ${wanted} bytes`);
+    throw invalidArgument(`Cannot resize store to ${wanted} bytes`);
   }
   if (size === undefined && device instanceof FileDevice) {
     throw new StoreError('E_INVALID', 'Cannot resize store: a file needs a size');

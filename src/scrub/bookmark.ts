@@ -5,6 +5,7 @@
  * - It names places by name and key, not by address: it holds however the store has changed.
  */
 
+import { invalidArgument } from '../errors.js';
 import type { Position } from '../fsck/trail.js';
 
 const VERSION = '1';
@@ -21,13 +22,15 @@ export function encodeBookmark({ position, bytes }: Bookmark): string {
   return [VERSION, bytes, ...steps].join('.');
 }
 
-/** @throws RangeError for what no scrub has given */
+/** @throws StoreError E_INVALID_ARGUMENT for what no scrub has given */
 export function decodeBookmark(text: string): Bookmark {
   const [version, bytes = '', ...steps] = text.split('.');
   const isKnown = version === VERSION && /^\d{1,15}$/.test(bytes) && steps.length > 0;
   const matches = steps.map((step) => /^(\d{1,3})-((?:[0-9a-f]{2})*)$/.exec(step));
   if (!isKnown || matches.includes(null)) {
-    throw new RangeError(`Cannot go on with scrub from ${JSON.stringify(text)}: it is no position`);
+    throw invalidArgument(
+      `Cannot go on with scrub from ${JSON.stringify(text)}: it is no position`,
+    );
   }
   const position = matches.map((match) => ({
     role: Number(match?.[1]),

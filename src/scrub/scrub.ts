@@ -22,7 +22,7 @@
 import type { BlockDevice } from '../blockdev/block-device.js';
 import { type Io, runAsync } from '../blockdev/io.js';
 import { mediaOf } from '../blockdev/media-device.js';
-import { hasCode } from '../errors.js';
+import { hasCode, invalidArgument } from '../errors.js';
 import { CheckContext, type CheckCounts, newCounts } from '../fsck/context.js';
 import { DeviceMap } from '../fsck/device-map.js';
 import { type Finding, Findings } from '../fsck/finding.js';
@@ -54,6 +54,7 @@ const FINDINGS_MAX = 10_000;
 /** Rounds over what moved: the last one, being short, sees one checkpoint and misses nothing. */
 const ROUNDS_MAX = 4;
 
+/** How a store in use is verified. */
 export interface ScrubOptions {
   /** Ends the scrub at the end of what is being read; the report then says where to go on. */
   readonly signal?: AbortSignal;
@@ -85,6 +86,7 @@ export interface ScrubProgress extends Readonly<CheckCounts> {
   readonly position: string | undefined;
 }
 
+/** What a scrub has found, and how far it has come. */
 export interface ScrubReport extends ScrubProgress {
   /** False when its signal ended it before it had been everywhere. */
   readonly isComplete: boolean;
@@ -131,8 +133,8 @@ class Scrub {
   constructor(engine: Engine, options: ScrubOptions) {
     const { rate = Number.POSITIVE_INFINITY, clock = SYSTEM_CLOCK, from } = options;
     const { partBytes = PART_BYTES, signal } = options;
-    if (!(rate > 0)) throw new RangeError(`Cannot scrub at ${rate} bytes a second`);
-    if (!(partBytes > 0)) throw new RangeError(`Cannot scrub in parts of ${partBytes} bytes`);
+    if (!(rate > 0)) throw invalidArgument(`Cannot scrub at ${rate} bytes a second`);
+    if (!(partBytes > 0)) throw invalidArgument(`Cannot scrub in parts of ${partBytes} bytes`);
     this.#engine = engine;
     this.#options = options;
     this.#medium = mediaOf(engine.device);

@@ -12,6 +12,7 @@ import { type FsckReport, fsck } from '../fsck/fsck.js';
 import { type RepairReport, repair, type TreatedFinding } from '../fsck/repair.js';
 import { type CheckAccess, withDevice } from './check.js';
 
+/** How a store is checked. */
 export interface CheckStoreOptions {
   /** Reads all data, past the page cache, and verifies its checksums. */
   readonly deep?: boolean;
@@ -27,6 +28,7 @@ export interface CheckStoreOptions {
   readonly onProgress?: (progress: FsckProgress) => void;
 }
 
+/** How a store is repaired. */
 export interface RepairStoreOptions extends Omit<CheckStoreOptions, 'onFinding'> {
   /** Makes a superblock where none is left. */
   readonly rebuildSuperblock?: boolean;

@@ -8,7 +8,7 @@ import type { BlockDevice, StripeGeometry } from '../blockdev/block-device.js';
 import { type Io, runAsync, runSync } from '../blockdev/io.js';
 import { openDevice, openDeviceSync } from '../blockdev/open-device.js';
 import { RawDevice } from '../blockdev/raw-device.js';
-import { hasCode, StoreError } from '../errors.js';
+import { checkObject, hasCode, invalidArgument, StoreError } from '../errors.js';
 import {
   BLOCK_SIZE_DEFAULT,
   type MakeStoreOptions,
@@ -22,6 +22,7 @@ import { findSignature, wipeSignatures } from './signature.js';
 /** Bytes of a file store that it may grow to where nothing else is asked. */
 export const SIZE_MAX_DEFAULT = 64 * 1024 ** 3;
 
+/** What a new store is like. */
 export interface MkfsOptions extends MakeStoreOptions {
   /** Bytes that a file may grow to; 64 GiB by default. A block device has the size it has. */
   readonly size?: number;
@@ -99,9 +100,11 @@ function createOptions(options: MkfsOptions): {
   sizeMax: number;
   overwrite: boolean;
 } {
-  const sizeMax = options.size ?? SIZE_MAX_DEFAULT;
+  const sizeMax = checkObject(options, 'options').size ?? SIZE_MAX_DEFAULT;
   if (!Number.isSafeInteger(sizeMax) || sizeMax <= 0) {
-    throw new RangeError(`Cannot make store of ${sizeMax} bytes: expected a whole number above 0`);
+    throw invalidArgument(
+      `Cannot make store of ${String(sizeMax)} bytes: expected a whole number above 0`,
+    );
   }
   const geometry = options.geometry ?? { unit: 0, width: 0 };
   const { initialSize } = planStore(sizeMax, false, geometry, options);
@@ -113,7 +116,7 @@ function createOptions(options: MkfsOptions): {
  * the device's own unless `geometry` says otherwise.
  *
  * @throws StoreError E_EXISTS when the path holds something and `force` is not set; E_TOO_SMALL
- * @throws RangeError for options that make no sense
+ * @throws StoreError E_INVALID_ARGUMENT for options that make no sense
  */
 export async function mkfs(path: string, options: MkfsOptions = {}): Promise<StripeGeometry> {
   const create = createOptions(options);

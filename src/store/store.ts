@@ -13,29 +13,23 @@ import { type Io, runAsync, runSync } from '../blockdev/io.js';
 import { openDevice, openDeviceSync } from '../blockdev/open-device.js';
 import { RawDevice } from '../blockdev/raw-device.js';
 import { type Comparator, ComparatorRegistry } from '../btree/comparator.js';
-import { CorruptError, hasCode, StoreError } from '../errors.js';
-import { textOf } from '../format/bytes.js';
+import { CorruptError, checkObject, hasCode, invalidArgument, StoreError } from '../errors.js';
 import { SUPERBLOCK_VERSION } from '../format/superblock.js';
 import { DEVICE_BLOCKS_MAX } from '../format/superblock-bounds.js';
 import { type ScrubOptions, type ScrubReport, scrub } from '../scrub/scrub.js';
+import type { Bytes } from '../txn/argument.js';
 import type { Engine } from '../txn/engine.js';
 import type { Environment } from '../txn/environment.js';
 import type { EraseOptions, EraseReport } from '../txn/eraser.js';
 import { Overdue } from '../txn/overdue.js';
-import type { PackedTransaction } from '../txn/packed-transaction.js';
+import { PackedTransaction } from '../txn/packed-transaction.js';
 import { type OpenedEngine, openEngine, type RecoveryReport } from '../txn/recovery.js';
 import { decodeReservation, heldBlocks } from '../txn/reservation.js';
+import type { SealedTransaction } from '../txn/sealed-transaction.js';
 import type { Submission } from '../txn/submission.js';
-import {
-  type Bytes,
-  type ReservationUnits,
-  Transaction,
-  toBytes,
-  toOwnBytes,
-} from '../txn/transaction.js';
-import { type DamageListener, DamageLog } from './damage-log.js';
+import { type ReservationUnits, Transaction } from '../txn/transaction.js';
 import { openJournal } from './journal-device.js';
-import { pageLimit } from './page.js';
+import { listNames, listNamesSync, type NamePage } from './name-page.js';
 import { findSignatures } from './signature.js';
 import { StoredCollection } from './stored-collection.js';
 import { PresentView, SnapshotView, type View } from './view.js';
@@ -43,6 +37,7 @@ import { PresentView, SnapshotView, type View } from './view.js';
 /** Bytes of clean nodes that are kept in memory where nothing else is asked. */
 const CACHE_BYTES_DEFAULT = 64 * 1024 * 1024;
 
+/** How a store is opened. */
 export interface OpenOptions {
   readonly readOnly?: boolean;
   /** Bytes of memory for nodes that are not dirty; 64 MiB by default. */
@@ -161,26 +156,9 @@ export interface StoreInfo {
 export interface Snapshot {
   collection(name: Bytes): StoredCollection;
   listCollectionsSync(options?: NamePage): Uint8Array[];
+  /** As `listCollectionsSync`. */
   listCollections(options?: NamePage): Promise<Uint8Array[]>;
   close(): void;
-}
-
-/** A page of names. */
-export interface NamePage {
-  readonly after?: Bytes;
-  /** 1000 by default. */
-  readonly limit?: number;
-  /**
-   * Lists what lies behind damage too, and tells of it here; else it is thrown. A page that is not
-   * full has been looked for to the end.
-   */
-  readonly onDamage?: DamageListener;
-}
-
-/** A page, and what could not be read of it. */
-interface ListedNames {
-  readonly names: Uint8Array[];
-  readonly damage: DamageLog;
 }
 
 /** The error of opening `device`, with what it holds instead of a store. */
@@ -196,6 +174,7 @@ function* strangerIo(device: BlockDevice, error: unknown): Io<unknown> {
   }
 }
 
+/** A store that is open: the only writer of its device. */
 export class Store {
   readonly #device: BlockDevice;
   readonly #engine: Engine;
@@ -222,14 +201,14 @@ export class Store {
    *   E_DAMAGED_JOURNAL, E_NO_JOURNAL, E_COMPARATOR
    */
   static async open(path: string, options: OpenOptions = {}): Promise<Store> {
-    const { readOnly = false, force = false } = options;
+    const { readOnly = false, force = false } = checkObject(options, 'options');
     const device = await openDevice(path, { readOnly, force });
     return await Store.openOn(device, withJournal(device, options));
   }
 
   /** As `open`, without returning to the event loop. */
   static openSync(path: string, options: OpenOptions = {}): Store {
-    const { readOnly = false, force = false } = options;
+    const { readOnly = false, force = false } = checkObject(options, 'options');
     const device = openDeviceSync(path, { readOnly, force });
     return Store.openOnSync(device, withJournal(device, options));
   }
@@ -271,7 +250,7 @@ export class Store {
    * they are durable; both reject when it is refused, and then nothing of it happened.
    */
   submit(transaction: Transaction | PackedTransaction): Submission {
-    return this.#engine.submit(transaction.seal());
+    return this.#engine.submit(sealed(transaction));
   }
 
   /** Submits a transaction; resolves with its sequence number when it is durable. */
@@ -281,7 +260,7 @@ export class Store {
 
   /** As `commit`, without returning to the event loop: the lowest latency for a lone writer. */
   commitSync(transaction: Transaction | PackedTransaction): number {
-    return this.#engine.commitSync(transaction.seal());
+    return this.#engine.commitSync(sealed(transaction));
   }
 
   /** Last transaction that is durable. */
@@ -294,6 +273,7 @@ export class Store {
     await runAsync(this.#engine.checkpointIo());
   }
 
+  /** As `checkpoint`. @throws StoreError E_BUSY when writes under way have to land first */
   checkpointSync(): void {
     runSync(this.#engine.checkpointIo());
   }
@@ -310,6 +290,7 @@ export class Store {
     return listNamesSync(this.#view, options);
   }
 
+  /** As `listCollectionsSync`. */
   listCollections(options: NamePage = {}): Promise<Uint8Array[]> {
     return listNames(this.#view, options);
   }
@@ -331,29 +312,23 @@ export class Store {
     return this.#view.sync(() => this.#reservations());
   }
 
+  /** As `reservationsSync`. */
   reservations(): Promise<ListedReservation[]> {
     return this.#view.run(() => this.#reservations());
   }
 
-  /** @throws CorruptError where a read-only open could not read what space there is */
-  statfs(): Statfs {
-    this.#engine.check();
-    const { spaceFault } = this.recovery;
-    if (spaceFault !== undefined) throw new CorruptError(`Cannot tell space: ${spaceFault}`);
-    const { state, space, superblock } = this.#engine;
-    const { allocator, counters, blockSize } = state;
-    const total = Math.max(superblock.deviceBlocksMax, allocator.totalBlocks);
-    return {
-      total: total * blockSize,
-      allocated: allocator.usedBlocks * blockSize,
-      stored: counters.storedBytes,
-      reserved: counters.heldBlocks * blockSize,
-      pending: allocator.limboBlocks * blockSize + this.#view.sync(() => state.droppedBytes()),
-      unerased: allocator.erasing.blocks * blockSize,
-      available: (space.available + total - allocator.totalBlocks) * blockSize,
-      objects: counters.objects,
-      ...(state.stripes.width > 0 && { stripes: this.#stripeUse() }),
-    };
+  /**
+   * Where the space is.
+   *
+   * @throws CorruptError where a read-only open could not read what space there is
+   */
+  statfsSync(): Statfs {
+    return this.#view.sync(() => this.#statfs());
+  }
+
+  /** As `statfsSync`. */
+  statfs(): Promise<Statfs> {
+    return this.#view.run(() => this.#statfs());
   }
 
   #stripeUse(): StripeUse {
@@ -363,6 +338,7 @@ export class Store {
     return { ...state.allocator.stripes.count(), width, fullWrites, partialWrites, moved };
   }
 
+  /** What is known beside the space; reads nothing. */
   info(): StoreInfo {
     this.#engine.check();
     const { superblock, readers, state } = this.#engine;
@@ -401,7 +377,7 @@ export class Store {
    * Verifies everything that the store has on its medium while it is in use; docs/scrub.md.
    * Damage is a finding in the report and nothing else: what can be read stays readable.
    *
-   * @throws RangeError for options that make no sense; StoreError E_CLOSED, E_IO
+   * @throws StoreError E_INVALID_ARGUMENT for options that make no sense; E_CLOSED, E_IO
    */
   scrub(options: ScrubOptions = {}): Promise<ScrubReport> {
     return scrub(this.#engine, options);
@@ -412,7 +388,7 @@ export class Store {
    * `eraseFreed`; docs/erase.md. Waits for snapshots and reads that still see any of it.
    *
    * @throws StoreError E_INVALID for a store made without it; E_READ_ONLY, E_CLOSED, E_IO
-   * @throws RangeError for a rate that makes no sense
+   * @throws StoreError E_INVALID_ARGUMENT for a rate that makes no sense
    */
   erase(options: EraseOptions = {}): Promise<EraseReport> {
     return this.#engine.eraser.erase(options);
@@ -422,17 +398,18 @@ export class Store {
    * Lets the store grow to `size` bytes, rounded down to blocks; of a block device that has grown
    * it takes over what is there up to `size`. A smaller `size` than before is a lower limit: not
    * below what the file has grown to, for which the store has to be closed (`resizeStore`). The
-   * store stays in use meanwhile; when this ends, the limit is durable.
+   * store stays in use meanwhile; when this ends, the limit is durable. Of several changes at a time
+   * the last one counts.
    *
-   * @throws RangeError for a size that no store can have
+   * @throws StoreError E_INVALID_ARGUMENT for a size that no store can have
    * @throws StoreError E_INVALID when the store is larger than that; E_NO_SPACE when a block
    *   device is smaller; E_READ_ONLY, E_CLOSED, E_IO
    */
   async resize(size: number): Promise<void> {
     const { device, state } = this.#engine;
-    const blocks = Math.floor(size / state.blockSize);
-    if (!Number.isSafeInteger(size) || blocks < 1 || blocks > DEVICE_BLOCKS_MAX) {
-      throw new RangeError(`Cannot resize store to ${size} bytes`);
+    const blocks = Number.isSafeInteger(size) ? Math.floor(size / state.blockSize) : 0;
+    if (blocks < 1 || blocks > DEVICE_BLOCKS_MAX) {
+      throw invalidArgument(`Cannot resize store to ${String(size)} bytes`);
     }
     if (device instanceof RawDevice) {
       device.refreshSize();
@@ -500,6 +477,25 @@ export class Store {
     await this.#journalDevice?.released?.();
   }
 
+  #statfs(): Statfs {
+    const { spaceFault } = this.recovery;
+    if (spaceFault !== undefined) throw new CorruptError(`Cannot tell space: ${spaceFault}`);
+    const { state, space, superblock } = this.#engine;
+    const { allocator, counters, blockSize } = state;
+    const total = Math.max(superblock.deviceBlocksMax, allocator.totalBlocks);
+    return {
+      total: total * blockSize,
+      allocated: allocator.usedBlocks * blockSize,
+      stored: counters.storedBytes,
+      reserved: counters.heldBlocks * blockSize,
+      pending: allocator.limboBlocks * blockSize + state.droppedBytes(),
+      unerased: allocator.erasing.blocks * blockSize,
+      available: (space.available + total - allocator.totalBlocks) * blockSize,
+      objects: counters.objects,
+      ...(state.stripes.width > 0 && { stripes: this.#stripeUse() }),
+    };
+  }
+
   #reservations(): ListedReservation[] {
     const { state } = this.#engine;
     const listed: ListedReservation[] = [];
@@ -511,6 +507,14 @@ export class Store {
     }
     return listed;
   }
+}
+
+/** What the engine takes of a transaction. */
+function sealed(transaction: Transaction | PackedTransaction): SealedTransaction {
+  if (transaction instanceof Transaction || transaction instanceof PackedTransaction) {
+    return transaction.seal();
+  }
+  throw invalidArgument(`Cannot submit ${String(transaction)}: it is no transaction`);
 }
 
 /** The options with the journal's device opened; `device` is closed when that can't be. */
@@ -532,9 +536,10 @@ function closeAll(device: BlockDevice, { journalDevice }: OpenOptions): void {
 
 function engineOptions(device: BlockDevice, options: OpenOptions) {
   const { readOnly = device.readOnly, cacheBytes = CACHE_BYTES_DEFAULT } = options;
-  if (!(cacheBytes >= 0)) throw new RangeError(`Cannot use cache of ${cacheBytes} bytes`);
+  checkBytes(cacheBytes, 'cache');
   const comparators = new ComparatorRegistry();
   for (const comparator of options.comparators ?? []) comparators.register(comparator);
+  if (options.dirtyBytes !== undefined) checkBytes(options.dirtyBytes, 'dirty bytes');
   const dirtyBytesMax = options.dirtyBytes ?? Math.max(4 * 1024 * 1024, cacheBytes / 2);
   const { environment, journalDevice, acceptJournalLoss = false } = options;
   const given = {
@@ -545,36 +550,11 @@ function engineOptions(device: BlockDevice, options: OpenOptions) {
   return { ...common, acceptJournalLoss, ...given };
 }
 
-function listNamesSync(view: View, options: NamePage): Uint8Array[] {
-  const { names, damage } = view.sync(() => namesOf(view, options));
-  damage.tell();
-  return names;
-}
-
-async function listNames(view: View, options: NamePage): Promise<Uint8Array[]> {
-  const { after } = options;
-  const own = after === undefined ? options : { ...options, after: toOwnBytes(after) };
-  const { names, damage } = await view.run(() => namesOf(view, own));
-  damage.tell();
-  return names;
-}
-
-function namesOf(view: View, options: NamePage): ListedNames {
-  const { after } = options;
-  const limit = pageLimit(options.limit);
-  const damage = new DamageLog(options.onDamage);
-  const names: Uint8Array[] = [];
-  const cursor = view.collections.cursor();
-  const next = (): boolean => cursor.next();
-  const first = after === undefined ? undefined : toBytes(after);
-  damage.step(cursor, () => (first === undefined ? cursor.seekFirst() : cursor.seek(first)));
-  while (cursor.valid && names.length < limit) {
-    const name = cursor.key();
-    const isAfter = first === undefined || names.length > 0 || textOf(name) !== textOf(first);
-    if (isAfter) names.push(name);
-    if (names.length < limit) damage.step(cursor, next);
-  }
-  return { names, damage };
+function checkBytes(count: number, what: string): void {
+  if (typeof count === 'number' && count >= 0) return;
+  throw invalidArgument(
+    `Cannot use ${what} of ${String(count)} bytes: expected a number from 0 on`,
+  );
 }
 
 function uuidText(uuid: Uint8Array): string {

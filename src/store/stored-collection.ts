@@ -7,20 +7,21 @@
 
 import type { Io } from '../blockdev/io.js';
 import type { Cursor } from '../btree/cursor.js';
-import { StoreError } from '../errors.js';
+import { checkObject, StoreError } from '../errors.js';
 import { compareBytes, textOf } from '../format/bytes.js';
 import { COLLECTION_KIND, type CollectionKind } from '../onode/cnode.js';
 import { hashOf, nameOf } from '../onode/object-key.js';
 import { decodeOnode } from '../onode/onode.js';
+import { type Bytes, type ObjectName, toBytes, toOwnName } from '../txn/argument.js';
 import { attributeKey, attributeName, FIRST_ATTRIBUTE_KEY } from '../txn/attribute-key.js';
 import type { OpenCollection } from '../txn/open-collection.js';
 import { printable } from '../txn/store-state.js';
-import { type Bytes, type ObjectName, toBytes, toOwnName } from '../txn/transaction.js';
-import { type DamageListener, DamageLog } from './damage-log.js';
+import { DamageLog } from './damage-log.js';
+import { attributePage, type DamageOption, type MapEntry, namedEntries } from './entry-page.js';
 import { type FoundValue, findValue, readValue } from './found-value.js';
 import { pageLimit } from './page.js';
 import { nameKey, StoredObject } from './stored-object.js';
-import type { View } from './view.js';
+import type { Place, View } from './view.js';
 
 /** Figures of a collection. */
 export interface CollectionStat {
@@ -41,7 +42,8 @@ export interface ListedObject {
   readonly version: number;
 }
 
-export interface ListOptions {
+/** Which objects are listed, in the collection's order. */
+export interface ListOptions extends DamageOption {
   /** The first object. */
   readonly from?: ObjectName;
   /** The objects behind this one: for paging. */
@@ -50,11 +52,6 @@ export interface ListOptions {
   readonly to?: ObjectName;
   /** Most objects; 1000 by default. */
   readonly limit?: number;
-  /**
-   * Lists what lies behind damage too, and tells of it here; else it is thrown. A page that is not
-   * full has been looked for to the end.
-   */
-  readonly onDamage?: DamageListener;
 }
 
 /** A page, and what could not be read of it. */
@@ -63,9 +60,12 @@ interface ListedPage {
   readonly damage: DamageLog;
 }
 
+/** A collection by its name. Every read throws StoreError E_NOT_FOUND, E_CORRUPT, E_IO, E_CLOSED. */
 export class StoredCollection {
   readonly #view: View;
   readonly #name: string;
+  /** For errors. */
+  readonly #place: Place = () => ({ collection: Buffer.from(this.#name, 'latin1') });
 
   constructor(view: View, name: Bytes) {
     this.#view = view;
@@ -77,38 +77,45 @@ export class StoredCollection {
     return new StoredObject(this.#view, this.#name, name);
   }
 
+  /** True when there is such a collection. */
   existsSync(): boolean {
-    return this.#view.sync(() => this.#view.openCollection(this.#name) !== undefined);
+    return this.#view.sync(() => this.#view.openCollection(this.#name) !== undefined, this.#place);
   }
 
+  /** As `existsSync`. */
   exists(): Promise<boolean> {
-    return this.#view.run(() => this.#view.openCollection(this.#name) !== undefined);
+    return this.#view.run(() => this.#view.openCollection(this.#name) !== undefined, this.#place);
   }
 
+  /** Its figures. */
   statSync(): CollectionStat {
-    return this.#view.sync(() => this.#stat());
+    return this.#view.sync(() => this.#stat(), this.#place);
   }
 
+  /** As `statSync`. */
   stat(): Promise<CollectionStat> {
-    return this.#view.run(() => this.#stat());
+    return this.#view.run(() => this.#stat(), this.#place);
   }
 
+  /** True when it holds no object. */
   isEmptySync(): boolean {
-    return this.#view.sync(() => this.#open().objects.isEmpty());
+    return this.#view.sync(() => this.#open().objects.isEmpty(), this.#place);
   }
 
+  /** As `isEmptySync`. */
   isEmpty(): Promise<boolean> {
-    return this.#view.run(() => this.#open().objects.isEmpty());
+    return this.#view.run(() => this.#open().objects.isEmpty(), this.#place);
   }
 
   /** A page of objects in the collection's order. */
   listSync(options: ListOptions = {}): ListedObject[] {
-    return told(this.#view.sync(() => this.#list(options)));
+    return told(this.#view.sync(() => this.#list(options), this.#place));
   }
 
+  /** As `listSync`. */
   async list(options: ListOptions = {}): Promise<ListedObject[]> {
-    const own = ownOptions(options);
-    return told(await this.#view.run(() => this.#list(own)));
+    const own = ownOptions(checkObject(options, 'options'));
+    return told(await this.#view.run(() => this.#list(own), this.#place));
   }
 
   /** Undefined when there is no such attribute. */
@@ -117,24 +124,44 @@ export class StoredCollection {
     return this.#view.readSync(
       () => this.#attribute(key),
       (found) => this.#readValue(found),
+      this.#place,
     );
   }
 
-  getAttribute(name: Bytes): Promise<Uint8Array | undefined> {
+  /** As `getAttributeSync`. */
+  async getAttribute(name: Bytes): Promise<Uint8Array | undefined> {
     const key = attributeKey(toBytes(name));
-    return this.#view.read(
+    return await this.#view.read(
       () => this.#attribute(key),
       (found) => this.#readValue(found),
+      this.#place,
     );
+  }
+
+  /** All attributes in order of their names. */
+  attributesSync(options: DamageOption = {}): MapEntry[] {
+    const page = attributePage(this.#view.engine, this.#place(), options);
+    const plan = () => page.plan(this.#open().attributes);
+    while (!page.isDone) this.#view.readSync(plan, (planned) => page.read(planned), this.#place);
+    return namedEntries(page);
+  }
+
+  /** As `attributesSync`. */
+  async attributes(options: DamageOption = {}): Promise<MapEntry[]> {
+    const page = attributePage(this.#view.engine, this.#place(), options);
+    const plan = () => page.plan(this.#open().attributes);
+    while (!page.isDone) await this.#view.read(plan, (planned) => page.read(planned), this.#place);
+    return namedEntries(page);
   }
 
   /** Names of all attributes, in order. */
   attributeNamesSync(): Uint8Array[] {
-    return this.#view.sync(() => this.#attributeNames());
+    return this.#view.sync(() => this.#attributeNames(), this.#place);
   }
 
+  /** As `attributeNamesSync`. */
   attributeNames(): Promise<Uint8Array[]> {
-    return this.#view.run(() => this.#attributeNames());
+    return this.#view.run(() => this.#attributeNames(), this.#place);
   }
 
   #open(): OpenCollection {
@@ -150,9 +177,9 @@ export class StoredCollection {
   }
 
   #list(options: ListOptions): ListedPage {
-    const { from, after, to } = options;
+    const { from, after, to } = checkObject(options, 'options');
     const limit = pageLimit(options.limit);
-    const damage = new DamageLog(options.onDamage);
+    const damage = new DamageLog(options.onDamage, this.#place());
     const { objects, kind } = this.#open();
     const cursor = objects.cursor();
     const next = (): boolean => cursor.next();
@@ -163,16 +190,18 @@ export class StoredCollection {
     const end = to === undefined ? undefined : nameKey(kind, to);
     const listed: ListedObject[] = [];
     if (limit === 0) return { listed, damage };
-    damage.step(cursor, () => (first === undefined ? cursor.seekFirst() : cursor.seek(first)));
+    const skip = (): boolean => cursor.skip();
+    damage.step(() => (first === undefined ? cursor.seekFirst() : cursor.seek(first)), skip);
     while (cursor.valid) {
       const found = cursor.key();
       if (end !== undefined && compareBytes(found, end) >= 0) break;
       if (skipped === undefined || listed.length > 0 || textOf(found) !== skipped) {
-        const one = damage.record(() => listedObject(kind, found, cursor));
+        const record = () => listedObject(kind, found, cursor);
+        const one = damage.record(record, { tree: 'objects', keys: { from: found, to: found } });
         if (one !== undefined) listed.push(one);
         if (listed.length === limit) break;
       }
-      damage.step(cursor, next);
+      damage.step(next, skip);
     }
     return { listed, damage };
   }

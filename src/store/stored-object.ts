@@ -10,37 +10,36 @@
 import { type BlockRun, endOf } from '../alloc/block-run.js';
 import type { Io } from '../blockdev/io.js';
 import type { Tree } from '../btree/tree.js';
-import { StoreError } from '../errors.js';
-import { compareBytes, textOf, unsetBytes } from '../format/bytes.js';
+import { checkIterable, type DamagePlace, invalidArgument, StoreError } from '../errors.js';
+import { textOf, unsetBytes } from '../format/bytes.js';
 import { type PlacedEntry, soleEntry } from '../onode/blob-stream.js';
 import type { CollectionKind } from '../onode/cnode.js';
 import { ENTRY_KIND } from '../onode/extent-entry.js';
 import { objectKey } from '../onode/object-key.js';
 import { decodeOnode, Onode } from '../onode/onode.js';
-import {
-  attributeKey,
-  attributeName,
-  FIRST_ATTRIBUTE_KEY,
-  HEADER_KEY,
-} from '../txn/attribute-key.js';
+import { type Bytes, type ObjectName, toBytes, toOwnBytes, toOwnName } from '../txn/argument.js';
+import { attributeKey, HEADER_KEY } from '../txn/attribute-key.js';
 import { readEntriesInto, readEntrySync } from '../txn/data-reader.js';
 import type { OpenCollection } from '../txn/open-collection.js';
 import { printable } from '../txn/store-state.js';
+import type { MapFormat } from '../txn/transaction.js';
 import {
-  type Bytes,
-  type MapFormat,
-  type ObjectName,
-  toBytes,
-  toOwnBytes,
-  toOwnName,
-} from '../txn/transaction.js';
+  attributePage,
+  type DamageOption,
+  EntryPage,
+  type MapEntry,
+  type MapRange,
+  namedEntries,
+} from './entry-page.js';
 import { type FoundValue, findValue, readValue } from './found-value.js';
-import { pageLimit } from './page.js';
-import type { View } from './view.js';
+import type { Place, View } from './view.js';
 
 /** Figures of an object. */
 export interface ObjectStat {
-  /** Never given to a new object again; the objects of a cloned collection keep theirs. */
+  /**
+   * Identity and generation in one: counted up over the whole store and never given to a new object
+   * again, one of the same name neither. The objects of a cloned collection keep theirs.
+   */
   readonly id: number;
   /**
    * 1 after the transaction that made it, raised by each that changes it; by more than one where
@@ -64,22 +63,6 @@ export interface ObjectExtent {
   readonly deviceOffset: number;
 }
 
-/** Which part of a map stream, in the map's order. */
-export interface MapRange {
-  /** First key. */
-  readonly from?: Bytes;
-  /** The keys behind this one: for paging. */
-  readonly after?: Bytes;
-  /** The keys before this one. */
-  readonly to?: Bytes;
-  /** Most entries; 1000 by default. */
-  readonly limit?: number;
-  /** From the end to the beginning. */
-  readonly reverse?: boolean;
-}
-
-export type MapEntry = readonly [key: Uint8Array, value: Uint8Array];
-
 /** Bytes [offset, offset + length) of an object. */
 export type ByteRange = readonly [offset: number, length: number];
 
@@ -90,10 +73,13 @@ interface PlannedRead {
   readonly to: number; // bytes
 }
 
+/** An object by its name, in the present state or that of a snapshot. */
 export class StoredObject {
   readonly #view: View;
   readonly #collection: string;
   readonly #name: ObjectName;
+  /** For errors. */
+  readonly #place: Place;
   #seen = -1;
   #onode: Onode | undefined;
 
@@ -101,24 +87,29 @@ export class StoredObject {
     this.#view = view;
     this.#collection = collection;
     this.#name = toOwnName(name);
+    this.#place = () => placeOf(collection, this.#name);
   }
 
   // Figures
 
+  /** True when there is such an object. E_NOT_FOUND without the collection. */
   existsSync(): boolean {
-    return this.#view.sync(() => this.#find() !== undefined);
+    return this.#view.sync(() => this.#find() !== undefined, this.#place);
   }
 
+  /** As `existsSync`. */
   exists(): Promise<boolean> {
-    return this.#view.run(() => this.#find() !== undefined);
+    return this.#view.run(() => this.#find() !== undefined, this.#place);
   }
 
+  /** Its figures; reads all entries of its data, not the data. */
   statSync(): ObjectStat {
-    return this.#view.sync(() => this.#stat());
+    return this.#view.sync(() => this.#stat(), this.#place);
   }
 
+  /** As `statSync`. */
   stat(): Promise<ObjectStat> {
-    return this.#view.run(() => this.#stat());
+    return this.#view.run(() => this.#stat(), this.#place);
   }
 
   // Bytes
@@ -136,11 +127,12 @@ export class StoredObject {
   /** As `readSync`; undefined when the collection has no such object. */
   tryReadSync(offset = 0, length = Number.POSITIVE_INFINITY): Uint8Array | undefined {
     checkRange(offset, length);
-    const quick = this.#view.sync(() => this.#readQuickly(offset, length));
+    const quick = this.#view.sync(() => this.#readQuickly(offset, length), this.#place);
     if (quick !== undefined) return quick;
     return this.#view.readSync(
       () => this.#planRead(offset, length),
       (plan) => this.#readData(plan),
+      this.#place,
     );
   }
 
@@ -150,6 +142,7 @@ export class StoredObject {
     return await this.#view.read(
       () => this.#planRead(offset, length),
       (plan) => this.#readData(plan),
+      this.#place,
     );
   }
 
@@ -158,54 +151,58 @@ export class StoredObject {
    * What follows them in `target` stays. After an error its bytes are of no use.
    */
   readIntoSync(target: Uint8Array, offset = 0): number {
-    const { length } = target;
+    const { length } = checkTarget(target);
     checkRange(offset, length);
-    const quick = this.#view.sync(() => this.#readQuickly(offset, length, target));
+    const quick = this.#view.sync(() => this.#readQuickly(offset, length, target), this.#place);
     if (quick !== undefined) return quick.length;
     return this.#view.readSync(
       () => this.#planRead(offset, length),
       (plan) => this.#readDataInto(plan, target),
+      this.#place,
     );
   }
 
   /** As `readIntoSync`; `target` belongs to the store until the promise settles. */
   async readInto(target: Uint8Array, offset = 0): Promise<number> {
-    const { length } = target;
+    const { length } = checkTarget(target);
     checkRange(offset, length);
     return await this.#view.read(
       () => this.#planRead(offset, length),
       (plan) => this.#readDataInto(plan, target),
+      this.#place,
     );
   }
 
   /** The bytes of each range, as far as the object goes; all of one state of the object. */
   readRangesSync(ranges: readonly ByteRange[]): Uint8Array[] {
-    checkRanges(ranges);
+    const wanted = checkedRanges(ranges);
     return this.#view.readSync(
-      () => ranges.map(([offset, length]) => this.#planRead(offset, length) ?? this.#refuse()),
+      () => wanted.map(([offset, length]) => this.#planRead(offset, length) ?? this.#refuse()),
       (plans) => this.#readEach(plans),
+      this.#place,
     );
   }
 
   /** As `readRangesSync`. */
-  readRanges(ranges: readonly ByteRange[]): Promise<Uint8Array[]> {
-    checkRanges(ranges);
-    const own = ranges.map(([offset, length]): ByteRange => [offset, length]);
-    return this.#view.read(
-      () => own.map(([offset, length]) => this.#planRead(offset, length) ?? this.#refuse()),
+  async readRanges(ranges: readonly ByteRange[]): Promise<Uint8Array[]> {
+    const wanted = checkedRanges(ranges);
+    return await this.#view.read(
+      () => wanted.map(([offset, length]) => this.#planRead(offset, length) ?? this.#refuse()),
       (plans) => this.#readEach(plans),
+      this.#place,
     );
   }
 
   /** What lies where in [offset, offset + length), in order of offset; cut to the range. */
   extentsSync(offset = 0, length = Number.POSITIVE_INFINITY): ObjectExtent[] {
     checkRange(offset, length);
-    return this.#view.sync(() => this.#extents(offset, length));
+    return this.#view.sync(() => this.#extents(offset, length), this.#place);
   }
 
-  extents(offset = 0, length = Number.POSITIVE_INFINITY): Promise<ObjectExtent[]> {
+  /** As `extentsSync`. */
+  async extents(offset = 0, length = Number.POSITIVE_INFINITY): Promise<ObjectExtent[]> {
     checkRange(offset, length);
-    return this.#view.run(() => this.#extents(offset, length));
+    return await this.#view.run(() => this.#extents(offset, length), this.#place);
   }
 
   // Attributes
@@ -216,24 +213,24 @@ export class StoredObject {
     return this.#valueSync(() => this.#found(this.#existing().attributes, key));
   }
 
-  getAttribute(name: Bytes): Promise<Uint8Array | undefined> {
+  /** As `getAttributeSync`. */
+  async getAttribute(name: Bytes): Promise<Uint8Array | undefined> {
     const key = attributeKey(toBytes(name));
-    return this.#value(() => this.#found(this.#existing().attributes, key));
+    return await this.#value(() => this.#found(this.#existing().attributes, key));
   }
 
   /** All attributes in order of their names. */
-  attributesSync(): MapEntry[] {
-    return this.#view.readSync(
-      () => this.#plannedAttributes(),
-      (plan) => this.#readValues(plan),
-    );
+  attributesSync(options: DamageOption = {}): MapEntry[] {
+    const page = attributePage(this.#view.engine, this.#place(), options);
+    while (!page.isDone) this.#fillSync(page, () => this.#existing().attributes);
+    return namedEntries(page);
   }
 
-  attributes(): Promise<MapEntry[]> {
-    return this.#view.read(
-      () => this.#plannedAttributes(),
-      (plan) => this.#readValues(plan),
-    );
+  /** As `attributesSync`. */
+  async attributes(options: DamageOption = {}): Promise<MapEntry[]> {
+    const page = attributePage(this.#view.engine, this.#place(), options);
+    while (!page.isDone) await this.#fill(page, () => this.#existing().attributes);
+    return namedEntries(page);
   }
 
   // Map stream
@@ -244,25 +241,26 @@ export class StoredObject {
     return this.#valueSync(() => this.#found(this.#existing().map, bytes));
   }
 
-  mapGet(key: Bytes): Promise<Uint8Array | undefined> {
+  /** As `mapGetSync`. */
+  async mapGet(key: Bytes): Promise<Uint8Array | undefined> {
     const bytes = toOwnBytes(key);
-    return this.#value(() => this.#found(this.#existing().map, bytes));
+    return await this.#value(() => this.#found(this.#existing().map, bytes));
   }
 
   /** A page of entries. */
   mapEntriesSync(range: MapRange = {}): MapEntry[] {
-    return this.#view.readSync(
-      () => this.#plannedMap(range),
-      (plan) => this.#readValues(plan),
-    );
+    const page = new EntryPage(this.#view.engine, { ...this.#place(), tree: 'map' }, range);
+    do this.#fillSync(page, () => this.#existing().map);
+    while (!page.isDone);
+    return page.entries;
   }
 
+  /** As `mapEntriesSync`. */
   async mapEntries(range: MapRange = {}): Promise<MapEntry[]> {
-    const own = ownRange(range);
-    return await this.#view.read(
-      () => this.#plannedMap(own),
-      (plan) => this.#readValues(plan),
-    );
+    const page = new EntryPage(this.#view.engine, { ...this.#place(), tree: 'map' }, range);
+    do await this.#fill(page, () => this.#existing().map);
+    while (!page.isDone);
+    return page.entries;
   }
 
   /** Undefined when none was set. */
@@ -270,26 +268,29 @@ export class StoredObject {
     return this.#valueSync(() => this.#found(this.#existing().attributes, HEADER_KEY));
   }
 
+  /** As `mapHeaderSync`. */
   mapHeader(): Promise<Uint8Array | undefined> {
     return this.#value(() => this.#found(this.#existing().attributes, HEADER_KEY));
   }
 
   /** Keys in the map stream. */
   mapCountSync(): number {
-    return this.#view.sync(() => this.#existing().map.count());
+    return this.#view.sync(() => this.#existing().map.count(), this.#place);
   }
 
+  /** As `mapCountSync`. */
   mapCount(): Promise<number> {
-    return this.#view.run(() => this.#existing().map.count());
+    return this.#view.run(() => this.#existing().map.count(), this.#place);
   }
 
   /** How the map stream is keyed. @throws StoreError E_COMPARATOR naming one not registered */
   mapFormatSync(): Required<MapFormat> {
-    return this.#view.sync(() => this.#mapFormat());
+    return this.#view.sync(() => this.#mapFormat(), this.#place);
   }
 
+  /** As `mapFormatSync`. */
   mapFormat(): Promise<Required<MapFormat>> {
-    return this.#view.run(() => this.#mapFormat());
+    return this.#view.run(() => this.#mapFormat(), this.#place);
   }
 
   // Looking up, as repeatable tree work
@@ -414,13 +415,13 @@ export class StoredObject {
   }
 
   #valueSync(plan: () => FoundValue | undefined): Uint8Array | undefined {
-    const found = this.#view.sync(plan);
+    const found = this.#view.sync(plan, this.#place);
     if (found === undefined || found instanceof Uint8Array) return found;
-    return this.#view.readSync(plan, (value) => this.#readValue(value));
+    return this.#view.readSync(plan, (value) => this.#readValue(value), this.#place);
   }
 
   #value(plan: () => FoundValue | undefined): Promise<Uint8Array | undefined> {
-    return this.#view.read(plan, (value) => this.#readValue(value));
+    return this.#view.read(plan, (value) => this.#readValue(value), this.#place);
   }
 
   *#readValue(found: FoundValue | undefined): Io<Uint8Array | undefined> {
@@ -432,73 +433,28 @@ export class StoredObject {
     return { comparator: comparator.name, comparatorVersion: comparator.version, keySize };
   }
 
-  #plannedAttributes(): [Uint8Array, FoundValue][] {
-    const planned: [Uint8Array, FoundValue][] = [];
-    const cursor = this.#existing().attributes.cursor();
-    for (cursor.seek(FIRST_ATTRIBUTE_KEY); cursor.valid; cursor.next()) {
-      const value = this.#decode(cursor.valueBytes, cursor.valueStart, cursor.valueEnd);
-      planned.push([attributeName(cursor.key()), value]);
-    }
-    return planned;
+  /** One round of a page. */
+  #fillSync(page: EntryPage, tree: () => Tree): void {
+    const plan = () => page.plan(tree());
+    this.#view.readSync(plan, (planned) => page.read(planned), this.#place);
   }
 
-  #plannedMap(range: MapRange): [Uint8Array, FoundValue][] {
-    const { reverse = false } = range;
-    const limit = pageLimit(range.limit);
-    const planned: [Uint8Array, FoundValue][] = [];
-    const { map } = this.#existing();
-    const order = (a: Uint8Array, b: Uint8Array): number =>
-      map.spec.comparator === undefined
-        ? compareBytes(a, b)
-        : map.spec.comparator.compare(a, 0, a.length, b, 0, b.length);
-    const from = range.from === undefined ? undefined : toBytes(range.from);
-    const after = range.after === undefined ? undefined : toBytes(range.after);
-    const to = range.to === undefined ? undefined : toBytes(range.to);
-    const cursor = map.cursor();
-    if (reverse) {
-      if (to === undefined) cursor.seekLast();
-      else if (cursor.seek(to)) cursor.previous();
-      else cursor.seekLast();
-    } else {
-      const isFromBehind = from !== undefined && after !== undefined && order(from, after) > 0;
-      const first = isFromBehind ? from : (after ?? from);
-      if (first === undefined) cursor.seekFirst();
-      else cursor.seek(first);
-    }
-    while (cursor.valid && planned.length < limit) {
-      const key = cursor.key();
-      if (reverse) {
-        if (from !== undefined && order(key, from) < 0) break;
-        if (after !== undefined && order(key, after) <= 0) break;
-      } else if (to !== undefined && order(key, to) >= 0) break;
-      const skip = !reverse && after !== undefined && order(key, after) === 0;
-      if (!skip) {
-        planned.push([key, this.#decode(cursor.valueBytes, cursor.valueStart, cursor.valueEnd)]);
-      }
-      if (reverse) cursor.previous();
-      else cursor.next();
-    }
-    return planned;
-  }
-
-  *#readValues(planned: [Uint8Array, FoundValue][]): Io<MapEntry[]> {
-    const entries: MapEntry[] = [];
-    for (const [key, found] of planned) {
-      const value = yield* this.#readValue(found);
-      if (value !== undefined) entries.push([key, value]);
-    }
-    return entries;
+  #fill(page: EntryPage, tree: () => Tree): Promise<void> {
+    const plan = () => page.plan(tree());
+    return this.#view.read(plan, (planned) => page.read(planned), this.#place);
   }
 }
 
-/** Key of a name in a collection of this kind. RangeError for a hash that is no u32. */
+/** Key of a name in a collection of this kind. E_INVALID_ARGUMENT for a hash that is no u32. */
 export function nameKey(kind: CollectionKind, name: ObjectName): Uint8Array {
   if (typeof name !== 'object' || name === null || name instanceof Uint8Array) {
     return objectKey(kind, toBytes(name));
   }
   const { hash } = name;
   if (!Number.isInteger(hash) || hash < 0 || hash >= 2 ** 32) {
-    throw new RangeError(`Cannot use hash ${hash}: expected a whole number in [0, ${2 ** 32 - 1}]`);
+    throw invalidArgument(
+      `Cannot use hash ${String(hash)}: expected a whole number in [0, ${2 ** 32 - 1}]`,
+    );
   }
   return objectKey(kind, toBytes(name.name), hash);
 }
@@ -515,23 +471,29 @@ function distinctBlocks(runs: readonly BlockRun[]): number {
   return blocks;
 }
 
-/** The range, with bytes of its own. */
-function ownRange({ from, after, to, ...rest }: MapRange): MapRange {
-  return {
-    ...rest,
-    ...(from !== undefined && { from: toOwnBytes(from) }),
-    ...(after !== undefined && { after: toOwnBytes(after) }),
-    ...(to !== undefined && { to: toOwnBytes(to) }),
-  };
+function placeOf(collection: string, given: ObjectName): DamagePlace {
+  const name = typeof given === 'object' && 'name' in given ? given.name : given;
+  return { collection: Buffer.from(collection, 'latin1'), object: toBytes(name) };
 }
 
-function checkRanges(ranges: readonly ByteRange[]): void {
-  for (const [offset, length] of ranges) checkRange(offset, length);
+function checkTarget(target: Uint8Array): Uint8Array {
+  if (target instanceof Uint8Array) return target;
+  throw invalidArgument(`Cannot read into ${String(target)}: expected a Uint8Array`);
+}
+
+function checkedRanges(ranges: readonly ByteRange[]): ByteRange[] {
+  return Array.from(checkIterable(ranges, 'ranges'), (range) => {
+    const [offset, length] = checkIterable(range, 'range');
+    checkRange(offset, length);
+    return [offset, length] as const;
+  });
 }
 
 function checkRange(offset: number, length: number): void {
   if (!Number.isSafeInteger(offset) || offset < 0) {
-    throw new RangeError(`Cannot read at offset ${offset}: not a whole number from 0 on`);
+    throw invalidArgument(`Cannot read at offset ${String(offset)}: not a whole number from 0 on`);
   }
-  if (!(length >= 0)) throw new RangeError(`Cannot read ${length} bytes: less than none`);
+  if (typeof length !== 'number' || !(length >= 0)) {
+    throw invalidArgument(`Cannot read ${String(length)} bytes: expected a number from 0 on`);
+  }
 }

@@ -9,12 +9,17 @@
 
 import { type Io, runAsync, runSync } from '../blockdev/io.js';
 import { Tree } from '../btree/tree.js';
-import { hasCode, StoreError } from '../errors.js';
+import { CorruptError, type DamagePlace, StoreError } from '../errors.js';
 import { COLLECTIONS_SPEC } from '../onode/tree-specs.js';
 import type { Engine } from '../txn/engine.js';
 import { OpenCollection } from '../txn/open-collection.js';
 import type { Reader } from '../txn/readers.js';
 import { readSuperblocks } from '../txn/superblock-slots.js';
+
+/** What a read is of, asked for when an error has to tell it. */
+export type Place = () => DamagePlace;
+
+const NOWHERE: Place = () => ({});
 
 export abstract class View {
   readonly engine: Engine;
@@ -31,43 +36,43 @@ export abstract class View {
   /** @throws StoreError when the view can't be read any more */
   abstract check(): void;
 
-  /** Runs tree work now. */
-  sync<T>(work: () => T): T {
+  /** Runs tree work now; `place` is what it reads, for errors. */
+  sync<T>(work: () => T, place: Place = NOWHERE): T {
     this.check();
     const { forest } = this.engine.state;
     try {
       return forest.sync(work);
     } catch (error) {
-      throw reasonFor(this.engine, error);
+      throw reasonFor(this.engine, error, place);
     } finally {
       forest.trim();
     }
   }
 
   /** Runs tree work, reading off-thread what it misses. */
-  async run<T>(work: () => T): Promise<T> {
+  async run<T>(work: () => T, place: Place = NOWHERE): Promise<T> {
     return await this.#reading(async () => {
       const { forest } = this.engine.state;
       const result = await forest.run(() => this.#checked(work));
       forest.trim();
       return result;
-    });
+    }, place);
   }
 
   /** Tree work that plans, then I/O that carries it out. */
-  readSync<P, T>(plan: () => P, io: (plan: P) => Io<T>): T {
+  readSync<P, T>(plan: () => P, io: (plan: P) => Io<T>, place: Place = NOWHERE): T {
     try {
       return runSync(io(this.sync(plan)));
     } catch (error) {
-      throw reasonFor(this.engine, error);
+      throw reasonFor(this.engine, error, place);
     }
   }
 
-  async read<P, T>(plan: () => P, io: (plan: P) => Io<T>): Promise<T> {
+  async read<P, T>(plan: () => P, io: (plan: P) => Io<T>, place: Place = NOWHERE): Promise<T> {
     return await this.#reading(async () => {
       const planned = await this.engine.state.forest.run(() => this.#checked(plan));
       return await runAsync(io(planned));
-    });
+    }, place);
   }
 
   /** Work that may have waited: what it looked at could have been given to others meanwhile. */
@@ -76,7 +81,7 @@ export abstract class View {
     return work();
   }
 
-  async #reading<T>(work: () => Promise<T>): Promise<T> {
+  async #reading<T>(work: () => Promise<T>, place: Place): Promise<T> {
     this.check();
     const reader = this.engine.beginRead();
     try {
@@ -85,7 +90,7 @@ export abstract class View {
       return result;
     } catch (error) {
       this.check(); // what ended meanwhile can't be read: that is the reason, whatever was found
-      throw reasonFor(this.engine, error);
+      throw reasonFor(this.engine, error, place);
     } finally {
       this.engine.readers.end(reader);
     }
@@ -93,11 +98,14 @@ export abstract class View {
 }
 
 /**
- * What to tell a reader who came upon `error`: E_STALE where what seems damaged was written by
- * somebody else since the store was opened read-only.
+ * What to tell a reader of `place` who came upon `found`: E_STALE where what seems damaged was
+ * written by somebody else since the store was opened read-only.
  */
-function reasonFor({ device, readOnly, superblock }: Engine, error: unknown): unknown {
-  if (!readOnly || !hasCode(error, 'E_CORRUPT')) return error;
+function reasonFor(engine: Engine, found: unknown, place: Place): unknown {
+  if (!(found instanceof CorruptError)) return found;
+  const error = found.at(place());
+  const { device, readOnly, superblock } = engine;
+  if (!readOnly) return error;
   try {
     const { newest } = runSync(readSuperblocks(device));
     if (newest.number === superblock.number) return error;

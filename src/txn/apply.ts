@@ -187,8 +187,8 @@ class Application {
   }
 
   #other(operation: number): void {
-    if (this.#collections.apply(operation, () => this.#value())) return;
     if (this.#maps.apply(operation)) return;
+    if (this.#collections.apply(operation, () => this.#value())) return;
     throw new CorruptError(`Cannot apply transaction: unknown operation ${operation}`);
   }
 

@@ -177,7 +177,7 @@ function placeAll(state: StoreState, mayOpenStripes: boolean): Prepared {
 }
 
 function treeOf(state: StoreState, role: RootRole): Tree | undefined {
-  return role === 'prepared' || role === 'runs' ? undefined : state.trees[role];
+  return role === 'runs' ? undefined : state.trees[role];
 }
 
 /** The bitmap blocks of all dirty groups; their summaries get epoch and checksum. */

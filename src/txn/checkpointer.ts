@@ -35,11 +35,14 @@ import type { StripeBudget } from './stripe-budget.js';
 import type { SuperblockWriter } from './superblock-writer.js';
 
 /**
- * Bytes of journal after which a checkpoint begins, however large the ring is: some fifty
- * thousand small transactions, which opening after a crash replays within a second. Where records
- * take whole stripe units, as many more bytes as a unit has blocks.
+ * Bytes of journal after which a checkpoint begins, however large the ring is: some four thousand
+ * transactions with a block of data each, which opening after a crash replays within a second.
+ * Where records take whole stripe units, as many more bytes as a unit has blocks.
  */
-const REPLAY_BYTES_MAX = 6 * 1024 * 1024;
+const REPLAY_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Transactions after which one begins: without data as many are replayed within a second. */
+const REPLAY_TRANSACTIONS_MAX = 50_000;
 
 export interface CheckpointerOptions {
   readonly device: BlockDevice;
@@ -97,11 +100,6 @@ export class Checkpointer {
     return this.#settledLimbo + 1;
   }
 
-  /** The checkpoint under way. */
-  get running(): Drive<void> | undefined {
-    return this.#running;
-  }
-
   /** Checkpoints that have ended. */
   get count(): number {
     return this.#count;
@@ -129,6 +127,11 @@ export class Checkpointer {
       return;
     }
     yield waitFor(this.start());
+  }
+
+  /** Waits until no checkpoint is under way; the caller goes on before another one begins. */
+  *idle(): Io<void> {
+    while (this.#running !== undefined) yield waitFor(this.#running);
   }
 
   /** Begins a checkpoint; none is under way. */
@@ -166,7 +169,10 @@ export class Checkpointer {
       yield { kind: 'until', start: async () => check(), force: check };
       yield* this.#options.announcer.begin(contentRuns(frozen, state.blockSize));
       yield* writeFrozen(state, device, frozen, check);
-      this.#options.overtaken.after(() => state.forest.clean(frozen.nodes));
+      this.#options.overtaken.after(() => {
+        state.forest.clean(frozen.nodes);
+        state.pending.recycle(frozen.data);
+      });
       yield {
         kind: 'until',
         start: () => this.#options.committer.idle(),
@@ -269,12 +275,13 @@ export class Checkpointer {
   }
 
   get #isDue(): boolean {
-    const { space, stripeBudget } = this.#options;
+    const { space, stripeBudget, transaction } = this.#options;
     const { forest, pending } = this.#options.state;
     if (forest.dirtyBytes === 0 && pending.runCount === 0) return false;
     if (this.#replayBytes - this.#failedBytes < this.#replayBytesMax / 16) return false;
     return (
       this.#replayBytes > this.#replayBytesMax ||
+      transaction() - this.#superblock.transaction > REPLAY_TRANSACTIONS_MAX ||
       forest.dirtyBytes + pending.bytes > this.#options.dirtyBytesMax ||
       space.dirtyBlocks > space.dirtyBlocksMax / 2 ||
       stripeBudget.isSpent

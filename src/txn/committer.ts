@@ -256,7 +256,9 @@ export class Committer {
     try {
       const single = records.length === 1 && !last.flush;
       for (const queued of records) {
-        for (const step of this.#writes(queued, single)) stepSync(step);
+        // What is under way is written again the way it is being written (direct-writer.ts).
+        const durable = queued.underWay ? !queued.flush : single;
+        for (const step of this.#writes(queued, durable)) stepSync(step);
         if (queued.isAhead) stepSync(this.#flushes());
       }
       if (!single) stepSync(this.#flushes());
@@ -328,7 +330,7 @@ export class Committer {
     }
     const { device: ringDevice } = this.#journal.ring;
     for (const { offset, sources } of queued.record.writes) {
-      yield { kind: 'write', device: ringDevice, offset, sources, durable };
+      yield { kind: 'write', device: ringDevice, offset, sources, durable, unread: true };
     }
   }
 

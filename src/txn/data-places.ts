@@ -105,7 +105,7 @@ export class DataPlaces {
     yield* this.#options.announce(runs);
     const data = part.bytes.subarray(0, length);
     const { grownTo } = goal;
-    const filled = fillRuns(data, runs, { blockSize, nodeSize, grownTo, own: false });
+    const filled = fillRuns(data, runs, { blockSize, nodeSize, grownTo });
     const pending = filled.map(({ extent, bytes }) => ({ address: extent.address, bytes }));
     pending.push(...zerosFor(padding, blockSize));
     for (const { address, sources, bytes } of piecesOf(pending, stripes, AHEAD_PIECE_BYTES)) {

@@ -37,6 +37,7 @@ import { Overdue, untilLanded } from './overdue.js';
 import { type Reader, Readers } from './readers.js';
 import { Relief } from './relief.js';
 import { isEntitled, type SealedTransaction } from './sealed-transaction.js';
+import { limitSize } from './size-limit.js';
 import { SpaceKeeper } from './space-keeper.js';
 import { SpacePolicy } from './space-policy.js';
 import type { StoreState } from './store-state.js';
@@ -224,33 +225,15 @@ export class Engine {
     if (this.#isOverBudget) yield* this.checkpointIo();
   }
 
-  /**
-   * Makes `blocksMax` the blocks that the store may grow to. The limit is durable before anything
-   * is put where it did not reach, and before this ends.
-   * @throws StoreError E_INVALID when the store has more blocks already; E_READ_ONLY
-   */
+  /** Lets the store grow to `blocksMax` blocks; see `limitSize`. @throws StoreError E_READ_ONLY too */
   *limitIo(blocksMax: number): Io<void> {
     this.check();
     if (this.readOnly) {
       throw new StoreError('E_READ_ONLY', 'Cannot resize store: it is open read-only');
     }
-    const { device, state } = this;
-    const { totalBlocks } = state.allocator;
-    if (blocksMax < totalBlocks) {
-      throw new StoreError(
-        'E_INVALID',
-        `Cannot shrink an open store from ${totalBlocks} to ${blocksMax} blocks: close it first`,
-      );
-    }
-    const before = this.#checkpointer.deviceBlocksMax;
-    const bytes = blocksMax * state.blockSize;
-    if (blocksMax < before) device.limitTo(bytes);
-    const { running } = this.#checkpointer;
-    if (running !== undefined) yield waitFor(running);
-    this.#checkpointer.deviceBlocksMax = blocksMax;
-    yield* this.checkpointIo();
-    device.limitTo(bytes);
-    this.#keeper.adoptSize(blocksMax);
+    const checkpoint = (): Io<void> => this.checkpointIo();
+    const parts = { checkpointer: this.#checkpointer, keeper: this.#keeper, checkpoint };
+    yield* limitSize({ device: this.device, state: this.state, ...parts }, blocksMax);
     this.#pump();
   }
 
@@ -406,11 +389,15 @@ export class Engine {
     }
   }
 
-  /** Takes queued transactions in order, asynchronously. */
+  /**
+   * Takes queued transactions in order, asynchronously. Not before the promises that are settled
+   * now have had their say: what follows on a record that has become durable is queued by then,
+   * all of it, and can be halved.
+   */
   #pump(): void {
     if (this.#pumping) return;
     this.#pumping = true;
-    queueMicrotask(() => void this.#pumpAll());
+    process.nextTick(() => void this.#pumpAll());
   }
 
   /**
@@ -585,13 +572,10 @@ export class Engine {
     this.check();
     this.#closing = true;
     yield this.#committerIdle();
-    const checkpointer = this.#checkpointer;
-    for (let { running } = checkpointer; running !== undefined; { running } = checkpointer) {
-      yield waitFor(running);
-    }
+    yield* this.#checkpointer.idle();
     this.check();
     if (this.readOnly) return;
-    yield waitFor(checkpointer.start(true));
+    yield waitFor(this.#checkpointer.start(true));
     // The journal's mark may have come due meanwhile: nothing is under way when the device goes.
     yield this.#committerIdle();
   }

@@ -7,6 +7,7 @@
 
 import { randomBytes } from 'node:crypto';
 
+/** What a store takes from the world beside its device. */
 export interface Environment {
   /** Milliseconds since 1970. */
   now(): number;

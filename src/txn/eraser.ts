@@ -12,7 +12,7 @@
 import type { BlockRun } from '../alloc/block-run.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
 import { type Io, runAsync } from '../blockdev/io.js';
-import { hasCode, StoreError } from '../errors.js';
+import { hasCode, invalidArgument, StoreError } from '../errors.js';
 import type { DropWorker } from './drop-worker.js';
 import type { Environment } from './environment.js';
 import type { Journal } from './journal.js';
@@ -35,6 +35,7 @@ const CHECKPOINTS_LEAST = 3;
 
 const ZEROS = new Uint8Array(PIECE_BYTES);
 
+/** How what was removed is overwritten. */
 export interface EraseOptions {
   /** Bytes to overwrite in a second at most. */
   readonly rate?: number;
@@ -44,6 +45,7 @@ export interface EraseOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What an erase has done. */
 export interface EraseReport {
   /** Bytes of blocks that were overwritten; what was used again meanwhile is not among them. */
   readonly erasedBytes: number;
@@ -110,7 +112,7 @@ export class Eraser {
     const { allocator, blockSize } = engine.state;
     this.#checkPossible();
     if (rate !== undefined && !(rate > 0)) {
-      throw new RangeError(`Cannot erase at ${rate} bytes a second`);
+      throw invalidArgument(`Cannot erase at ${rate} bytes a second`);
     }
     if (all) this.#suspectAll();
     let erasedBytes = 0;

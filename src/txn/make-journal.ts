@@ -7,7 +7,7 @@
 
 import type { BlockDevice } from '../blockdev/block-device.js';
 import type { Io } from '../blockdev/io.js';
-import { CorruptError, StoreError } from '../errors.js';
+import { CorruptError, invalidArgument, StoreError } from '../errors.js';
 import { equalBytes } from '../format/bytes.js';
 import {
   decodeJournalHeader,
@@ -28,12 +28,12 @@ const PIECE_BYTES = 1024 * 1024;
 /**
  * Bytes of the ring on `device`: all that is between the headers.
  *
- * @throws StoreError E_TOO_SMALL; RangeError where blocks are no whole sectors
+ * @throws StoreError E_TOO_SMALL; E_INVALID_ARGUMENT where blocks are no whole sectors
  */
 export function separateRingBytes(device: BlockDevice, blockSize: number): number {
   const { path, size, sectorSize } = device;
   if (blockSize % sectorSize !== 0) {
-    throw new RangeError(
+    throw invalidArgument(
       `Cannot make journal on ${path}: blocks of ${blockSize} bytes are no whole sectors of ${sectorSize}`,
     );
   }

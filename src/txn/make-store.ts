@@ -12,7 +12,7 @@ import { groupBlocksFor } from '../alloc/group-geometry.js';
 import type { BlockDevice, StripeGeometry } from '../blockdev/block-device.js';
 import type { Io } from '../blockdev/io.js';
 import { emptyRoot } from '../btree/root-record.js';
-import { StoreError } from '../errors.js';
+import { invalidArgument, StoreError } from '../errors.js';
 import { separateRingOffset } from '../format/journal-header.js';
 import { LABEL_BYTES_MAX, type Superblock } from '../format/superblock.js';
 import {
@@ -97,7 +97,7 @@ export interface StorePlan {
 /**
  * Bytes of the ring of a new store of up to `sizeMax` bytes.
  *
- * @throws RangeError for a size that makes no sense
+ * @throws StoreError E_INVALID_ARGUMENT for a size that makes no sense
  */
 export function journalBytesFor(
   sizeMax: number,
@@ -108,7 +108,7 @@ export function journalBytesFor(
   const share = Math.floor(sizeMax / JOURNAL_SHARE);
   const wanted = options.journalBytes ?? Math.min(JOURNAL_BYTES_DEFAULT, share);
   if (!Number.isSafeInteger(wanted) || wanted < 0) {
-    throw new RangeError(`Cannot use a journal of ${wanted} bytes: expected a whole number`);
+    throw invalidArgument(`Cannot use a journal of ${wanted} bytes: expected a whole number`);
   }
   const step = width || blockSize;
   const least = Math.max(JOURNAL_BLOCKS_MIN * blockSize, JOURNAL_UNITS * unit);
@@ -117,7 +117,7 @@ export function journalBytesFor(
 
 const NO_STRIPES: StripeGeometry = { unit: 0, width: 0 };
 
-/** @throws StoreError E_TOO_SMALL, E_TOO_BIG for the label; RangeError for options that make no sense */
+/** @throws StoreError E_TOO_SMALL, E_TOO_BIG for the label; E_INVALID_ARGUMENT for options that make no sense */
 export function planStore(
   sizeMax: number,
   isFixed: boolean,
@@ -130,10 +130,10 @@ export function planStore(
   checkSizes(blockSize, nodeSize);
   checkLabel(options.label ?? '');
   if (metadataCopies !== 1 && metadataCopies !== 2) {
-    throw new RangeError(`Cannot keep ${metadataCopies} copies of metadata: only 1 or 2`);
+    throw invalidArgument(`Cannot keep ${metadataCopies} copies of metadata: only 1 or 2`);
   }
   const fault = stripesFault(geometry, blockSize);
-  if (fault !== undefined) throw new RangeError(`Cannot use stripes: ${fault}`);
+  if (fault !== undefined) throw invalidArgument(`Cannot use stripes: ${fault}`);
   const slotStride = slotStrideFor({ blockSize, stripeWidth: geometry.width });
   const isSeparate = options.journal !== undefined || options.journalDevice !== undefined;
   const { unit, width } = geometry;
@@ -188,10 +188,12 @@ export function stripesFault(
 function checkSizes(blockSize: number, nodeSize: number): void {
   const isPower = Number.isInteger(Math.log2(blockSize));
   if (!isPower || blockSize < 1024 || blockSize > 65536) {
-    throw new RangeError(`Cannot use block size ${blockSize}: not a power of two in [1024, 65536]`);
+    throw invalidArgument(
+      `Cannot use block size ${blockSize}: not a power of two in [1024, 65536]`,
+    );
   }
   if (nodeSize % blockSize !== 0 || nodeSize < blockSize || nodeSize > 65536) {
-    throw new RangeError(
+    throw invalidArgument(
       `Cannot use node size ${nodeSize}: not a multiple of ${blockSize} up to 65536`,
     );
   }
@@ -297,12 +299,11 @@ export function* makeStore(
       groups: emptyRoot(GROUPS_SPEC),
       drops: emptyRoot(STORE_SPECS.drops),
       reservations: emptyRoot(STORE_SPECS.reservations),
-      prepared: new Uint8Array(0),
       runs: new Uint8Array(0),
     },
   };
   const fault = superblockFault(superblock);
-  if (fault !== undefined) throw new RangeError(`Cannot make store: ${fault}`);
+  if (fault !== undefined) throw invalidArgument(`Cannot make store: ${fault}`);
   const superblocks = yield* superblockWriter(device, superblock, journalDevice);
   yield* superblocks.write(superblock);
   yield* superblocks.write({ ...superblock, number: 2 });

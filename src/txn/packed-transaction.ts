@@ -12,7 +12,7 @@
  * | data.
  */
 
-import { StoreError } from '../errors.js';
+import { invalidArgument, StoreError } from '../errors.js';
 import { ByteReader, ByteWriter, getU32, setU32, textOf } from '../format/bytes.js';
 import { matchesHash, writeHash } from '../format/checksum.js';
 import { readNames } from './name-table.js';
@@ -86,12 +86,12 @@ export class PackedTransaction {
   /**
    * Gives what the engine takes.
    *
-   * @throws TypeError when the transaction was submitted before.
+   * @throws StoreError E_INVALID_ARGUMENT when the transaction was submitted before.
    */
   seal(): SealedTransaction {
     const sealed = this.#sealed;
     if (sealed === undefined) {
-      throw new TypeError('Cannot submit transaction: it was submitted before');
+      throw invalidArgument('Cannot submit transaction: it was submitted before');
     }
     this.#sealed = undefined;
     return sealed;
@@ -99,6 +99,7 @@ export class PackedTransaction {
 }
 
 function unpack(bytes: Uint8Array): SealedTransaction {
+  if (!(bytes instanceof Uint8Array)) throw notPacked();
   const size = bytes.length < HEAD_SIZE ? 0 : getU32(bytes, SIZE_AT);
   const isWhole = size >= HEAD_SIZE && size <= bytes.length && getU32(bytes, 0) === MAGIC;
   if (!isWhole || !matchesHash(bytes, CHECKSUM_AT, bytes, HEAD_SIZE, size)) throw notPacked();

@@ -7,6 +7,8 @@
  *   checkpoint, and a reader may still see it.
  */
 
+import { DataPages } from './data-pages.js';
+
 /** A run of whole blocks to be written. */
 export interface PendingRun {
   readonly address: number; // block index
@@ -14,6 +16,8 @@ export interface PendingRun {
 }
 
 export class PendingData {
+  /** Where its bytes may be kept; other memory will do. */
+  readonly pages = new DataPages();
   readonly #blockSize: number;
   readonly #blocks = new Map<number, Uint8Array>();
   #runs: PendingRun[] = [];
@@ -61,7 +65,11 @@ export class PendingData {
   }
 
   rewind(mark: number): void {
-    while (this.#runs.length > mark) this.#drop(this.#runs.pop() as PendingRun);
+    while (this.#runs.length > mark) {
+      const run = this.#runs.pop() as PendingRun;
+      this.#drop(run);
+      this.pages.giveBack(run.bytes);
+    }
   }
 
   /** Hands over what a checkpoint has to write, in order of address; it stays readable. */
@@ -74,6 +82,11 @@ export class PendingData {
   /** Forgets runs that were handed over and are on the device now. */
   written(runs: readonly PendingRun[]): void {
     for (const run of runs) this.#drop(run);
+  }
+
+  /** Uses the memory of such runs again: nothing may be writing from it any more. */
+  recycle(runs: readonly PendingRun[]): void {
+    for (const { bytes } of runs) this.pages.giveBack(bytes);
   }
 
   #drop(run: PendingRun): void {

@@ -7,6 +7,7 @@ import { putChecksum } from '../format/block.js';
 import { hash } from '../format/checksum.js';
 import type { PlacedExtent } from '../onode/context.js';
 import { chunkSizeFor, chunksMax } from '../onode/limits.js';
+import type { DataPages } from './data-pages.js';
 import type { PlacedRun } from './transaction-record.js';
 
 /** An extent and the bytes that belong there: whole blocks. */
@@ -20,18 +21,19 @@ export interface FillOptions {
   readonly nodeSize: number;
   /** Bytes of the object when the data is its new end, 0 when it is not. */
   readonly grownTo: number;
-  /** Copies the data also where it fills its blocks. */
-  readonly own: boolean;
+  /** Where copies are cut from that outlive the call. */
+  readonly pages?: DataPages;
 }
 
 /**
  * Lays `data` out over `runs`, which together are just large enough. The bytes of an extent are
- * a view of `data` where that fills its blocks, else a padded copy.
+ * a view of `data` where that fills its blocks, else a padded copy; with `pages`, a copy cut from
+ * these.
  */
 export function fillRuns(
   data: Uint8Array,
   runs: readonly PlacedRun[],
-  { blockSize, nodeSize, grownTo, own }: FillOptions,
+  { blockSize, nodeSize, grownTo, pages }: FillOptions,
 ): FilledExtent[] {
   const filled: FilledExtent[] = [];
   let from = 0;
@@ -42,28 +44,11 @@ export function fillRuns(
     for (let at = from; at < to; at += step) {
       const part = data.subarray(at, Math.min(to, at + step));
       const address = run.start + (at - from) / blockSize;
-      filled.push(fillExtent(part, address, chunk, blockSize, own));
+      filled.push(fillExtent(part, address, chunk, blockSize, pages));
     }
     from = to;
   }
   return filled;
-}
-
-/** Bytes of the slab that small copies are cut from; it lives as long as one of them does. */
-const SLAB_SIZE = 256 * 1024;
-
-let slab = new ArrayBuffer(0);
-let slabAt = 0;
-
-/** `size` bytes of zeros. */
-function pageFor(size: number): Uint8Array {
-  if (size > SLAB_SIZE / 8) return new Uint8Array(size);
-  if (slabAt + size > slab.byteLength) {
-    slab = new ArrayBuffer(SLAB_SIZE);
-    slabAt = 0;
-  }
-  slabAt += size;
-  return new Uint8Array(slab, slabAt - size, size);
 }
 
 function fillExtent(
@@ -71,15 +56,11 @@ function fillExtent(
   address: number,
   chunk: number,
   blockSize: number,
-  own: boolean,
+  pages: DataPages | undefined,
 ): FilledExtent {
   const blocks = Math.ceil(data.length / blockSize);
   const size = blocks * blockSize;
-  let bytes = data;
-  if (own || size !== data.length) {
-    bytes = pageFor(size);
-    bytes.set(data);
-  }
+  const bytes = pages?.copyOf(data, size) ?? padded(data, size);
   const checksums = new Uint8Array(Math.ceil(size / chunk) * 8);
   for (let at = 0, slot = 0; at < size; at += chunk, slot += 8) {
     hash(bytes, at, Math.min(size, at + chunk));
@@ -87,4 +68,11 @@ function fillExtent(
   }
   const extent = { address, blocks, length: data.length, shift: Math.log2(chunk), checksums };
   return { extent, bytes };
+}
+
+function padded(data: Uint8Array, size: number): Uint8Array {
+  if (data.length === size) return data;
+  const bytes = new Uint8Array(size);
+  bytes.set(data);
+  return bytes;
 }

@@ -21,7 +21,7 @@ import {
 } from '../btree/root-record.js';
 import type { Tree } from '../btree/tree.js';
 import { treeSpec } from '../btree/tree-spec.js';
-import { StoreError } from '../errors.js';
+import { invalidArgument, StoreError } from '../errors.js';
 import { getU64BigEndian, setU64BigEndian, textOf } from '../format/bytes.js';
 import { POINTER, pointerLength } from '../format/pointer.js';
 import { ROLE, type Role } from '../format/role.js';
@@ -249,11 +249,12 @@ export class StoreState implements ObjectContext {
 
   placeData(data: Uint8Array, goal: DataGoal): readonly PlacedExtent[] {
     if (this.#placer === undefined)
-      throw new TypeError('Cannot place data: no transaction is open');
+      throw invalidArgument('Cannot place data: no transaction is open');
     const runs = this.#placer.place(Math.ceil(data.length / this.blockSize), goal);
     const { grownTo } = goal;
     const { blockSize, nodeSize } = this;
-    const filled = fillRuns(data, runs, { blockSize, nodeSize, grownTo, own: true });
+    const { pages } = this.pending;
+    const filled = fillRuns(data, runs, { blockSize, nodeSize, grownTo, pages });
     for (const { extent, bytes } of filled) this.pending.put(extent.address, bytes);
     return filled.map(({ extent }) => extent);
   }

@@ -8,28 +8,27 @@
  * - A builder can be submitted once.
  */
 
-import { StoreError } from '../errors.js';
-import { asciiBytes, ByteWriter, textOf } from '../format/bytes.js';
+import { checkIterable, checkObject, invalidArgument, StoreError } from '../errors.js';
+import { ByteWriter } from '../format/bytes.js';
 import { BITS_MAX, COLLECTION_KIND } from '../onode/cnode.js';
+import { MAP_KEY_SIZE_MAX, NAME_SIZE_MAX, VALUE_SIZE_MAX } from '../onode/limits.js';
 import {
-  MAP_KEY_SIZE_MAX,
-  NAME_SIZE_MAX,
-  OBJECT_SIZE_MAX,
-  VALUE_SIZE_MAX,
-} from '../onode/limits.js';
+  type Bytes,
+  checkCount,
+  checkName,
+  checkSize,
+  isHashed,
+  nameText,
+  type ObjectName,
+  pairsOf,
+  toBytes,
+} from './argument.js';
 import { NameTable } from './name-table.js';
 import { DATA_KIND, DELETING, DROPPING, OPERATION, type Operation } from './operation.js';
 import { packTransaction } from './packed-transaction.js';
 import { type AheadPart, BuiltTransaction, type SealedTransaction } from './sealed-transaction.js';
 
-/** Text stands for its UTF-8 bytes. */
-export type Bytes = string | Uint8Array;
-
-/**
- * An object's name, of at least one byte; `hash` (u32) places it in hash-ordered collections, and
- * with one the name may be empty.
- */
-export type ObjectName = Bytes | { readonly name: Bytes; readonly hash: number };
+export type { Bytes, ObjectName } from './argument.js';
 
 /** Data of this many bytes or more goes to its place on the device before the journal record. */
 export const AHEAD_SIZE_MIN = 32 * 1024;
@@ -64,61 +63,7 @@ export interface ReservationUnits {
   readonly keys: number;
 }
 
-const encoder = new TextEncoder();
-
-/** The bytes that text or bytes stand for. */
-export function toBytes(value: Bytes): Uint8Array {
-  if (typeof value === 'string') return asciiBytes(value) ?? encoder.encode(value);
-  if (value instanceof Uint8Array) return value;
-  throw new TypeError('Cannot use name, key or value: expected a string or a Uint8Array');
-}
-
-/** As `toBytes`; nothing that the caller does with his bytes changes them. */
-export function toOwnBytes(value: Bytes): Uint8Array {
-  return value instanceof Uint8Array ? new Uint8Array(value) : toBytes(value);
-}
-
-/** A name that stays as it is, whatever the caller does with his bytes. */
-export function toOwnName(name: ObjectName): ObjectName {
-  if (name instanceof Uint8Array) return toOwnBytes(name);
-  if (typeof name !== 'object' || name === null) return name;
-  const { name: bytes, hash } = name;
-  return { name: bytes instanceof Uint8Array ? toOwnBytes(bytes) : bytes, hash };
-}
-
-function checkCount(value: number, what: string, max: number = OBJECT_SIZE_MAX): number {
-  if (!Number.isSafeInteger(value) || value < 0 || value > max) {
-    throw new RangeError(`Cannot use ${what} ${value}: expected a whole number in [0, ${max}]`);
-  }
-  return value;
-}
-
-function checkSize(bytes: Uint8Array, what: string, max: number): Uint8Array {
-  if (bytes.length <= max) return bytes;
-  throw new StoreError('E_TOO_BIG', `Cannot use ${what}: ${bytes.length} bytes exceed ${max}`);
-}
-
-/** The bytes that a name stands for, as text: one character for each. */
-function nameText(name: Bytes, what: string): string {
-  const text = typeof name === 'string' && isAscii(name) ? name : textOf(toBytes(name));
-  if (text.length <= NAME_SIZE_MAX) return text;
-  throw new StoreError(
-    'E_TOO_BIG',
-    `Cannot use ${what}: ${text.length} bytes exceed ${NAME_SIZE_MAX}`,
-  );
-}
-
-function isAscii(text: string): boolean {
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return false;
-  return true;
-}
-
-/** A name has at least one byte; an object that a hash tells from others may do without. */
-function checkName(text: string, what: string): string {
-  if (text.length > 0) return text;
-  throw new StoreError('E_INVALID', `Cannot use ${what}: it is empty; give it at least one byte`);
-}
-
+/** Operations that happen all or not at all; see docs/objectstore.md for each of them. */
 export class Transaction {
   readonly #operations = new ByteWriter(256);
   readonly #names = new NameTable();
@@ -144,9 +89,9 @@ export class Transaction {
 
   /** Makes a collection. E_EXISTS when there is one of this name. */
   createCollection(collection: Bytes, options: CollectionOptions = {}): this {
-    const { order = 'name', bits = 0 } = options;
+    const { order = 'name', bits = 0 } = checkObject(options, 'options');
     if (order !== 'name' && order !== 'hash') {
-      throw new RangeError(`Cannot use order ${order}: expected name or hash`);
+      throw invalidArgument(`Cannot use order ${String(order)}: expected name or hash`);
     }
     checkCount(bits, 'bits', order === 'hash' ? BITS_MAX : 0);
     this.#begin(OPERATION.createCollection);
@@ -190,7 +135,9 @@ export class Transaction {
 
   /** Sets several attributes of a collection; others stay. E_NOT_FOUND. */
   setCollectionAttributes(collection: Bytes, attributes: Iterable<readonly [Bytes, Bytes]>): this {
-    for (const [name, value] of attributes) this.setCollectionAttribute(collection, name, value);
+    for (const [name, value] of pairsOf(attributes)) {
+      this.setCollectionAttribute(collection, name, value);
+    }
     return this;
   }
 
@@ -201,6 +148,7 @@ export class Transaction {
     return this.#end();
   }
 
+  /** Says how many low hash bits all its objects share, 0 to 32. E_NOT_FOUND, E_INVALID. */
   setCollectionBits(collection: Bytes, bits: number): this {
     checkCount(bits, 'bits', BITS_MAX);
     this.#onCollection(OPERATION.setCollectionBits, collection);
@@ -297,7 +245,9 @@ export class Transaction {
     object: ObjectName,
     attributes: Iterable<readonly [Bytes, Bytes]>,
   ): this {
-    for (const [name, value] of attributes) this.setAttribute(collection, object, name, value);
+    for (const [name, value] of pairsOf(attributes)) {
+      this.setAttribute(collection, object, name, value);
+    }
     return this;
   }
 
@@ -379,7 +329,11 @@ export class Transaction {
 
   /** Chooses comparator and key size of an empty map stream. E_COMPARATOR, E_NOT_EMPTY. */
   formatMap(collection: Bytes, object: ObjectName, format: MapFormat): this {
-    const { comparator = 'bytes', comparatorVersion = 1, keySize = 0 } = format;
+    const {
+      comparator = 'bytes',
+      comparatorVersion = 1,
+      keySize = 0,
+    } = checkObject(format, 'format');
     checkCount(keySize, 'key size', MAP_KEY_SIZE_MAX);
     checkCount(comparatorVersion, 'comparator version', 2 ** 32 - 1);
     this.#onObject(OPERATION.formatMap, collection, object);
@@ -391,7 +345,7 @@ export class Transaction {
 
   /** Sets keys; others stay. E_NOT_FOUND when the object is missing. */
   mapSet(collection: Bytes, object: ObjectName, entries: Iterable<readonly [Bytes, Bytes]>): this {
-    const list = [...entries];
+    const list = [...pairsOf(entries)];
     this.#onObject(OPERATION.mapSet, collection, object);
     this.#number(list.length);
     for (const [key, value] of list) {
@@ -403,7 +357,7 @@ export class Transaction {
 
   /** Removes keys; those that are not there are no error. E_NOT_FOUND when the object is missing. */
   mapRemove(collection: Bytes, object: ObjectName, keys: Iterable<Bytes>): this {
-    const list = [...keys];
+    const list = [...checkIterable(keys, 'keys')];
     this.#onObject(OPERATION.mapRemove, collection, object);
     this.#number(list.length);
     for (const key of list) {
@@ -485,10 +439,10 @@ export class Transaction {
   /**
    * Ends the building and gives what the engine takes.
    *
-   * @throws TypeError when the transaction was submitted before.
+   * @throws StoreError E_INVALID_ARGUMENT when the transaction was submitted before.
    */
   seal(): SealedTransaction {
-    if (this.#sealed) throw new TypeError('Cannot submit transaction: it was submitted before');
+    if (this.#sealed) throw invalidArgument('Cannot submit transaction: it was submitted before');
     this.#sealed = true;
     this.#takeBack();
     const sealed = new BuiltTransaction({
@@ -522,7 +476,7 @@ export class Transaction {
 
   /** Begins an operation; one before it that threw on the way is taken back. */
   #begin(operation: Operation): void {
-    if (this.#sealed) throw new TypeError('Cannot add operation: the transaction was submitted');
+    if (this.#sealed) throw invalidArgument('Cannot add operation: the transaction was submitted');
     this.#takeBack();
     this.#unfinishedAt = this.#operations.at;
     this.#unfinishedAhead = this.#ahead.length;
@@ -567,7 +521,7 @@ export class Transaction {
   }
 
   #object(collection: Bytes, object: ObjectName): void {
-    const hashed = typeof object === 'object' && !(object instanceof Uint8Array);
+    const hashed = isHashed(object);
     const name = nameText(hashed ? object.name : object, 'object name');
     if (!hashed) checkName(name, 'object name');
     const hash = hashed ? checkCount(object.hash, 'hash', 2 ** 32 - 1) : undefined;
@@ -603,7 +557,8 @@ export class Transaction {
     }
   }
 
-  #units(units: ReservationUnits): this {
+  #units(given: ReservationUnits): this {
+    const units = checkObject(given, 'units');
     this.#number(checkCount(units.bytes, 'bytes'));
     this.#number(checkCount(units.operations, 'operations'));
     this.#number(checkCount(units.keys, 'keys'));

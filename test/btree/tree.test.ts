@@ -80,13 +80,13 @@ test('bulkBuild() makes the tree that puts make: full nodes, and it can be edite
 test('bulkBuild() refuses keys that do not rise and a tree that has records', (t) => {
   const bed = makeBed(1024, 4096);
   const one: [Uint8Array, Uint8Array] = [keyOf(1), EMPTY];
-  t.throws(() => new Tree(bed.forest, SPEC).bulkBuild([one, one]), { instanceOf: RangeError });
+  t.throws(() => new Tree(bed.forest, SPEC).bulkBuild([one, one]), { code: 'E_INVALID_ARGUMENT' });
   t.throws(() => filled(bed, 1).bulkBuild([one]), { code: 'E_INVALID' });
   const tree = new Tree(
     bed.forest,
     treeSpec({ role: ROLE.references, comparator: U64, keySize: 8 }),
   );
-  t.throws(() => tree.bulkBuild([one]), { instanceOf: RangeError });
+  t.throws(() => tree.bulkBuild([one]), { code: 'E_INVALID_ARGUMENT' });
   t.true(tree.isEmpty());
 });
 
@@ -102,8 +102,10 @@ test('put() takes the largest keys and values in the smallest nodes, and refuses
   chill(bed);
   t.is(tree.count(), 120);
   t.is(tree.get(new Uint8Array(KEY_SIZE_MAX).fill(9))?.length, VALUE_SIZE_MAX - 9);
-  t.throws(() => tree.put(new Uint8Array(KEY_SIZE_MAX + 1), EMPTY), { instanceOf: RangeError });
-  t.throws(() => tree.put(EMPTY, new Uint8Array(VALUE_SIZE_MAX + 1)), { instanceOf: RangeError });
+  t.throws(() => tree.put(new Uint8Array(KEY_SIZE_MAX + 1), EMPTY), { code: 'E_INVALID_ARGUMENT' });
+  t.throws(() => tree.put(EMPTY, new Uint8Array(VALUE_SIZE_MAX + 1)), {
+    code: 'E_INVALID_ARGUMENT',
+  });
   for (let i = 59; i >= 0; i--) {
     t.true(tree.delete(new Uint8Array(KEY_SIZE_MAX).fill(i)));
     tree.verify();
@@ -164,7 +166,7 @@ test('a comparator that is unknown or of another version is named, and the tree 
   t.is(read().comparator, numeric);
   const newer = treeSpec({ role: ROLE.map, comparator: { ...numeric, version: 4 } });
   t.throws(() => new Tree(bed.forest, newer, record), { code: 'E_COMPARATOR' });
-  t.throws(() => registry.register({ ...numeric }), { instanceOf: TypeError });
+  t.throws(() => registry.register({ ...numeric }), { code: 'E_INVALID_ARGUMENT' });
 });
 
 test('a tree of u64 keys and fixed values stores no lengths', (t) => {
@@ -178,8 +180,8 @@ test('a tree of u64 keys and fixed values stores no lengths', (t) => {
   t.is(tree.height(), 1);
   setU64BigEndian(key, 0, 300);
   t.deepEqual(tree.get(key), key);
-  t.throws(() => tree.put(new Uint8Array(7), key), { instanceOf: RangeError });
-  t.throws(() => tree.put(key, new Uint8Array(9)), { instanceOf: RangeError });
+  t.throws(() => tree.put(new Uint8Array(7), key), { code: 'E_INVALID_ARGUMENT' });
+  t.throws(() => tree.put(key, new Uint8Array(9)), { code: 'E_INVALID_ARGUMENT' });
 });
 
 test('a cursor stays right while the tree changes under it', (t) => {

@@ -5,6 +5,7 @@
 
 import {
   chmodSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -14,9 +15,26 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import test from 'ava';
 import { checkFailure, newBench, run, start } from './fixture.js';
+
+test('no command reads or writes the store itself as a file beside it', async (t) => {
+  const bench = await newBench(t, '--size', '24MiB');
+  const { store } = bench;
+  await bench.okWith({ input: 'short' }, 'put', 'c', basename(store), '-');
+  symlinkSync(store, bench.path('link'));
+  linkSync(store, bench.path('hard link'));
+  const refused = /it is the store itself/;
+  await bench.fails(1, refused, 'get', 'c', basename(store), bench.path('hard link'));
+  await bench.fails(1, refused, 'get', 'c', basename(store), bench.path('link'));
+  await bench.fails(1, refused, 'put', 'c', 'copy', store);
+  await bench.fails(1, refused, 'map', '--svg', '--output', store);
+  const exported = await run(['export', store, 'c', dirname(store), '--force']);
+  t.is(exported.code, 1);
+  t.regex(exported.stderr, /the store itself is in its place/);
+  await bench.ok('fsck', '--deep');
+});
 
 test('get through a symlink replaces the file behind it, and keeps its mode', async (t) => {
   const bench = await newBench(t, '--size', '24MiB');

@@ -12,7 +12,7 @@ test('errors under --json are JSON with their code', async (t) => {
     [1, 'E_NOT_FOUND', 'ls', bench.path('none'), '--json'],
     [1, 'E_NOT_FOUND', 'put', bench.store, 'c', 'o', bench.path('none'), '--json'],
     [2, 'E_USAGE', 'get', bench.store, 'c', 'o', '--json'],
-    [2, 'E_USAGE', 'mkfs', bench.path('new'), '--block-size', '3000', '--json'],
+    [2, 'E_INVALID_ARGUMENT', 'mkfs', bench.path('new'), '--block-size', '3000', '--json'],
     [2, 'E_USAGE', 'frobnicate', '--json'],
     [16, 'E_USAGE', 'fsck', '--frob', '--json'],
   ] as const;

@@ -167,7 +167,7 @@ test(
       });
     }
     const most = rounds * places * 16 * K + 16 * M; // two nodes a write; the field allows 72 KiB
-    const { allocated } = bed.store.statfs();
+    const { allocated } = bed.store.statfsSync();
     t.true(allocated < most, `${allocated} bytes in ${rounds} clones`);
     for (const round of [0, Math.floor(rounds / 2), rounds - 1]) {
       const snapshot = object(bed, `snapshot ${round + 1}`);

@@ -33,7 +33,7 @@ export const scenario = test.macro<[body: Case, options?: BedOptions]>(
     const bed = storeBed(t, { ...SMALL_MEMORY, ...options });
     await body(t, bed);
     removeEverything(bed);
-    const { objects, stored } = bed.store.statfs();
+    const { objects, stored } = bed.store.statfsSync();
     t.deepEqual({ objects, stored }, { objects: 0, stored: 0 }, 'nothing is left');
   },
 );

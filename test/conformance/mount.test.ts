@@ -5,7 +5,7 @@ import { C, filled, object, readText, remount, removeEverything, scenario } from
 
 test('Trivial', scenario, (t, bed) => {
   t.deepEqual(bed.store.listCollectionsSync(), []);
-  t.is(bed.store.statfs().objects, 0);
+  t.is(bed.store.statfsSync().objects, 0);
 });
 
 test('TrivialRemount', scenario, (t, bed) => {
@@ -52,7 +52,7 @@ test('IORemount', scenario, (t, bed) => {
   remount(bed);
   for (const name of names) t.is(readText(bed, name), '11234512345');
   removeEverything(bed);
-  t.is(bed.store.statfs().objects, 0);
+  t.is(bed.store.statfsSync().objects, 0);
 });
 
 test('UnprintableCharsName', scenario, (t, bed) => {

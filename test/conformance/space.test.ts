@@ -25,7 +25,7 @@ const UNITS = { blockSize: UNIT, size: 128 * M };
 /** Stored bytes of the store, and blocks of the object's data. */
 function figures(bed: StoreBed, name = 'a'): { stored: number; allocated: number } {
   return {
-    stored: bed.store.statfs().stored,
+    stored: bed.store.statfsSync().stored,
     allocated: object(bed, name).statSync().allocatedBytes,
   };
 }
@@ -33,7 +33,7 @@ function figures(bed: StoreBed, name = 'a'): { stored: number; allocated: number
 /** Bytes in use once nothing is waiting to be freed. */
 function settled(bed: StoreBed): number {
   for (let i = 0; i < 6; i++) bed.store.checkpointSync();
-  return bed.store.statfs().allocated;
+  return bed.store.statfsSync().allocated;
 }
 
 function checkSound(bed: StoreBed): void {
@@ -46,7 +46,7 @@ test(
   'BluestoreStatFSTest',
   inCollection,
   (t, bed) => {
-    const { total, available } = bed.store.statfs();
+    const { total, available } = bed.store.statfsSync();
     t.is(total, 128 * M);
     t.true(available > 0 && available < total);
     bed.commit((b) => b.touch(C, 'a'));
@@ -66,15 +66,15 @@ test(
     bed.commit((b) => b.write(C, 'a', 0, filled('c', large)));
     const before = settled(bed);
     bed.commit((b) => b.clone(C, 'a', 'b'));
-    t.is(bed.store.statfs().stored, 2 * large, 'a clone doubles what is stored');
+    t.is(bed.store.statfsSync().stored, 2 * large, 'a clone doubles what is stored');
     t.true(settled(bed) - before <= 4 * UNIT, 'and takes no space for data');
     bed.commit((b) => b.createCollection('temp').moveRename(C, 'b', 'temp', 'b'));
-    t.is(bed.store.statfs().stored, 2 * large);
+    t.is(bed.store.statfsSync().stored, 2 * large);
     t.is(bed.store.collection('temp').statSync().storedBytes, large);
     t.is(bed.store.collection(C).statSync().storedBytes, large);
     checkSound(bed);
     removeEverything(bed);
-    const { stored, objects } = bed.store.statfs();
+    const { stored, objects } = bed.store.statfsSync();
     t.deepEqual({ stored, objects }, { stored: 0, objects: 0 });
     t.true(settled(bed) <= before - large, 'what was removed is free again');
   },

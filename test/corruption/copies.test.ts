@@ -162,3 +162,23 @@ test('what is damaged in both places is a typed error', async (t) => {
     t.true((await store.scrub()).errors > 0, where);
   }
 });
+
+test('a bitmap that is damaged in both places is neither used nor written over', (t) => {
+  const bitmaps = places.filter(({ role }) => role === 0);
+  t.true(bitmaps.length > 0);
+  for (const { first, second, length } of bitmaps) {
+    const device = deviceWith((bytes) => {
+      for (const at of [first, second]) bytes.fill(0, at, at + length);
+    });
+    const change = (): void => {
+      const store = Store.openOnSync(device, SAMPLE_OPEN);
+      const transaction = store.transaction().createCollection('new');
+      store.commitSync(transaction.write('new', 'o', 0, new Uint8Array(100_000)));
+      store.checkpointSync();
+    };
+    t.throws(change, { code: 'E_CORRUPT' });
+    for (const at of [first, second]) {
+      t.true(device.bytes.subarray(at, at + length).every((byte) => byte === 0));
+    }
+  }
+});

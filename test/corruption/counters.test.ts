@@ -47,11 +47,11 @@ for (const [title, changes, build] of REFUSED) {
   test(`a transaction that would leave ${title} is refused`, (t) => {
     const device = forged(changes);
     const store = Store.openOnSync(device);
-    const before = store.statfs();
+    const before = store.statfsSync();
     const refused = store.transaction();
     build(refused);
     t.throws(() => store.commitSync(refused), CORRUPT);
-    t.deepEqual(store.statfs(), before);
+    t.deepEqual(store.statfsSync(), before);
     store.commitSync(store.transaction().setAttribute('c', 'o', 'a', 'goes on'));
     store.checkpointSync();
     const again = Store.openOnSync(copyOf(device), { readOnly: true }).collection('c').object('o');
@@ -66,10 +66,10 @@ test('reservations of more blocks than a device can have are refused, and leave 
   const small = { bytes: 5000, operations: 1, keys: 0 };
   const both = store.transaction().reserve('small', small).reserve('huge', huge);
   t.throws(() => store.commitSync(both.cancelReservation('huge')), { code: 'E_NO_SPACE' });
-  t.is(store.statfs().reserved, 0);
+  t.is(store.statfsSync().reserved, 0);
   store.commitSync(store.transaction().reserve('small', small));
   store.commitSync(store.transaction().cancelReservation('small'));
-  t.is(store.statfs().reserved, 0);
+  t.is(store.statfsSync().reserved, 0);
 });
 
 test('records below a node that no pointer could count are E_CORRUPT', (t) => {

@@ -5,6 +5,7 @@
 
 import { setImmediate as turn } from 'node:timers/promises';
 import test from 'ava';
+import type { WriteOptions } from '../../src/blockdev/block-device.js';
 import { hasCode, mkfsOn, Store } from '../../src/index.js';
 import { fsckFault } from '../support/crash-fsck.js';
 import { Prng } from '../support/prng.js';
@@ -50,6 +51,35 @@ test('a checkpoint write that was overtaken may land at any later time', async (
   t.is(fsckFault(device.image()), undefined);
 });
 
+test('the memory of data is not used again while a checkpoint may be writing from it', async (t) => {
+  const device = new SimulatedDevice({ size: 16 * 1024 * KiB });
+  mkfsOn(device, { journalBytes: 3 * 1024 * KiB });
+  const store = await Store.openOn(device, { dirtyBytes: 4 * 1024 * KiB });
+  store.commitSync(store.transaction().createCollection('c'));
+  const put = (i: number): void => {
+    const bytes = new Uint8Array(20 * KiB).fill(i);
+    store.commitSync(store.transaction().write('c', `o${i}`, 0, bytes));
+  };
+  for (let i = 0; i < 30; i++) put(i); // more than two slabs of data-pages.ts
+  const begun: { readonly sources: readonly Uint8Array[]; readonly bytes: Buffer }[] = [];
+  const write = device.write.bind(device);
+  device.write = (offset, sources, options) => {
+    begun.push({ sources, bytes: Buffer.concat(sources) });
+    return write(offset, sources, options);
+  };
+  device.hold();
+  const checkpoint = store.checkpoint();
+  await turn();
+  store.checkpointSync(); // does it again
+  for (let i = 30; i < 60; i++) put(i);
+  t.true(begun.length > 0, 'the checkpoint is being written');
+  for (const { sources, bytes } of begun) t.true(Buffer.concat(sources).equals(bytes));
+  device.release();
+  await checkpoint;
+  await store.close();
+  t.is(fsckFault(device.image()), undefined);
+});
+
 test("data written ahead stays the store's until its write has landed", async (t) => {
   const { device, store } = await newStore();
   device.hold();
@@ -67,6 +97,38 @@ test("data written ahead stays the store's until its write has landed", async (t
   data.fill(8); // the caller's again
   await turn();
   t.is(store.collection('c').object('ahead').readSync()[0], 7);
+  await store.close();
+  t.is(fsckFault(device.image()), undefined);
+});
+
+test('a record that is under way is written again the way it is being written', async (t) => {
+  const { device, store } = await newStore();
+  const ways = new Map<number, Set<boolean>>();
+  const note = (offset: number, options: WriteOptions | undefined): void => {
+    if (options?.unread !== true) return; // not the journal's
+    const known = ways.get(offset) ?? new Set();
+    ways.set(offset, known.add(options.durable === true));
+  };
+  const write = device.write.bind(device);
+  const writeSync = device.writeSync.bind(device);
+  device.write = (offset, sources, options) => {
+    note(offset, options);
+    return write(offset, sources, options);
+  };
+  device.writeSync = (offset, sources, options) => {
+    note(offset, options);
+    writeSync(offset, sources, options);
+  };
+  device.hold();
+  const first = store.commit(store.transaction().write('c', 'first', 0, 'data'));
+  await turn();
+  t.is(device.underWayCount, 1);
+  const second = store.commit(store.transaction().write('c', 'second', 0, 'data'));
+  store.commitSync(store.transaction().write('c', 'sync', 0, 'data'));
+  device.release();
+  await Promise.all([first, second]);
+  t.true(ways.size >= 2);
+  for (const [offset, way] of ways) t.is(way.size, 1, `at ${offset}`);
   await store.close();
   t.is(fsckFault(device.image()), undefined);
 });

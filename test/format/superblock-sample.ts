@@ -46,7 +46,6 @@ export function sampleSuperblock(changes: Partial<Superblock> = {}): Superblock 
       groups: Uint8Array.of(4),
       drops: EMPTY,
       reservations: EMPTY,
-      prepared: EMPTY,
       runs: Uint8Array.of(5, 6),
     },
     ...changes,

@@ -85,6 +85,6 @@ test('a read-only open shows all but space where reservations cannot be read', a
   t.is(typeof store.recovery.obstacle, 'string');
   t.deepEqual([...(await store.collection('c').object('o').read())], Array(2000).fill(7));
   t.throws(() => store.reservationsSync(), { code: 'E_CORRUPT' });
-  t.throws(() => store.statfs(), { code: 'E_CORRUPT', message: /space/ });
+  t.throws(() => store.statfsSync(), { code: 'E_CORRUPT', message: /space/ });
   await store.close();
 });

@@ -23,6 +23,7 @@ export interface Mutant {
 const CRASHES = 'test/sim/crashes.test.ts';
 const SIMULATION = 'test/sim/simulation.test.ts';
 const CRASH_TESTS = [CRASHES, SIMULATION];
+const OVERTAKEN_TESTS = ['test/crash/overtaken.test.ts'];
 const ERASE_TESTS = ['test/store/erase.test.ts', 'test/store/erase-random.test.ts'];
 const SEPARATE_TESTS = [
   'test/store/separate-journal.test.ts',
@@ -100,6 +101,21 @@ export const MUTANTS: readonly Mutant[] = [
     'this.#releasableJournal = this.#superblock.journalStart;',
     'this.#releasableJournal = next.journalStart;',
     ['test/sim/lost-superblock.test.ts'],
+  ),
+  // What was overtaken
+  mutant(
+    'a record that is under way is written again another way',
+    COMMITTER,
+    'const durable = queued.underWay ? !queued.flush : single;',
+    'const durable = single;',
+    OVERTAKEN_TESTS,
+  ),
+  mutant(
+    'memory of data is used again while it may still be written from',
+    CHECKPOINT,
+    'state.pending.written(frozen.data);',
+    'state.pending.written(frozen.data);\n  state.pending.recycle(frozen.data);',
+    OVERTAKEN_TESTS,
   ),
   // A journal on a device of its own
   mutant(
@@ -216,6 +232,7 @@ export const MUTANTS: readonly Mutant[] = [
     RECOVERY,
     'for (let at = 0, slot = 0; at < bytes.length; at += chunk, slot += 8) {',
     'for (let at = 0, slot = 0; at + chunk < bytes.length; at += chunk, slot += 8) {',
+    ['test/sim/ahead-tail.test.ts'],
   ),
   mutant(
     'data written ahead is taken for there',

@@ -250,6 +250,6 @@ test('PgCollection.remove() refuses while there are objects, temporary ones too'
 test('PgCollection.split() and merge() of a PG with meta are misuse', (t) => {
   const store = newStore(t);
   const [pg, meta] = [new PgCollection('2.0_head'), new PgCollection('meta')];
-  t.throws(() => pg.split(store.transaction(), meta, 1, 1), { instanceOf: TypeError });
-  t.throws(() => meta.merge(store.transaction(), pg, 1), { instanceOf: TypeError });
+  t.throws(() => pg.split(store.transaction(), meta, 1, 1), { code: 'E_INVALID_ARGUMENT' });
+  t.throws(() => meta.merge(store.transaction(), pg, 1), { code: 'E_INVALID_ARGUMENT' });
 });

@@ -55,7 +55,7 @@ for (const geometry of [
       );
     }
     const store = Store.openOnSync(again(device), { readOnly: true, comparators: [BY_LENGTH] });
-    t.is(usedBlocks(cells) * 4096, store.statfs().allocated);
+    t.is(usedBlocks(cells) * 4096, store.statfsSync().allocated);
     const free = cells.total('freeLong') + cells.total('freeShort');
     t.is(
       scan.freeByLength.reduce((sum, blocks) => sum + blocks, 0),

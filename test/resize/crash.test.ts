@@ -28,7 +28,7 @@ const SIZE = 3.75 * MIB;
 /** Opens and closes the store for writing: gives its limit. */
 function limitOf(device: SimulatedDevice): number {
   const store = Store.openOnSync(device, { comparators: [BY_LENGTH] });
-  const { total } = store.statfs();
+  const { total } = store.statfsSync();
   store.closeSync();
   return total;
 }

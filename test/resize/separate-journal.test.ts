@@ -57,7 +57,7 @@ function limitOf(pair: SimulatedPair): number {
     const bytes = store.collection('c').object(`o${i}`).readSync();
     if (Buffer.compare(bytes, Buffer.alloc(5000, i)) !== 0) codes.push(`o${i}`);
   }
-  const { total } = store.statfs();
+  const { total } = store.statfsSync();
   store.commitSync(store.transaction().write('c', 'later', 0, Buffer.alloc(100)));
   store.closeSync();
   if (codes.length > 0) throw new Error(codes.join());

@@ -30,7 +30,7 @@ const KINDS: Readonly<Record<string, AgedOptions>> = {
 /** Bytes that the store uses. */
 function usedBytes(device: SimulatedDevice): number {
   const store = Store.openOnSync(again(device), { readOnly: true, comparators: [BY_LENGTH] });
-  return store.statfs().allocated;
+  return store.statfsSync().allocated;
 }
 
 for (const [name, options] of Object.entries(KINDS)) {
@@ -46,7 +46,7 @@ for (const [name, options] of Object.entries(KINDS)) {
     t.deepEqual(contentOf(device), content);
     t.true(usedBytes(device) <= used + 64 * KIB, 'what was shared is shared still');
     const store = Store.openOnSync(again(device), { comparators: [BY_LENGTH] });
-    t.true(store.statfs().total <= size);
+    t.true(store.statfsSync().total <= size);
     store.commitSync(store.transaction().write('c', 'new', 0, new Uint8Array(100 * KIB)));
     store.closeSync();
     t.deepEqual(resize(device, size).movedNodes, 0, 'nothing is left to do');
@@ -126,7 +126,7 @@ test('shrink() refuses a store that has to be repaired first, and changes nothin
 test('shrink() of a device to sizes that no store can have', (t) => {
   const device = agedStore({ bytes: 12 * MIB, blockSize: KIB, nodeSize: KIB, rounds: 5 });
   for (const size of [0, -1, 1.5, Number.NaN, 2 ** 60]) {
-    t.throws(() => resize(device, size), { instanceOf: RangeError });
+    t.throws(() => resize(device, size), { code: 'E_INVALID_ARGUMENT' });
   }
   t.true(
     hasCode(

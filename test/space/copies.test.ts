@@ -92,7 +92,7 @@ test('a full store with a clone of everything, twice, lets everything be deleted
   }
   store.commitSync(store.transaction().dropCollection('clone'));
   removeAll(store);
-  t.is(store.statfs().objects, 0);
+  t.is(store.statfsSync().objects, 0);
   store.closeSync();
   t.deepEqual(await fsckFindings(bed), []);
 });

@@ -92,7 +92,7 @@ for (const size of SIZES) {
         t.notThrows(() => store.commitSync(change), name);
       }
     }
-    t.is(store.statfs().reserved, 0);
+    t.is(store.statfsSync().reserved, 0);
     store.closeSync();
     t.deepEqual(await fsckFindings(bed), []);
   });

@@ -57,7 +57,7 @@ test('a transaction larger than a generation is refused as a whole', async (t) =
     transaction.setAttribute('c', `a name of some length ${i}`, 'a', 'x'.repeat(900));
   const error = t.throws(() => store.commitSync(transaction));
   t.true(hasCode(error, 'E_NO_SPACE'), String(error));
-  t.is(store.statfs().objects, 0);
+  t.is(store.statfsSync().objects, 0);
   t.true(put(store, 'o', new Uint8Array(100_000)));
   store.closeSync();
   t.deepEqual(await fsckFindings(bed), []);

@@ -53,13 +53,13 @@ testOnMedia(
     const bed = smallStore(medium);
     const { store } = bed;
     const names = fill(store, 'f', prng, SIZES);
-    t.log(`${names.length} objects, ${JSON.stringify(store.statfs())}`);
+    t.log(`${names.length} objects, ${JSON.stringify(store.statfsSync())}`);
     const count = roundsOn(medium, ROUNDS);
     const refused = rounds(store, names, count, prng);
     t.log(`${refused} of ${count} rounds needed a further deletion`);
     t.true(refused <= Math.ceil(count / 50));
     removeAll(store);
-    t.is(store.statfs().objects, 0);
+    t.is(store.statfsSync().objects, 0);
     store.closeSync();
     t.deepEqual(await fsckFindings(bed), []);
   },
@@ -99,7 +99,7 @@ testOnMedia(
     t.log(`${refused} deletions refused for lack of floor`);
     store.commitSync(store.transaction().dropCollection('clone'));
     removeAll(store);
-    t.is(store.statfs().objects, 0);
+    t.is(store.statfsSync().objects, 0);
     store.closeSync();
     t.deepEqual(await fsckFindings(bed), []);
   },
@@ -144,11 +144,11 @@ test('nothing leaks: an emptied store allocates what a new one does', (t) => {
   put(store, 'first', prng.bytes(50 * KiB)); // a group that was never used has no bitmap
   remove(store, 'first');
   for (let i = 0; i < 4; i++) store.checkpointSync();
-  const empty = store.statfs();
+  const empty = store.statfsSync();
   fill(store, 'f', prng, [50 * KiB]);
   removeAll(store);
   for (let i = 0; i < 4; i++) store.checkpointSync();
-  const again = store.statfs();
+  const again = store.statfsSync();
   t.is(again.allocated, empty.allocated);
   t.is(again.available, empty.available);
   t.is(again.stored, 0);
@@ -160,12 +160,12 @@ test('a refused transaction leaves nothing of itself', async (t) => {
   const bed = smallStore();
   const { store } = bed;
   fill(store, 'f', prng, [50 * KiB]);
-  const before = store.statfs();
+  const before = store.statfsSync();
   const transaction = store.transaction().touch('c', 'x').write('c', 'y', 0, prng.bytes(300_000));
   const error = t.throws(() => store.commitSync(transaction));
   t.true(hasCode(error, 'E_NO_SPACE'));
   t.false(store.collection('c').object('x').existsSync());
-  t.is(store.statfs().objects, before.objects);
+  t.is(store.statfsSync().objects, before.objects);
   store.closeSync();
   t.deepEqual(await fsckFindings(bed), []);
 });

@@ -65,7 +65,7 @@ test('a full host is a full store', (t) => {
   unlinkSync(ballast);
   const before = statSync(path).size;
   const again = Store.openSync(path, { dirtyBytes: 512 * KiB });
-  while (put(again, `more${again.statfs().objects}`, new Uint8Array(100 * KiB).fill(1)));
+  while (put(again, `more${again.statfsSync().objects}`, new Uint8Array(100 * KiB).fill(1)));
   again.closeSync();
   t.true(statSync(path).size > before);
   t.is(fsckFileFault(path), undefined);

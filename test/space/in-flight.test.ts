@@ -20,7 +20,7 @@ test('nine tenths of what was available can be overwritten, 128 in flight', asyn
   });
   const { store } = bed;
   store.commitSync(store.transaction().createCollection('c'));
-  const objects = Math.floor((0.9 * store.statfs().available) / OBJECT_ALLOCATED);
+  const objects = Math.floor((0.9 * store.statfsSync().available) / OBJECT_ALLOCATED);
   const write = (index: number, fill: number) =>
     store.transaction().write('c', `o ${index}`, 0, Buffer.alloc(OBJECT_BYTES, fill));
   for (let i = 0; i < objects; i++) store.commitSync(write(i, i));

@@ -72,7 +72,7 @@ for (const bytes of [100, 5000, 40 * KiB]) {
     }
     const error = t.throws(() => store.commitSync(redeeming(store, 'o', prng.bytes(bytes))));
     t.true(hasCode(error, 'E_INVALID'));
-    t.is(store.statfs().reserved, 0);
+    t.is(store.statfsSync().reserved, 0);
     store.closeSync();
     t.deepEqual(await fsckFindings(bed), []);
   });
@@ -150,7 +150,7 @@ test('a cancelled or smaller reservation gives its space back at once', (t) => {
   const { store } = smallStore(smallMemory(SIZE));
   withPg(store, { bytes: 2 * MiB, operations: 10, keys: 0 });
   fill(store, 'f', prng, SIZES);
-  const before = store.statfs();
+  const before = store.statfsSync();
   const smaller = { bytes: MiB, operations: 10, keys: 0 };
   store.commitSync(store.transaction().reserve('pg', smaller));
   t.deepEqual(
@@ -158,18 +158,18 @@ test('a cancelled or smaller reservation gives its space back at once', (t) => {
     ['osd.1'],
     'an owner that is not given stays',
   );
-  t.is(before.reserved - store.statfs().reserved, MiB);
+  t.is(before.reserved - store.statfsSync().reserved, MiB);
   t.true(put(store, 'x', prng.bytes(MiB - 64 * KiB)));
   t.false(put(store, 'y', prng.bytes(MiB - 64 * KiB)));
   store.commitSync(store.transaction().cancelReservation('pg'));
-  t.is(store.statfs().reserved, 0);
+  t.is(store.statfsSync().reserved, 0);
   t.true(put(store, 'y', prng.bytes(MiB - 64 * KiB)));
   store.closeSync();
 });
 
 test('a reservation that does not fit is refused', (t) => {
   const { store } = smallStore();
-  const { available } = store.statfs();
+  const { available } = store.statfsSync();
   const reserve = store.transaction().reserve('pg', { bytes: available, operations: 10, keys: 10 });
   const error = t.throws(() => store.commitSync(reserve));
   t.true(hasCode(error, 'E_NO_SPACE'));
@@ -192,15 +192,15 @@ testOnMedia(
       listed.map(({ bytes, operations, keys }) => ({ bytes, operations, keys })),
       [{ bytes: 60_000, operations: 5, keys: 2 }],
     );
-    const { reserved } = store.statfs();
+    const { reserved } = store.statfsSync();
     await bed.cut();
     bed.open();
     t.deepEqual(bed.store.reservationsSync(), listed);
-    t.is(bed.store.statfs().reserved, reserved);
+    t.is(bed.store.statfsSync().reserved, reserved);
     await bed.close();
     bed.open();
     t.deepEqual(bed.store.reservationsSync(), listed);
-    t.is(bed.store.statfs().reserved, reserved);
+    t.is(bed.store.statfsSync().reserved, reserved);
     await bed.close();
   },
 );
@@ -209,7 +209,7 @@ test('statfs() adds up', (t) => {
   const prng = new Prng(seed);
   const { store } = smallStore(smallMemory(SIZE));
   const rest = (): number => {
-    const { total, allocated, pending, reserved, available } = store.statfs();
+    const { total, allocated, pending, reserved, available } = store.statfsSync();
     return total - allocated - pending - reserved - available;
   };
   store.checkpointSync();
@@ -234,7 +234,7 @@ test('redeem() of what no reservation holds takes nothing from the pool, not for
       withPg(store, { bytes: reserved, operations: 0, keys: 0 });
       for (let i = 0; i < 60; i++) put(store, `o${i}`, new Uint8Array(900), 'pg');
       store.checkpointSync();
-      const bytes = store.statfs().available + beyond * KiB;
+      const bytes = store.statfsSync().available + beyond * KiB;
       for (let i = 0; i < 60; i++) put(store, `o${i}`, new Uint8Array(10), 'pg');
       device.hold();
       const large = store.transaction().redeem('none', { bytes: 2 ** 40, operations: 0, keys: 0 });

@@ -130,7 +130,7 @@ test('whole stripes that are appended: a run for each 4 MiB, and one; small thin
   growth.bed.reopen();
   await growth.growTo(3 * MiB, 128 * KiB);
   t.true(growth.runs <= 2, `${growth.runs} runs`);
-  const { stripes } = growth.bed.store.statfs();
+  const { stripes } = growth.bed.store.statfsSync();
   t.is(stripes?.partialWrites, 0);
   growth.verify(t);
 });
@@ -204,7 +204,7 @@ test('objects that are cut and grow again are what was written', (t) => {
 test('a store takes appends until nothing is left, and then says so', (t) => {
   const bed = storeBed(t, { size: 24 * MiB, journalBytes: MiB });
   bed.commit((transaction) => transaction.createCollection('c'));
-  const { available } = bed.store.statfs();
+  const { available } = bed.store.statfsSync();
   let written = 0;
   try {
     for (let size = 0; ; size += 32 * KiB) {

@@ -74,7 +74,7 @@ function fill(bed: StoreBed): void {
 
 /** Everything that can be read, as one value. */
 function contents({ store }: StoreBed): unknown {
-  const { objects, stored, reserved } = store.statfs();
+  const { objects, stored, reserved } = store.statfsSync();
   const collections = store.listCollectionsSync().map((name) => {
     const collection = store.collection(name);
     const listed = collection.listSync().map((one) => {
@@ -271,9 +271,9 @@ test('a transaction is submitted once', (t) => {
   const { store } = storeBed(t);
   const transaction = store.transaction().createCollection('c');
   store.commitSync(transaction);
-  t.throws(() => store.commitSync(transaction), { instanceOf: TypeError });
-  t.throws(() => store.submit(transaction), { instanceOf: TypeError });
-  t.throws(() => transaction.createCollection('d'), { instanceOf: TypeError });
+  t.throws(() => store.commitSync(transaction), { code: 'E_INVALID_ARGUMENT' });
+  t.throws(() => store.submit(transaction), { code: 'E_INVALID_ARGUMENT' });
+  t.throws(() => transaction.createCollection('d'), { code: 'E_INVALID_ARGUMENT' });
 });
 
 test('a builder whose operation throws is as it was', (t) => {
@@ -293,10 +293,10 @@ test('a builder whose operation throws is as it was', (t) => {
         code: 'E_TOO_BIG',
       },
     );
-    t.throws(() => b.write('c', 'o', -1, 'x'), { instanceOf: RangeError });
-    t.throws(() => b.zero('c', 'o', 0, -1), { instanceOf: RangeError });
-    t.throws(() => b.truncate('c', 'o', 0.5), { instanceOf: RangeError });
-    t.throws(() => b.splitCollection('c', 'd', 1, 2), { instanceOf: RangeError });
+    t.throws(() => b.write('c', 'o', -1, 'x'), { code: 'E_INVALID_ARGUMENT' });
+    t.throws(() => b.zero('c', 'o', 0, -1), { code: 'E_INVALID_ARGUMENT' });
+    t.throws(() => b.truncate('c', 'o', 0.5), { code: 'E_INVALID_ARGUMENT' });
+    t.throws(() => b.splitCollection('c', 'd', 1, 2), { code: 'E_INVALID_ARGUMENT' });
     t.is(b.operationCount, 2);
   });
   t.is(Buffer.from(bed.store.collection('c').object('o').readSync()).toString(), 'good');

@@ -137,7 +137,7 @@ class Career {
   }
 
   async #resize(): Promise<void> {
-    const { total } = this.#store.statfs();
+    const { total } = this.#store.statfsSync();
     try {
       await this.#store.resize(Math.max(MIB, total + this.#prng.pick([-3, -1, 0, 1, 4]) * MIB));
     } catch (error) {
@@ -196,10 +196,10 @@ class Career {
   }
 
   #statfs(): void {
-    const { total, allocated, available, unerased, reserved, pending } = this.#store.statfs();
+    const { total, allocated, available, unerased, reserved, pending } = this.#store.statfsSync();
     const isSound = allocated + available <= total && unerased <= total && reserved >= 0;
     if (isSound && available >= 0 && pending >= 0) return;
-    throw new Error(`statfs: ${JSON.stringify(this.#store.statfs())}`);
+    throw new Error(`statfs: ${JSON.stringify(this.#store.statfsSync())}`);
   }
 
   /** Ends this life, and begins the next one. */

@@ -204,7 +204,7 @@ async function run(t: ExecutionContext, prng: Prng, isScheduled: boolean): Promi
       [],
       `after ${i}`,
     );
-    t.is(work.store.statfs().unerased, 0);
+    t.is(work.store.statfsSync().unerased, 0);
   }
   t.true(work.readable().size > 0);
   work.store.closeSync();

@@ -40,7 +40,7 @@ async function erased(
   t.true(report.isComplete);
   t.deepEqual(found(bed, gone), [], 'what was removed is gone');
   t.deepEqual(found(bed, stays), [...stays], 'what lives is there');
-  t.is(bed.store.statfs().unerased, 0);
+  t.is(bed.store.statfsSync().unerased, 0);
 }
 
 function begin(t: ExecutionContext, options: BedOptions = {}): StoreBed {
@@ -221,7 +221,7 @@ test('a snapshot keeps what it sees; erase() waits for it', async (t) => {
   const waiting = bed.store.erase();
   await new Promise((resolve) => setTimeout(resolve, 60));
   t.deepEqual(found(bed, ['seen']), ['seen']);
-  t.true(bed.store.statfs().unerased > 0);
+  t.true(bed.store.statfsSync().unerased > 0);
   snapshot.close();
   await waiting;
   await erased(t, bed, { gone: ['seen'] });
@@ -235,10 +235,10 @@ test('what is left to erase is known after a kill and after a close', async (t) 
     for (let i = 0; i < 2; i++) bed.store.checkpointSync();
     t.deepEqual(found(bed, ['old']), ['old']);
     bed[end]();
-    t.true(bed.store.statfs().unerased > 0);
+    t.true(bed.store.statfsSync().unerased > 0);
     await erased(t, bed, { gone: ['old'] });
     bed.reopen();
-    t.is(bed.store.statfs().unerased, 0);
+    t.is(bed.store.statfsSync().unerased, 0);
   }
 });
 
@@ -296,7 +296,7 @@ test('erase() is refused where it means nothing', async (t) => {
   const bed = storeBed(t, { size: ERASES.size ?? 0 });
   await t.throwsAsync(bed.store.erase(), { code: 'E_INVALID' });
   const other = begin(t);
-  await t.throwsAsync(other.store.erase({ rate: 0 }), { instanceOf: RangeError });
+  await t.throwsAsync(other.store.erase({ rate: 0 }), { code: 'E_INVALID_ARGUMENT' });
   other.reopen({ readOnly: true });
   await t.throwsAsync(other.store.erase(), { code: 'E_READ_ONLY' });
   other.reopen();
@@ -312,7 +312,7 @@ test('a write of the background eraser that fails poisons the store and ends not
   );
   await store.commit(store.transaction().remove('c', 'o'));
   for (let i = 0; i < 3; i++) await store.checkpoint();
-  t.true(store.statfs().unerased > 0);
+  t.true(store.statfsSync().unerased > 0);
   device.faults.failAt({ kind: 'write', n: 1, permanent: true });
   t.notThrows(() => environment.pass(1000));
   t.true(

@@ -21,7 +21,7 @@ async function checkPoisoned(t: import('ava').ExecutionContext, bed: StoreBed): 
   t.throws(() => store.submit(new Transaction().touch('c', 'x')), io);
   t.throws(() => object.readSync(), io);
   await t.throwsAsync(object.read(), io);
-  t.throws(() => store.statfs(), io);
+  t.throws(() => store.statfsSync(), io);
   t.throws(() => store.info(), io);
   t.throws(() => store.snapshot(), io);
   t.throws(() => store.checkpointSync(), io);
@@ -101,7 +101,7 @@ test('writes that wait for room are told when the store is poisoned meanwhile', 
     bed.commit((b) => b.createCollection('c').createCollection('small'));
     bed.commit((b) => b.write('c', 'large', 0, Buffer.alloc(4 * 2 ** 20, 1)));
     const all = [store.commit(new Transaction().remove('c', 'large'))];
-    const data = Buffer.alloc(store.statfs().available, 2);
+    const data = Buffer.alloc(store.statfsSync().available, 2);
     for (let i = 0; i < 4; i++) {
       all.push(store.commit(new Transaction().write('c', `o${i}`, 0, data)));
     }
@@ -151,7 +151,7 @@ test('a closed store answers E_CLOSED', async (t) => {
   t.throws(() => object.readSync(), closed);
   await t.throwsAsync(object.read(), closed);
   t.throws(() => store.listCollectionsSync(), closed);
-  t.throws(() => store.statfs(), closed);
+  t.throws(() => store.statfsSync(), closed);
   t.throws(() => store.checkpointSync(), closed);
   t.throws(() => snapshot.listCollectionsSync(), closed);
   t.throws(() => store.snapshot(), closed);

@@ -59,7 +59,7 @@ test('mkfs refuses other numbers of copies, and a device that is too small for t
   for (const metadataCopies of [0, 3, 1.5, -1, Number.NaN]) {
     const device = newDevice();
     t.throws(() => mkfsOn(device, { ...SMALL, metadataCopies }), {
-      instanceOf: RangeError,
+      code: 'E_INVALID_ARGUMENT',
       message: /only 1 or 2/,
     });
     t.is(device.point, 0);

@@ -85,7 +85,7 @@ test('names of collections, objects, attributes and keys are any 1 to 4096 bytes
     b.mapRemove('\x00', 'o', NAMES).removeCollection('h');
   });
   t.is(bed.store.collection('\x00').object('o').mapCountSync(), 0);
-  t.is(bed.store.statfs().objects, 1);
+  t.is(bed.store.statfsSync().objects, 1);
 });
 
 test('an empty name is E_INVALID, except beside a hash', (t) => {
@@ -147,36 +147,38 @@ test('a transaction larger than a part of the ring takes blocks of its own', asy
   for (let round = 0; round < 4; round++) bed.commit((b) => fill(b, round));
   await Promise.all([4, 5, 6].map((round) => bed.store.commit(fill(new Transaction(), round))));
   bed.kill();
-  t.is(bed.store.statfs().objects, 2800);
+  t.is(bed.store.statfsSync().objects, 2800);
   const bytes = bed.store.collection('c').object('6 399').readSync();
   t.is(Buffer.compare(bytes, Buffer.alloc(3000, 399)), 0);
 });
 
-test('names that are neither text nor bytes are a TypeError', (t) => {
+test('names that are neither text nor bytes are E_INVALID_ARGUMENT', (t) => {
   const transaction = new Transaction();
   const wrong = 7 as unknown as string;
-  t.throws(() => transaction.createCollection(wrong), { instanceOf: TypeError });
-  t.throws(() => transaction.write('c', 'o', 0, wrong), { instanceOf: TypeError });
-  t.throws(() => transaction.mapSet('c', 'o', [['k', wrong]]), { instanceOf: TypeError });
+  t.throws(() => transaction.createCollection(wrong), { code: 'E_INVALID_ARGUMENT' });
+  t.throws(() => transaction.write('c', 'o', 0, wrong), { code: 'E_INVALID_ARGUMENT' });
+  t.throws(() => transaction.mapSet('c', 'o', [['k', wrong]]), { code: 'E_INVALID_ARGUMENT' });
 });
 
-test('an unknown order of a collection is a RangeError', (t) => {
+test('an unknown order of a collection is E_INVALID_ARGUMENT', (t) => {
   const wrong = { order: 'hashed' } as unknown as CollectionOptions;
-  const range = { instanceOf: RangeError };
+  const range = { code: 'E_INVALID_ARGUMENT' };
   t.throws(() => new Transaction().createCollection('c', wrong), range);
   t.throws(() => new Transaction().createCollection('c', { bits: 1 }), range);
   t.throws(() => new Transaction().createCollection('c', { order: 'hash', bits: 33 }), range);
 });
 
-test('a hash that is no u32 is a RangeError, in transactions and in reads', (t) => {
+test('a hash that is no u32 is E_INVALID_ARGUMENT, in transactions and in reads', (t) => {
   const bed = storeBed(t);
   bed.commit((b) => b.createCollection('h', { order: 'hash' }).touch('h', { name: 'o', hash: 7 }));
   const collection = bed.store.collection('h');
   for (const hash of [-1, 2 ** 32, 0.5, Number.NaN]) {
     const name = { name: 'o', hash };
-    t.throws(() => new Transaction().touch('h', name), { instanceOf: RangeError });
-    t.throws(() => collection.object(name).existsSync(), { instanceOf: RangeError });
-    t.throws(() => collection.listSync({ from: name }), { instanceOf: RangeError });
+    t.throws(() => new Transaction().touch('h', name), { code: 'E_INVALID_ARGUMENT' });
+    t.throws(() => collection.object(name).existsSync(), { code: 'E_INVALID_ARGUMENT' });
+    t.throws(() => collection.listSync({ from: name }), { code: 'E_INVALID_ARGUMENT' });
   }
-  t.throws(() => collection.object(7 as unknown as string).readSync(), { instanceOf: TypeError });
+  t.throws(() => collection.object(7 as unknown as string).readSync(), {
+    code: 'E_INVALID_ARGUMENT',
+  });
 });

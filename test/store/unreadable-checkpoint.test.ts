@@ -63,10 +63,10 @@ for (const [what, [code, fail]] of Object.entries(FAILURES)) {
     for (let i = 0; i < 40; i++) {
       store.commitSync(store.transaction().remove('c', `object-${i}`).touch('c', `new-${i}`));
       if (i % 10 !== 0) continue;
-      const allocated = store.statfs().allocated;
+      const allocated = store.statfsSync().allocated;
       t.throws(() => store.checkpointSync(), { code });
       await t.throwsAsync(store.checkpoint(), { code });
-      t.is(store.statfs().allocated, allocated);
+      t.is(store.statfsSync().allocated, allocated);
       const report = await store.scrub();
       t.true(report.isComplete && report.errors > 0);
     }
@@ -87,7 +87,7 @@ for (const [what, [code, fail]] of Object.entries(FAILURES)) {
     );
     t.deepEqual(found, []);
     const opened = Store.openOnSync(again);
-    t.is(opened.statfs().objects, 60);
+    t.is(opened.statfsSync().objects, 60);
     t.is(read(opened, 'object-50')[0], 50);
   });
 }

@@ -60,13 +60,13 @@ test('stripes that are nearly empty become free, and nothing else changes', asyn
   }
   store.checkpointSync();
   store.checkpointSync();
-  const before = store.statfs().stripes;
+  const before = store.statfsSync().stripes;
   for (let i = 0; i < 8; i++) {
     await store.commit(store.transaction().touch('c', '0'));
     await settle();
     store.checkpointSync();
   }
-  const after = store.statfs().stripes;
+  const after = store.statfsSync().stripes;
   t.log(JSON.stringify([before, after]));
   t.true(2 * (after?.partial ?? 0) <= (before?.partial ?? 0));
   t.true((after?.moved ?? 0) > 0);
@@ -91,13 +91,13 @@ test('what is shared stays where it is, and stays shared', async (t) => {
     if (i % 4 === 0) await store.commit(store.transaction().remove('d', `${i}`));
   }
   store.checkpointSync();
-  const { allocated } = store.statfs();
+  const { allocated } = store.statfsSync();
   for (let i = 0; i < 6; i++) {
     await store.commit(store.transaction().touch('c', '1'));
     await settle();
     store.checkpointSync();
   }
-  t.true(store.statfs().allocated <= allocated + 64 * KiB);
+  t.true(store.statfsSync().allocated <= allocated + 64 * KiB);
 });
 
 test('a store that is full stays usable while it is cleaned', async (t) => {

@@ -37,7 +37,7 @@ for (const [name, array] of Object.entries(ARRAYS)) {
     t.log(`SEED=${SEED}`);
     const load = await steady({ ...common, aware: true, fill: 0.9 });
     const { outside } = load;
-    t.log(JSON.stringify(outside), JSON.stringify(load.store.statfs().stripes));
+    t.log(JSON.stringify(outside), JSON.stringify(load.store.statfsSync().stripes));
     t.is(outside.readModifyWrites, 0);
     t.is(outside.reconstructWrites, 0);
     t.is(outside.diskReads, 0);
@@ -45,7 +45,7 @@ for (const [name, array] of Object.entries(ARRAYS)) {
     t.is(load.device.costsOf('slots').readModifyWrites, 0);
     t.is(load.device.costsOf('slots').reconstructWrites, 0);
     load.verify();
-    t.is(load.store.statfs().stripes?.partialWrites, 0);
+    t.is(load.store.statfsSync().stripes?.partialWrites, 0);
     load.close();
     t.is(load.device.badRow(), -1);
     t.deepEqual(load.errors(), []);
@@ -89,7 +89,7 @@ test('metadata kept twice is packed twice, half a device apart', async (t) => {
   const array = { ...ARRAYS['RAID-5'], size: 64 * MiB, objectMax: MiB, seed: SEED };
   const load = await steady({ ...array, aware: true, fill: 0.9, metadataCopies: 2 });
   t.like(load.outside, { readModifyWrites: 0, reconstructWrites: 0 });
-  t.is(load.store.statfs().stripes?.partialWrites, 0);
+  t.is(load.store.statfsSync().stripes?.partialWrites, 0);
   load.close();
   const places = metadataPlaces(load.device, new ComparatorRegistry());
   load.device.reopen();

@@ -46,9 +46,9 @@ for (let i = 0; i < SHAPES; i++) {
     await load.fillUp();
     await load.run(COUNT);
     load.store.checkpointSync();
-    t.log(JSON.stringify(load.store.statfs().stripes));
+    t.log(JSON.stringify(load.store.statfsSync().stripes));
     t.like(load.outside, { readModifyWrites: 0, reconstructWrites: 0, diskReads: 0 });
-    t.is(load.store.statfs().stripes?.partialWrites, 0);
+    t.is(load.store.statfsSync().stripes?.partialWrites, 0);
     load.verify();
     load.close();
     t.is(load.device.badRow(), -1);
@@ -61,7 +61,7 @@ test('stripes of no whole number of nodes get no partial writes', async (t) => {
   const load = new StripeLoad({ ...shape, aware: true, fill: 0.9, seed: 1, objectMax: MiB });
   await load.fillUp();
   await load.run(COUNT);
-  t.is(load.store.statfs().stripes?.partialWrites, 0);
+  t.is(load.store.statfsSync().stripes?.partialWrites, 0);
   load.close();
 });
 
@@ -70,6 +70,6 @@ test('few whole stripes are shared out over generations: no partial write in a s
   const load = new StripeLoad({ ...shape, aware: true, fill: 0.9, seed: 4, objectMax: MiB });
   await load.fillUp();
   await load.run(2 * COUNT);
-  t.is(load.store.statfs().stripes?.partialWrites, 0);
+  t.is(load.store.statfsSync().stripes?.partialWrites, 0);
   load.close();
 });

@@ -209,7 +209,7 @@ export class IoTrial {
       () => store.commitSync(store.transaction().touch('a', 'x')),
       () => store.submit(store.transaction().touch('a', 'x')),
       () => store.collection('a').listSync(),
-      () => store.statfs(),
+      () => store.statfsSync(),
       () => store.checkpointSync(),
     ];
     for (const action of actions) {

@@ -6,9 +6,10 @@
  */
 
 import { deepStrictEqual, strictEqual } from 'node:assert/strict';
+import type { MapEntry } from '../../src/store/entry-page.js';
 import type { Snapshot, Store } from '../../src/store/store.js';
 import type { StoredCollection } from '../../src/store/stored-collection.js';
-import type { MapEntry, StoredObject } from '../../src/store/stored-object.js';
+import type { StoredObject } from '../../src/store/stored-object.js';
 import {
   bytesOf,
   latin1,
@@ -35,7 +36,7 @@ export interface CompareOptions {
 export function compareStore(store: Store, state: ModelState, options: CompareOptions): void {
   compareView(store, state, options);
   const { objects, stored } = totals(state);
-  const statfs = store.statfs();
+  const statfs = store.statfsSync();
   strictEqual(statfs.objects, objects, 'objects of statfs');
   strictEqual(statfs.stored, stored, 'stored bytes of statfs');
   const reservations = store.reservationsSync();

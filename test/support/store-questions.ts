@@ -45,7 +45,7 @@ export function questionsOf(store: Store): Question[] {
   const questions: Question[] = [
     { what: 'collections', ask: (one) => textOf(one.listCollectionsSync()) },
     { what: 'reservations', ask: (one) => textOf(one.reservationsSync().map(flat)) },
-    { what: 'figures', ask: (one) => `${one.statfs().objects} ${one.statfs().stored}` },
+    { what: 'figures', ask: (one) => `${one.statfsSync().objects} ${one.statfsSync().stored}` },
   ];
   for (const name of store.listCollectionsSync()) questions.push(...aboutCollection(store, name));
   return questions;

@@ -115,7 +115,7 @@ export class StripeLoad {
 
   /** Part of what a program may use that is in use. */
   get fill(): number {
-    const { allocated, pending, available } = this.#store.statfs();
+    const { allocated, pending, available } = this.#store.statfsSync();
     return allocated / (allocated + pending + available);
   }
 

@@ -60,7 +60,7 @@ class HoldfastSystem implements System {
   }
 
   async reclaimed(): Promise<void> {
-    while (this.#store.statfs().pending > 0) {
+    while (this.#store.statfsSync().pending > 0) {
       await this.#store.checkpoint();
       await new Promise(setImmediate);
     }

@@ -1,6 +1,8 @@
 /** `holdfast attr ls|get|set|rm`: attributes of objects and collections. */
 
 import {
+  type DamageOption,
+  type MapEntry,
   type Store,
   type StoredCollection,
   type StoredObject,
@@ -8,6 +10,7 @@ import {
   Transaction,
 } from '../../index.js';
 import { type Call, type Command, HASH_OPTION, type NamedObject } from '../command.js';
+import { DAMAGE_DETAILS, listBehindDamage } from '../damage.js';
 import { withStore } from '../open-store.js';
 import { writeJson, writeList } from '../output.js';
 import { jsonPlace } from '../place.js';
@@ -22,7 +25,7 @@ export const ATTR_COMMANDS: readonly Command[] = [
     name: 'attr ls',
     arguments: 'STORE COLLECTION [OBJECT]',
     summary: 'Lists names and values of attributes.',
-    details,
+    details: [...details, DAMAGE_DETAILS],
     options,
     run: list,
   },
@@ -71,27 +74,23 @@ function ownerOf(call: Call, full: number): Owner {
 
 async function list(call: Call): Promise<undefined> {
   const owner = ownerOf(call, 3);
-  await withStore(call, 'read', async (store) => {
-    await writeList(attributePages(owner(store)), {
-      json: call.json,
-      line: ([name, value]) => `${printable(name)}\t${printable(value)}`,
-      value: ([name, value]) => ({ ...jsonBytes('name', name), ...jsonBytes('value', value) }),
-    });
-  });
+  await withStore(call, 'read', (store) =>
+    listBehindDamage((damage) =>
+      writeList(attributePages(owner(store), damage), {
+        json: call.json,
+        line: ([name, value]) => `${printable(name)}\t${printable(value)}`,
+        value: ([name, value]) => ({ ...jsonBytes('name', name), ...jsonBytes('value', value) }),
+      }),
+    ),
+  );
   return undefined;
 }
 
 async function* attributePages(
   owner: StoredCollection | StoredObject,
-): AsyncGenerator<(readonly [Uint8Array, Uint8Array])[]> {
-  if ('attributes' in owner) {
-    yield await owner.attributes();
-    return;
-  }
-  for (const name of await owner.attributeNames()) {
-    const value = await owner.getAttribute(name);
-    if (value !== undefined) yield [[name, value]];
-  }
+  damage: DamageOption,
+): AsyncGenerator<MapEntry[]> {
+  yield await owner.attributes(damage);
 }
 
 async function get(call: Call): Promise<undefined> {

@@ -22,7 +22,7 @@ export const DF: Command = {
 };
 
 async function run(call: Call): Promise<undefined> {
-  const space = await withStore(call, 'read', async (store) => store.statfs());
+  const space = await withStore(call, 'read', async (store) => store.statfsSync());
   if (call.json) await writeJson(space);
   else {
     const { objects, stripes, ...sizes } = space;

@@ -24,7 +24,7 @@ export const ERASE: Command = {
 
 async function run(call: Call): Promise<undefined> {
   if (!call.flag('wait')) {
-    const unerased = await withStore(call, 'read', async (store) => store.statfs().unerased);
+    const unerased = await withStore(call, 'read', async (store) => store.statfsSync().unerased);
     if (call.json) await writeJson({ unerased });
     else await write(`${formatSize(unerased)} are waiting to be overwritten\n`);
     return undefined;

@@ -4,6 +4,7 @@ import { type Call, type Command, EXIT } from '../command.js';
 import { type ExportSummary, exportTree } from '../export-tree.js';
 import { withStore } from '../open-store.js';
 import { write, writeJson } from '../output.js';
+import { ownFiles } from '../own-file.js';
 import { Progress } from '../progress.js';
 import { formatSeconds, formatSize } from '../size.js';
 import { jsonBytes } from '../text.js';
@@ -39,6 +40,7 @@ async function run(call: Call): Promise<number> {
         directory: call.argument(2),
         force: call.flag('force'),
         setId: call.flag('set-id'),
+        isOwn: ownFiles(call),
         onEntry: (bytes) => progress.advance(bytes),
         onProblem: (message) => process.stderr.write(`holdfast export: ${message}\n`),
       });

@@ -159,7 +159,7 @@ async function expectedWork(call: Call): Promise<ExpectedWork | undefined> {
       force: call.flag('force-lock'),
       ...(journal !== undefined && { journal }),
     });
-    const { objects, allocated } = store.statfs();
+    const { objects, allocated } = store.statfsSync();
     await store.close();
     return { objects, dataBytes: allocated };
   } catch (error) {

@@ -18,6 +18,7 @@ import { type Call, type Command, HASH_OPTION } from '../command.js';
 import { PIECE_BYTES } from '../object-writer.js';
 import { withStore } from '../open-store.js';
 import { write, writeJson } from '../output.js';
+import { checkNotOwn } from '../own-file.js';
 import { jsonPlace } from '../place.js';
 import { Progress } from '../progress.js';
 import { isSystemError, typedError } from '../system-error.js';
@@ -59,6 +60,7 @@ async function run(call: Call): Promise<undefined> {
       'Cannot print JSON: stdout gets the bytes; name a FILE, or use stat for the figures',
     );
   }
+  if (!toStdout) checkNotOwn(call, 'write', path);
   const collection = call.name(1, 'COLLECTION');
   const name = call.object(2);
   const figures = await withStore(call, 'read', async (store) => {

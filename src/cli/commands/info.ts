@@ -17,7 +17,7 @@ export const INFO: Command = {
 async function run(call: Call): Promise<undefined> {
   const { info, total, reservations } = await withStore(call, 'read', async (store) => ({
     info: store.info(),
-    total: store.statfs().total,
+    total: store.statfsSync().total,
     reservations: await store.reservations(),
   }));
   if (call.json) {

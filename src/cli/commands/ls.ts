@@ -1,10 +1,11 @@
 /** `holdfast ls`: the collections of a store, or the objects of a collection. */
 
-import { type ListedObject, type Store, StoreError } from '../../index.js';
+import type { DamageOption, ListedObject, Store } from '../../index.js';
 import type { Call, Command } from '../command.js';
+import { DAMAGE_DETAILS, listBehindDamage } from '../damage.js';
 import { withStore } from '../open-store.js';
 import { writeList } from '../output.js';
-import { collectionPages, type DamageOption, objectPages } from '../pages.js';
+import { collectionPages, objectPages } from '../pages.js';
 import { formatSize } from '../size.js';
 import { jsonBytes, printable } from '../text.js';
 
@@ -12,25 +13,21 @@ export const LS: Command = {
   name: 'ls',
   arguments: 'STORE [COLLECTION]',
   summary: 'Lists the collections of a store, or the objects of a collection, in order.',
-  details: ['Goes on behind damage; stderr then says so, and the exit code is 1.'],
+  details: [DAMAGE_DETAILS],
   options: { long: { short: 'l', help: 'sizes, and versions of objects or numbers of them' } },
   run,
 };
 
 async function run(call: Call): Promise<undefined> {
   const name = call.count > 1 ? call.name(1, 'COLLECTION') : undefined;
-  const met: StoreError[] = [];
-  const damage = { onDamage: (error: StoreError) => met.push(error) };
-  await withStore(call, 'read', async (store) => {
-    if (name === undefined) await listCollections(call, store, damage);
-    else await listObjects(call, store, name, damage);
-  });
-  const [first] = met;
-  if (first === undefined) return undefined;
-  const places = met.length === 1 ? '' : `, and ${met.length - 1} places more`;
-  throw new StoreError(first.code, `Cannot list everything: ${first.message}${places}`, {
-    cause: first,
-  });
+  await withStore(call, 'read', (store) =>
+    listBehindDamage((damage) =>
+      name === undefined
+        ? listCollections(call, store, damage)
+        : listObjects(call, store, name, damage),
+    ),
+  );
+  return undefined;
 }
 
 async function listObjects(

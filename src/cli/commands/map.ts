@@ -2,6 +2,7 @@
 
 import { type Store, type StoredObject, StoreError, Transaction } from '../../index.js';
 import { type Call, type Command, HASH_OPTION } from '../command.js';
+import { DAMAGE_DETAILS, listBehindDamage } from '../damage.js';
 import { withStore } from '../open-store.js';
 import { writeJson, writeList } from '../output.js';
 import { mapPages } from '../pages.js';
@@ -16,6 +17,7 @@ export const MAP_COMMANDS: readonly Command[] = [
     name: 'map ls',
     arguments: 'STORE COLLECTION OBJECT',
     summary: "Lists keys and values of an object's map stream, in the map's order.",
+    details: [DAMAGE_DETAILS],
     options,
     run: list,
   },
@@ -51,13 +53,15 @@ function objectOf(call: Call): (store: Store) => StoredObject {
 
 async function list(call: Call): Promise<undefined> {
   const object = objectOf(call);
-  await withStore(call, 'read', async (store) => {
-    await writeList(mapPages(object(store)), {
-      json: call.json,
-      line: ([key, value]) => `${printable(key)}\t${printable(value)}`,
-      value: ([key, value]) => ({ ...jsonBytes('key', key), ...jsonBytes('value', value) }),
-    });
-  });
+  await withStore(call, 'read', (store) =>
+    listBehindDamage((damage) =>
+      writeList(mapPages(object(store), damage), {
+        json: call.json,
+        line: ([key, value]) => `${printable(key)}\t${printable(value)}`,
+        value: ([key, value]) => ({ ...jsonBytes('key', key), ...jsonBytes('value', value) }),
+      }),
+    ),
+  );
   return undefined;
 }
 

@@ -96,7 +96,7 @@ function fillProgress(call: Call, total: number): { end(): void } {
 
 async function report(call: Call, stripes: StripeGeometry): Promise<void> {
   const { info, total } = await withStore(call, 'read', async (store) => {
-    return { info: store.info(), total: store.statfs().total };
+    return { info: store.info(), total: store.statfsSync().total };
   });
   const { uuid, blockSize, nodeSize, journalBytes } = info;
   const asked = call.size('journal-size') ?? journalBytes;

@@ -11,6 +11,7 @@ import { withDevice } from '../../store/check.js';
 import type { Call, Command } from '../command.js';
 import { HASH_OPTION } from '../command.js';
 import { write, writeJson } from '../output.js';
+import { checkNotOwn } from '../own-file.js';
 import { jsonOf } from '../picture/figures.js';
 import { htmlPicture } from '../picture/html.js';
 import { SVG_CELLS_MAX, svgPicture } from '../picture/svg.js';
@@ -41,6 +42,8 @@ export const PICTURE: Command = {
 async function run(call: Call): Promise<undefined> {
   const format = formatOf(call);
   const object = objectOf(call);
+  const file = call.text('output');
+  if (file !== undefined) checkNotOwn(call, 'write', file);
   const cellsMax = format === 'text' ? TEXT_CELLS_MAX : SVG_CELLS_MAX;
   const options = { cellsMax, ...(object !== undefined && { object }) };
   const access = { force: call.flag('force-lock'), journal: call.text('journal') };
@@ -54,7 +57,6 @@ async function run(call: Call): Promise<undefined> {
   const shown =
     object === undefined ? undefined : `${printable(object.collection)}/${printable(object.name)}`;
   const drawn = draw(format, picture, shown);
-  const file = call.text('output');
   if (file === undefined || file === '-') await write(drawn);
   else await writeFile(file, drawn);
   return undefined;

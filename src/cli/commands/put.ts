@@ -8,6 +8,7 @@ import { piecesOfFile, piecesOfStream } from '../file-pieces.js';
 import { checkCollectionName, ObjectWriter } from '../object-writer.js';
 import { withStore } from '../open-store.js';
 import { write, writeJson } from '../output.js';
+import { checkNotOwn } from '../own-file.js';
 import { Pipeline } from '../pipeline.js';
 import { jsonPlace } from '../place.js';
 import { Progress } from '../progress.js';
@@ -46,6 +47,7 @@ async function run(call: Call): Promise<undefined> {
   const path = call.argument(3);
   checkCollectionName(collection);
   new Transaction().touch(collection, object); // refuses a name before anything is read
+  if (path !== '-') checkNotOwn(call, 'put', path);
   const source = path === '-' ? standardInput() : await fileSource(path);
   let written: Written;
   try {

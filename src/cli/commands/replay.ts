@@ -149,7 +149,7 @@ function deviceFigures(userBytes: number, before: Usage, after: Usage): DeviceFi
 /** Counts the nodes of all trees, so it costs as much as there is metadata. */
 async function spaceOf(call: Call): Promise<SpaceFigures> {
   const { stored, allocated, objects, nodeSize } = await withStore(call, 'read', async (store) => {
-    return { ...store.statfs(), ...store.info() };
+    return { ...store.statfsSync(), ...store.info() };
   });
   const force = call.flag('force-lock');
   const report = await checkStore(call.store, { force, journal: call.text('journal') });

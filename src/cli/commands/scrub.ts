@@ -34,7 +34,7 @@ async function run(call: Call): Promise<number> {
   const from = call.text('from');
   const startMs = performance.now();
   const report = await withStore(call, 'read', async (store) => {
-    const progress = new Progress({ what: 'scrub', total: store.statfs().allocated });
+    const progress = new Progress({ what: 'scrub', total: store.statfsSync().allocated });
     const { signal, release } = interruption();
     const result = await store
       .scrub({

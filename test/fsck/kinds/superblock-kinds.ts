@@ -111,15 +111,14 @@ export const SUPERBLOCK_KINDS = {
   'superblock-bytes': figures(({ storedBytes }) => ({ storedBytes: storedBytes - 1 })),
   'unknown-tree': {
     store: smallStore,
-    plant: inImage((planter, count) => {
-      const names = (['runs', 'prepared'] as const).slice(0, count);
+    plant: inImage((planter) => {
       const { roots } = planter.superblock;
-      const unknown = names.map((name) => [name, emptyRoot(treeSpec({ role: ROLE[name] }))]);
-      planter.putSuperblock({ roots: { ...roots, ...Object.fromEntries(unknown) } });
-      return { places: names.map((tree) => ({ tree })) };
+      const runs = emptyRoot(treeSpec({ role: ROLE.runs }));
+      planter.putSuperblock({ roots: { ...roots, runs } });
+      return { places: [{ tree: 'runs' }] };
     }),
-    counts: [1, 2],
-    fewer: 'A superblock has two roots that are not written.',
+    counts: [1],
+    fewer: 'A superblock has one root that is not written.',
   },
   'collection-id': {
     store: smallStore,
