@@ -22,23 +22,24 @@
 import { assert } from '../assert.js';
 import { CorruptError } from '../errors.js';
 import type { GroupSummary } from '../format/group-summary.js';
+import { AppendWindows } from './append-windows.js';
+import { Appender } from './appender.js';
 import { BitmapPlaces } from './bitmap-places.js';
 import { type BlockRun, endOf } from './block-run.js';
 import { BlockStates } from './block-states.js';
 import { type AllocateOptions, Chooser, joined } from './chooser.js';
+import { Erasing } from './erasing.js';
 import { GroupCache, type GroupSource } from './group-cache.js';
 import { GroupGeometry, type Half } from './group-geometry.js';
 import { type BitmapPointer, GroupTable } from './group-table.js';
 import { Limbo } from './limbo.js';
 import { Placement } from './placement.js';
+import { Pool } from './pool.js';
 import { RunSet } from './run-set.js';
 import { StripeExchange } from './stripe-exchange.js';
 import { StripePacker } from './stripe-packer.js';
 import { StripeSurvey } from './stripe-survey.js';
-import { Unerased } from './unerased.js';
 import { verifyParts } from './verify.js';
-
-const HALVES = ['low', 'high'] as const;
 
 export type BlockState = 'free' | 'claimed' | 'referenced' | 'limbo' | 'pool' | 'open';
 
@@ -79,14 +80,10 @@ export class Allocator {
   readonly #fixed = new RunSet();
   readonly #states: BlockStates;
   readonly #loadedGroupsMax: number;
-  readonly #erases: boolean;
-  readonly #unerased = new Unerased();
-  /** Groups that the checkpoint being frozen says are not erased. */
-  #marked: ReadonlySet<number>;
-  readonly #isDoubled: boolean;
+  readonly #pool: Pool;
+  /** What holds what was removed. */
+  readonly erasing: Erasing;
   #settled: number;
-  /** Blocks of the runs that the pool is asked for. */
-  #poolUnit = 1;
 
   /**
    * @throws CorruptError when a summary says what can't be
@@ -106,28 +103,28 @@ export class Allocator {
     this.#table = new GroupTable(this.geometry, this.#fixed, options.summaries);
     this.#cache = new GroupCache(this.#table, this.#limbo, this.#fixed, options.source);
     this.#states = new BlockStates(this.#table, this.#cache, this.#limbo);
-    const placement = new Placement(this.#table, this.#cache);
-    this.#chooser = new Chooser(this.#table, placement, this.#states.pool);
-    this.#exchange = new StripeExchange(this.#table, this.#cache, this.#states, {
-      fill: (target) => this.fillPool(target, this.#poolUnit),
-      drain: (length) => this.drainPool(length),
-    });
+    const windows = new AppendWindows();
+    const placement = new Placement(this.#table, this.#cache, windows);
+    const appender = new Appender(this.#table, this.#cache, placement, windows);
+    this.#chooser = new Chooser(this.#table, placement, appender, this.#states.pool);
+    const isDoubled = options.metadataCopies === 2;
+    this.#pool = new Pool(this.geometry, this.#chooser, this.#states, isDoubled);
+    this.#exchange = new StripeExchange(this.#table, this.#cache, this.#states, this.#pool);
     this.#packer = new StripePacker(this.#table, placement, this.#states, (length, range) =>
       this.#exchange.run(length, range),
     );
     this.#bitmapPlaces = new BitmapPlaces({
       table: this.#table,
-      cache: this.#cache,
+      placement,
       states: this.#states,
-      isDoubled: options.metadataCopies === 2,
+      isDoubled,
       pack: (mayOpen, half) => this.pack(1, 1, mayOpen, half)[0]?.start,
       allocate: (near) => this.allocate(1, { purpose: 'metadata', hint: near })[0]?.start,
     });
     this.stripes = new StripeSurvey(this.#table, this.#cache, this.#states.pool);
     this.#loadedGroupsMax = options.loadedGroupsMax;
-    this.#erases = options.erases ?? false;
-    this.#marked = this.#table.unerased;
-    this.#isDoubled = options.metadataCopies === 2;
+    const erases = options.erases ?? false;
+    this.erasing = new Erasing(this.#table, this.#states, this.#limbo, erases);
   }
 
   // Numbers, in blocks where nothing else is said.
@@ -270,7 +267,7 @@ export class Allocator {
   /** Gives claimed blocks back at once: no record ever named them. Reads nothing. */
   unclaim(run: BlockRun): void {
     this.#states.each(run, this.#states.unclaim);
-    if (this.#erases) this.#unerased.add(run);
+    this.erasing.add(run);
   }
 
   /**
@@ -374,7 +371,7 @@ export class Allocator {
       free: referenced.free,
       longest: referenced.longestFree(),
       ...this.#table.pointerOf(group),
-      unerased: this.#marked.has(group),
+      unerased: this.erasing.isMarked(group),
     };
   }
 
@@ -391,11 +388,7 @@ export class Allocator {
   freeze(): number {
     for (const group of this.dirtyGroups) this.#cache.get(group);
     const ended = this.generation;
-    this.#unerased.cover(
-      ended,
-      this.#unerased.all().flatMap((run) => this.#states.usedParts(run)),
-    );
-    this.#table.unerased = this.#marked;
+    this.erasing.freeze(ended);
     this.#states.freeze();
     return ended;
   }
@@ -404,7 +397,7 @@ export class Allocator {
   settle(generation: number): void {
     assert(generation < this.generation, 'a settled generation has ended');
     this.#settled = Math.max(this.#settled, generation);
-    this.#unerased.settle(generation);
+    this.erasing.settle(generation);
   }
 
   /**
@@ -421,7 +414,7 @@ export class Allocator {
       for (let i = 0; i < list.count; i++) {
         const run = { start: list.startAt(i), length: list.lengthAt(i) };
         this.#states.each(run, this.#states.release);
-        if (this.#erases && list.hasContent(i)) this.#unerased.add(run);
+        if (list.hasContent(i)) this.erasing.add(run);
       }
     }
   }
@@ -431,24 +424,6 @@ export class Allocator {
     return this.#cache.trim(this.#loadedGroupsMax, this.#settled);
   }
 
-  // Erasing.
-
-  /** Blocks that hold what was removed, or may do so: free ones, and ones in limbo. */
-  get unerasedBlocks(): number {
-    if (!this.#erases) return 0;
-    let blocks = this.#unerased.blocks;
-    for (const list of this.#limbo.lists()) blocks += list.contentBlocks;
-    return blocks;
-  }
-
-  /** True while something is in limbo that was freed in a generation up to this one. */
-  hasContentUpTo(generation: number): boolean {
-    for (const list of this.#limbo.lists()) {
-      if (list.generation <= generation && list.contentBlocks > 0) return true;
-    }
-    return false;
-  }
-
   /** Groups in which something is claimed. */
   claimedGroups(): number[] {
     const groups: number[] = [];
@@ -456,52 +431,6 @@ export class Allocator {
       if (claimed !== undefined) groups.push(index);
     }
     return groups;
-  }
-
-  /** Groups that the newest frozen checkpoint says are not erased. */
-  get unerasedGroups(): ReadonlySet<number> {
-    return this.#table.unerased;
-  }
-
-  /**
-   * Decides which groups the checkpoint that is being frozen says are not erased.
-   * @returns those of which the one before said something else: their summaries change
-   */
-  markUnerased(): number[] {
-    const marked = new Set<number>();
-    if (this.#erases) {
-      for (const list of this.#limbo.lists()) for (const g of list.contentGroups()) marked.add(g);
-      const mark = (group: number): unknown => marked.add(group);
-      for (const run of this.#unerased.all()) this.#states.each(run, mark);
-    }
-    const before = this.#table.unerased;
-    this.#marked = marked;
-    return [...new Set([...before, ...marked])].filter((g) => before.has(g) !== marked.has(g));
-  }
-
-  /** Takes everything that is free in `group` for not erased. @throws what the source throws */
-  suspect(group: number): void {
-    for (const run of [...this.runsOf(group, 'free')]) this.#unerased.add(run);
-  }
-
-  /**
-   * The next run at or behind `block`, of up to `most` blocks, that can be zeroed now: free, or in
-   * the pool. @throws what the source throws
-   */
-  nextErasable(block: number, most: number): BlockRun | undefined {
-    let at = block;
-    for (;;) {
-      const run = this.#unerased.next(at, most);
-      if (run === undefined) return undefined;
-      const idle = this.#states.idlePart(run);
-      if (idle !== undefined) return idle;
-      at = endOf(run);
-    }
-  }
-
-  /** The run was zeroed. */
-  noteErased(run: BlockRun): void {
-    this.#unerased.remove(run);
   }
 
   // The pool.
@@ -515,49 +444,17 @@ export class Allocator {
    * @throws what the source throws; the pool then holds what it has got so far
    */
   fillPool(target: number, unit = 1): number {
-    this.#poolUnit = unit;
-    // Whole units of at least as many blocks as the stripes that they are to be a part of.
-    const step = Math.ceil(this.geometry.stripeBlocks / unit) * unit;
-    const missing = (): number => Math.ceil(Math.max(0, target - this.poolBlocks) / step) * step;
-    if (missing() === 0) return this.poolBlocks;
-    if (this.#isDoubled) {
-      for (const half of HALVES) {
-        const there = this.#states.pool.blocksWithin(this.geometry.rangeOf(half));
-        const wanted = Math.ceil(Math.max(0, target / 2 - there) / step) * step;
-        this.#addToPool(Math.min(wanted, missing()), unit, half);
-      }
-    }
-    this.#addToPool(missing(), unit);
-    return this.poolBlocks;
-  }
-
-  #addToPool(blocks: number, unit: number, half?: Half): void {
-    if (blocks === 0) return;
-    for (const run of this.#chooser.chooseForPool(blocks, unit, half)) {
-      this.#states.each(run, this.#states.poolTaken);
-    }
+    return this.#pool.fill(target, unit);
   }
 
   /** How many runs of `length` blocks the pool holds, cut from its runs. */
   pooledRuns(length: number): number {
-    const { pool } = this.#states;
-    let runs = 0;
-    for (let i = 0; i < pool.count; i++) runs += Math.floor(pool.at(i).length / length);
-    return runs;
+    return this.#pool.runsOf(length);
   }
 
   /** Moves up to `length` blocks from the pool to the free ones, short runs first; how many. */
   drainPool(length: number): number {
-    let rest = Math.min(length, this.poolBlocks);
-    const drained = rest;
-    while (rest > 0) {
-      const run = this.#states.pool.shortest();
-      assert(run !== undefined, 'a pool with blocks has runs');
-      const part = Math.min(rest, run.length);
-      this.#states.each({ start: endOf(run) - part, length: part }, this.#states.unpool);
-      rest -= part;
-    }
-    return drained;
+    return this.#pool.drain(length);
   }
 
   /**

@@ -11,13 +11,13 @@
 
 import { StoreError } from '../errors.js';
 import type { BlockStates } from './block-states.js';
-import type { GroupCache } from './group-cache.js';
 import type { Half } from './group-geometry.js';
 import type { GroupTable } from './group-table.js';
+import type { Placement } from './placement.js';
 
 export interface BitmapPlacesOptions {
   readonly table: GroupTable;
-  readonly cache: GroupCache;
+  readonly placement: Placement;
   readonly states: BlockStates;
   /** A second copy is kept. */
   readonly isDoubled: boolean;
@@ -51,21 +51,21 @@ export class BitmapPlaces {
 
   /** A new block for the bitmap of `owner`, referenced: near `near`, if it can be. */
   #near(owner: number, near: number): number {
-    const { table, cache, states, allocate } = this.#options;
+    const { table, placement, states, allocate } = this.#options;
     const { geometry } = table;
-    const group = cache.get(geometry.groupOf(near));
-    const { start, index, size } = group;
-    const behind = group.busy.nextFree(near - start);
-    const own = behind < size ? behind : group.busy.nextFree(0);
-    if (own < size) {
-      table.take(group, own, 1);
-      states.useTaken(index, own, 1);
-      return start + own;
+    const index = geometry.groupOf(near);
+    const start = geometry.startOf(index);
+    const own = placement.findInGroup(index, near);
+    if (own >= 0) {
+      placement.takeRun(own, 1);
+      states.useTaken(index, own - start, 1);
+      return own;
     }
     const { pool } = states;
     const half = geometry.rangeOf(geometry.otherHalf(geometry.startOf(owner)));
     const far = index === owner ? undefined : pool.bestFitWithin(1, 1, half);
-    const pooled = pool.within(start, size).next().value ?? far ?? pool.bestFit(1, 1);
+    const pooled =
+      pool.within(start, geometry.sizeOf(index)).next().value ?? far ?? pool.bestFit(1, 1);
     if (pooled !== undefined) {
       pool.remove(pooled.start, 1);
       states.each({ start: pooled.start, length: 1 }, states.useDrawn);

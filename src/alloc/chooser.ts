@@ -7,6 +7,7 @@
  *   begin in different groups. Small metadata thus stays together.
  */
 
+import type { Appender } from './appender.js';
 import { type BlockRun, endOf, totalLength } from './block-run.js';
 import type { Half } from './group-geometry.js';
 import type { GroupTable } from './group-table.js';
@@ -35,6 +36,14 @@ export interface AllocateOptions {
   readonly unit?: number;
   /** Whole stripes, of which `length` is a multiple, or none. */
   readonly stripesOnly?: boolean;
+  /**
+   * The request appends to an object that ends at the hint: it goes on there, and so many blocks
+   * behind it are left to the object as long as others find a place elsewhere. With stripes that
+   * counts for requests of whole ones only: small things are packed, whatever they belong to.
+   */
+  readonly window?: number;
+  /** None rather than blocks that are in no window of the object. */
+  readonly windowOnly?: boolean;
 }
 
 /** What a request gets; the blocks are busy, and in no state yet. */
@@ -45,19 +54,25 @@ export interface Choice {
   readonly taken: readonly BlockRun[];
 }
 
+interface ChooserRequest extends PlacementRequest {
+  readonly window?: number | undefined;
+  readonly windowOnly?: boolean;
+}
+
 export class Chooser {
   readonly #table: GroupTable;
   readonly #placement: Placement;
+  readonly #appender: Appender;
   readonly #pool: RunSet;
   #dataCursor: number;
   #metadataCursor = 0;
 
-  constructor(table: GroupTable, placement: Placement, pool: RunSet) {
-    const { groupCount, groupBlocks } = table.geometry;
+  constructor(table: GroupTable, placement: Placement, appender: Appender, pool: RunSet) {
     this.#table = table;
     this.#placement = placement;
+    this.#appender = appender;
     this.#pool = pool;
-    this.#dataCursor = groupCount > 1 ? groupBlocks : 0;
+    this.#dataCursor = table.geometry.dataStart;
   }
 
   /** Blocks for a request, undefined when there aren't enough. @throws what the source throws */
@@ -161,13 +176,13 @@ export class Chooser {
   /** Takes free runs; when it can't, gives back those and the drawn ones. */
   #take(
     length: number,
-    request: PlacementRequest,
+    request: ChooserRequest,
     drawn: readonly BlockRun[],
   ): BlockRun[] | undefined {
     const taken: BlockRun[] = [];
     let isDone = false;
     try {
-      isDone = this.#placement.take(length, request, taken);
+      isDone = this.#takeAppended(length, request, taken);
     } finally {
       if (!isDone) {
         this.#placement.giveBack(taken);
@@ -177,14 +192,29 @@ export class Chooser {
     return isDone ? taken : undefined;
   }
 
-  #requestFor(length: number, options: AllocateOptions): PlacementRequest {
+  /** Takes from windows what is for them, then what is left. */
+  #takeAppended(length: number, request: ChooserRequest, taken: BlockRun[]): boolean {
+    const { hint, window, align } = request;
+    if (window === undefined) return this.#placement.take(length, request, taken);
+    this.#appender.take(length, { hint, window, align }, taken);
+    const rest = length - totalLength(taken);
+    if (rest === 0 || request.windowOnly) return rest === 0;
+    const last = taken.at(-1);
+    return this.#placement.take(rest, last ? { ...request, hint: endOf(last) } : request, taken);
+  }
+
+  #requestFor(length: number, options: AllocateOptions): ChooserRequest {
     const cursor = options.purpose === 'data' ? this.#dataCursor : this.#metadataCursor;
+    const isWhole = options.stripesOnly === true || this.#table.geometry.stripeBlocks === 1;
+    const mayGrow = isWhole && options.contiguous !== true;
     return {
       hint: options.hint ?? cursor,
       align: this.#alignFor(length, options),
       wholeOnly: options.align === undefined,
       contiguous: options.contiguous ?? false,
       strict: options.stripesOnly ?? false,
+      window: mayGrow ? options.window : undefined,
+      windowOnly: options.windowOnly ?? false,
     };
   }
 

@@ -63,6 +63,11 @@ export class GroupGeometry {
     return this.#groupCount;
   }
 
+  /** Where data begins on an empty device: metadata begins in the first group. */
+  get dataStart(): number {
+    return this.#groupCount > 1 ? this.groupBlocks : 0;
+  }
+
   /** Group that holds `block`. */
   groupOf(block: number): number {
     return Math.floor(block / this.groupBlocks);

@@ -5,8 +5,10 @@
  *   that group, then through the groups behind it that can have such a run, and wraps.
  * - A chosen run lies in one group.
  * - Alignment is a wish: it decides among places, and never makes a request fail.
+ * - So is keeping out of windows in which objects grow: where nothing else is left, they yield.
  */
 
+import type { AppendWindows } from './append-windows.js';
 import type { BlockRun } from './block-run.js';
 import type { Group } from './group.js';
 import type { GroupCache } from './group-cache.js';
@@ -20,6 +22,9 @@ import type { GroupTable } from './group-table.js';
  * milliseconds, and what they told stays known.
  */
 const ALIGNED_PROBES_MAX = 64;
+
+/** Windows that one call passes by before it does without: some microseconds each. */
+const WINDOWS_PASSED_MAX = 64;
 
 export interface PlacementRequest {
   /** Block where the search begins. */
@@ -39,10 +44,16 @@ export interface PlacementRequest {
 export class Placement {
   readonly #table: GroupTable;
   readonly #cache: GroupCache;
+  readonly #windows: AppendWindows;
+  /** The present search keeps out of windows. */
+  #isClear = false;
+  /** Windows that it may still pass by. */
+  #passesLeft = 0;
 
-  constructor(table: GroupTable, cache: GroupCache) {
+  constructor(table: GroupTable, cache: GroupCache, windows: AppendWindows) {
     this.#table = table;
     this.#cache = cache;
+    this.#windows = windows;
   }
 
   /**
@@ -75,6 +86,34 @@ export class Placement {
 
   /** First block of `length` free ones in a row, near `hint`, at a multiple of `align`; or -1. */
   find(length: number, hint: number, align: number): number {
+    const clear = this.findClear(length, hint, align);
+    if (clear >= 0 || this.#windows.count === 0) return clear;
+    this.#isClear = false;
+    this.#passesLeft = WINDOWS_PASSED_MAX;
+    const start = this.#search(length, hint, align);
+    if (start >= 0) this.#windows.yieldTo({ start, length });
+    return start;
+  }
+
+  /** The same of blocks that are in no window. */
+  findClear(length: number, hint: number, align: number): number {
+    this.#isClear = this.#windows.count > 0;
+    this.#passesLeft = WINDOWS_PASSED_MAX;
+    return this.#search(length, hint, align);
+  }
+
+  /** A free block of one group, near `hint`, in no window if there is one; or -1. */
+  findInGroup(index: number, hint: number): number {
+    const offset = hint - this.#table.geometry.startOf(index);
+    this.#isClear = this.#windows.count > 0;
+    this.#passesLeft = WINDOWS_PASSED_MAX;
+    const clear = this.#findIn(index, 1, offset, 1);
+    if (clear >= 0 || !this.#isClear) return clear;
+    this.#isClear = false;
+    return this.#findIn(index, 1, offset, 1);
+  }
+
+  #search(length: number, hint: number, align: number): number {
     const { geometry } = this.#table;
     const ranking = this.#rankingFor(align);
     if (ranking.max < length) return -1;
@@ -87,7 +126,7 @@ export class Placement {
     let probes = align === 1 ? Number.POSITIVE_INFINITY : ALIGNED_PROBES_MAX;
     let group = this.#nextOf(ranking, home + 1, length);
     const seen = group;
-    while (group >= 0 && probes-- > 0) {
+    while (group >= 0 && probes-- > 0 && this.#passesLeft > 0) {
       const found = this.#findIn(group, length, 0, align);
       if (found >= 0) return found;
       group = this.#nextOf(ranking, group + 1, length);
@@ -175,11 +214,26 @@ export class Placement {
   /** `find` in one group, from `offset` on and wrapping; a vain search makes its bounds exact. */
   #findIn(index: number, length: number, offset: number, align: number): number {
     const group = this.#cache.get(index);
-    const first = align === 1 ? 0 : this.#table.geometry.alignedOffset(index, align);
-    let found = group.busy.findRun(offset, length, align, first);
-    if (found < 0 && offset > 0) found = group.busy.findRun(0, length, align, first);
+    const passes = this.#passesLeft;
+    let found = this.#clearRun(group, offset, length, align);
+    if (found < 0 && offset > 0) found = this.#clearRun(group, 0, length, align);
     if (found >= 0) return group.start + found;
-    this.#table.tighten(group);
+    if (this.#passesLeft === passes) this.#table.tighten(group);
+    return -1;
+  }
+
+  /** Offset of a run at or behind `from` that is in no window, as long as that is minded; or -1. */
+  #clearRun(group: Group, from: number, length: number, align: number): number {
+    const { start, index, busy, size } = group;
+    const first = align === 1 ? 0 : this.#table.geometry.alignedOffset(index, align);
+    for (let at = from; at < size; ) {
+      const found = busy.findRun(at, length, align, first);
+      if (found < 0 || !this.#isClear) return found;
+      const end = this.#windows.endOver(start + found, length);
+      if (end === 0) return found;
+      if (--this.#passesLeft <= 0) return -1;
+      at = end - start;
+    }
     return -1;
   }
 

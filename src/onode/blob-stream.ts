@@ -16,7 +16,7 @@ import { CorruptError } from '../errors.js';
 import { copyOut, getU64BigEndian } from '../format/bytes.js';
 import { matchesHash } from '../format/checksum.js';
 import { ROLE } from '../format/role.js';
-import type { ObjectContext, PlacedExtent } from './context.js';
+import type { DataGoal, ObjectContext, PlacedExtent } from './context.js';
 import {
   type BlobEntry,
   blobKey,
@@ -27,7 +27,7 @@ import {
   extentFault,
   sliceEntry,
 } from './extent-entry.js';
-import { inlineMax } from './limits.js';
+import { chunksMax, inlineMax } from './limits.js';
 import { BLOB_SPEC } from './tree-specs.js';
 
 /** An entry and where it lies in the object. */
@@ -49,6 +49,9 @@ interface Copy {
 /** Above this many entries a cut hands its middle to the drop list instead of walking it. */
 const CUT_WALK_MAX = 64;
 
+/** Entries in front of appended data that are looked at for a place to go on from. */
+const GOAL_ENTRIES_MAX = 4;
+
 export class BlobStream {
   readonly #context: ObjectContext;
   readonly #tree: Tree;
@@ -65,8 +68,11 @@ export class BlobStream {
       this.#putInline(offset, data);
       return;
     }
-    const placed = this.#context.placeData(data, this.#hint(offset));
-    this.writePlaced(offset, placed, size);
+    this.writePlaced(
+      offset,
+      this.#context.placeData(data, this.goal(offset, data.length, size)),
+      size,
+    );
   }
 
   /** Puts data that has its place already at `offset`, in an object of `size` bytes. */
@@ -75,7 +81,7 @@ export class BlobStream {
     this.#open(offset, length, size);
     let at = offset;
     for (const extent of placed) {
-      this.#put(at, {
+      this.#putExtent(at, {
         kind: ENTRY_KIND.extent,
         birth: this.#context.generation,
         length: extent.length,
@@ -170,6 +176,18 @@ export class BlobStream {
     return entry;
   }
 
+  /** Puts an extent, as one with the extent that it continues. */
+  #putExtent(offset: number, extent: ExtentEntry): void {
+    const before = this.#before(offset);
+    const joined = before && joinedExtent(before.entry, extent, this.#context);
+    if (before === undefined || joined === undefined) {
+      this.#put(offset, extent);
+      return;
+    }
+    this.#tree.own(blobKey(before.offset)); // what a shared leaf refers to is counted first
+    this.#put(before.offset, joined);
+  }
+
   /** Makes room: the range is cut out, and a gap between `size` and `offset` becomes a hole. */
   #open(offset: number, length: number, size: number): void {
     if (offset > size) this.#putHole(size, offset - size);
@@ -212,10 +230,22 @@ export class BlobStream {
     return offset === 0 ? undefined : this.#covering(offset - 1);
   }
 
-  /** Block behind the data that ends at `offset`, so that appends stay contiguous; else -1. */
-  #hint(offset: number): number {
-    const entry = this.#before(offset)?.entry;
-    return entry?.kind === ENTRY_KIND.extent ? entry.address + entry.blocks : -1;
+  /**
+   * Where `length` bytes for `offset` would best lie, in an object of `size` bytes: behind the
+   * extent in front of them. With stripes that is the last one that ends with a stripe: what was
+   * appended in front of it may have been packed with other things.
+   */
+  goal(offset: number, length: number, size: number, stripeBlocks = 1): DataGoal {
+    const grownTo = offset > 0 && offset >= size ? offset + length : 0;
+    let at = offset;
+    for (let i = 0; i < GOAL_ENTRIES_MAX; i++) {
+      const before = this.#before(at);
+      if (before?.entry.kind !== ENTRY_KIND.extent) break;
+      const hint = before.entry.address + before.entry.blocks;
+      if (hint % stripeBlocks === 0) return { hint, grownTo };
+      at = before.offset;
+    }
+    return { hint: -1, grownTo };
   }
 
   /** Removes [from, to), all of which is tiled, and gives back what only it referred to. */
@@ -330,10 +360,8 @@ export class BlobStream {
       return;
     }
     let at = offset;
-    for (const { address, blocks, length, shift, checksums } of this.#context.placeData(
-      data,
-      hint,
-    )) {
+    const placed = this.#context.placeData(data, { hint, grownTo: 0 });
+    for (const { address, blocks, length, shift, checksums } of placed) {
       if (!isSound) for (const [i, byte] of checksums.entries()) checksums[i] = ~byte;
       const kind = ENTRY_KIND.extent;
       this.#put(at, { kind, birth, length, shift, skip: 0, blocks, address, checksums });
@@ -372,6 +400,32 @@ export class BlobStream {
       }
     }
   }
+}
+
+/** Two extents as one, where the second continues the first on the device, chunk by chunk. */
+function joinedExtent(
+  first: BlobEntry,
+  second: ExtentEntry,
+  { blockSize, nodeSize }: ObjectContext,
+): ExtentEntry | undefined {
+  if (first.kind !== ENTRY_KIND.extent || first.shift !== second.shift) return undefined;
+  if (first.address + first.blocks !== second.address || second.skip !== 0) return undefined;
+  const chunk = 2 ** first.shift;
+  const size = first.checksums.length + second.checksums.length;
+  const isFull =
+    (first.skip + first.length) % chunk === 0 && (first.blocks * blockSize) % chunk === 0;
+  if (!isFull || size > chunksMax(nodeSize) * 8) return undefined;
+  const checksums = new Uint8Array(size);
+  checksums.set(first.checksums);
+  checksums.set(second.checksums, first.checksums.length);
+  return {
+    ...second,
+    length: first.length + second.length,
+    skip: first.skip,
+    blocks: first.blocks + second.blocks,
+    address: first.address,
+    checksums,
+  };
 }
 
 /**

@@ -16,6 +16,17 @@ export interface PlacedExtent {
   readonly checksums: Uint8Array; // 8 bytes for each chunk
 }
 
+/** Where data would best lie. */
+export interface DataGoal {
+  /** Block behind the data that the object has in front of it; -1 for anywhere. */
+  readonly hint: number;
+  /** Bytes of the object when the data is its new end, 0 when it is not. */
+  readonly grownTo: number;
+}
+
+/** Data that has nothing to lie next to. */
+export const ANYWHERE: DataGoal = { hint: -1, grownTo: 0 };
+
 export interface ObjectContext {
   readonly forest: Forest;
   readonly comparators: ComparatorRegistry;
@@ -27,8 +38,8 @@ export interface ObjectContext {
   readonly erases: boolean;
   /** Bytes of a run of blocks that data is in, unverified; read at once. E_IO */
   readData(address: number, blocks: number): Uint8Array;
-  /** Gives `data` a place near block `hint` (-1: anywhere); the bytes are copied. */
-  placeData(data: Uint8Array, hint: number): readonly PlacedExtent[];
+  /** Gives `data` a place; the bytes are copied. */
+  placeData(data: Uint8Array, goal: DataGoal): readonly PlacedExtent[];
   /** One more reference on each block of the run. */
   retainData(address: number, blocks: number): void;
   /** One reference less on each block of the run; the last one frees it. */

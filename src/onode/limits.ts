@@ -55,10 +55,19 @@ export function inlineMax(nodeSize: number): number {
   return embedMax(nodeSize) - 40;
 }
 
-/** Checksum chunk for an extent of `length` bytes in blocks of `blockSize`: a power of two. */
-export function chunkSizeFor(length: number, blockSize: number): number {
+/**
+ * Checksum chunk for an extent of `length` bytes in blocks of `blockSize`: a power of two. At the
+ * end of an object that it has made `grownTo` bytes long, it is what suits all these bytes, as long
+ * as the extent is whole chunks: what is appended next then continues it.
+ */
+export function chunkSizeFor(length: number, blockSize: number, grownTo = 0): number {
   let size = Math.max(CHUNK_SIZE_MIN, blockSize);
-  while (size * 4 <= CHUNK_SIZE_MAX && length > size * CHUNKS_PREFERRED) size *= 4;
+  while (size * 4 <= CHUNK_SIZE_MAX) {
+    const larger = size * 4;
+    const isGrowing = grownTo > size * CHUNKS_PREFERRED && length % larger === 0;
+    if (length <= size * CHUNKS_PREFERRED && !isGrowing) break;
+    size = larger;
+  }
   return size;
 }
 

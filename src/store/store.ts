@@ -489,7 +489,7 @@ export class Store {
       stored: counters.storedBytes,
       reserved: counters.heldBlocks * blockSize,
       pending: allocator.limboBlocks * blockSize + state.droppedBytes(),
-      unerased: allocator.unerasedBlocks * blockSize,
+      unerased: allocator.erasing.blocks * blockSize,
       available: (space.available + total - allocator.totalBlocks) * blockSize,
       objects: counters.objects,
       ...(state.stripes.width > 0 && { stripes: this.#stripeUse() }),

@@ -7,7 +7,7 @@
  *   byte on the way does not match its checksum. Results are the caller's.
  */
 
-import type { BlockRun } from '../alloc/block-run.js';
+import { type BlockRun, endOf } from '../alloc/block-run.js';
 import type { Io } from '../blockdev/io.js';
 import type { Tree } from '../btree/tree.js';
 import { checkIterable, type DamagePlace, invalidArgument, StoreError } from '../errors.js';
@@ -334,7 +334,11 @@ export class StoredObject {
       runs.push({ start: entry.address, length: entry.blocks });
     }
     const allocatedBytes = distinctBlocks(runs) * blockSize;
-    return { id, version, size, extents: runs.length, allocatedBytes };
+    const extents = runs.filter(({ start }, i) => {
+      const before = runs[i - 1];
+      return before === undefined || endOf(before) !== start;
+    }).length;
+    return { id, version, size, extents, allocatedBytes };
   }
 
   #extents(from: number, length: number): ObjectExtent[] {

@@ -6,7 +6,6 @@
  */
 
 import type { BlockRun } from '../alloc/block-run.js';
-import type { AllocateOptions } from '../alloc/chooser.js';
 import type { Overtaken } from '../blockdev/overtaken.js';
 import { bodyRunBlocks } from '../format/journal-record.js';
 import { applyTransaction } from './apply.js';
@@ -28,9 +27,6 @@ export interface AcceptorOptions {
   readonly overtaken: Overtaken;
 }
 
-/** Data with nothing to lie next to. */
-const ANYWHERE: AllocateOptions = { purpose: 'data' };
-
 export class Acceptor {
   /** Last transaction that was accepted. */
   transaction: number;
@@ -45,14 +41,13 @@ export class Acceptor {
   /** Accepts a transaction: all of it, or an error and nothing. */
   attempt(entry: Entry): void {
     if (entry.settled) return;
-    const { state, space, places, committer, overtaken } = this.#options;
+    const { state, space, keeper, places, committer, overtaken } = this.#options;
     const { sealed, claims, padding, ahead } = entry;
     const { nextObject: firstObject, nextCollection: firstCollection } = state.counters;
     const placements: (readonly PlacedRun[])[] = [];
     const placer: Placer = {
-      place: (blocks, hint) => {
-        const options = hint < 0 ? ANYWHERE : ({ purpose: 'data', hint } as const);
-        const runs = places.take(blocks, options, entry);
+      place: (blocks, goal) => {
+        const runs = places.take(blocks, keeper.optionsFor(goal), entry);
         if (runs.length === 0) throw new Shortage(blocks);
         placements.push(runs);
         return runs;

@@ -10,13 +10,15 @@ import { CorruptError, StoreError } from '../errors.js';
 import { ByteReader, textOf } from '../format/bytes.js';
 import type { Role } from '../format/role.js';
 import { DEVICE_BLOCKS_MAX } from '../format/superblock-bounds.js';
+import { ANYWHERE } from '../onode/context.js';
 import type { Onode } from '../onode/onode.js';
 import type { NewValue } from '../onode/value-record.js';
 import { CollectionOperations, checkBits } from './apply-collection.js';
 import { MapOperations } from './apply-map.js';
 import { attributeKey, FIRST_ATTRIBUTE_KEY } from './attribute-key.js';
 import { checkCounters } from './counter-limits.js';
-import { missing, type NamedObject, ObjectTable } from './object-table.js';
+import { readNames } from './name-table.js';
+import { missing, ObjectTable } from './object-table.js';
 import { DATA_KIND, OPERATION } from './operation.js';
 import { decodeReservation, encodeReservation, heldBlocks } from './reservation.js';
 import { printable, type StoreState } from './store-state.js';
@@ -68,21 +70,11 @@ class Application {
     this.#ahead = ahead;
     this.#replay = options.replay;
     const reader = new ByteReader(bytes);
-    const names: string[] = [];
-    for (let left = reader.varint(); left > 0 && !reader.failed; left--) {
-      names.push(textOf(reader.lengthPrefixed()));
-    }
-    const objects: NamedObject[] = [];
-    for (let left = reader.varint(); left > 0 && !reader.failed; left--) {
-      const collection = names[reader.varint()] ?? '';
-      const hash = reader.varint();
-      const name = reader.copyPrefixed();
-      objects.push({ collection, name, hash: hash === 0 ? undefined : hash - 1 });
-    }
+    const { collections, objects } = readNames(reader);
     this.#count = reader.varint();
     reader.varint();
     this.#reader = reader;
-    this.#names = names;
+    this.#names = collections;
     this.#objects = new ObjectTable(state, objects);
   }
 
@@ -214,7 +206,7 @@ class Application {
     }
     const { extents, tail, length } = ahead;
     if (tail.length === 0) return { placed: extents, length };
-    return { placed: [...extents, ...this.#state.placeData(tail, -1)], length };
+    return { placed: [...extents, ...this.#state.placeData(tail, ANYWHERE)], length };
   }
 
   #create(index: number): void {

@@ -162,7 +162,7 @@ function placeAll(state: StoreState, mayOpenStripes: boolean): Prepared {
     if (role !== 'groups')
       roots[role] = tree?.encodeRoot(SUPERBLOCK_EMBED_MAX) ?? new Uint8Array(0);
   }
-  const remarked = allocator.markUnerased();
+  const remarked = allocator.erasing.mark();
   do {
     for (const group of remarked) putSummary(trees.groups, group, allocator.summaryOf(group));
     for (const group of allocator.dirtyGroups) {

@@ -11,15 +11,18 @@
  *   together take no more than all reservations hold.
  */
 
+import { endOf } from '../alloc/block-run.js';
 import type { AllocateOptions } from '../alloc/chooser.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
 import type { Io, IoStep } from '../blockdev/io.js';
 import type { Overtaken } from '../blockdev/overtaken.js';
-import type { PlacedExtent } from '../onode/context.js';
+import type { DataGoal, PlacedExtent } from '../onode/context.js';
+import { AppendGoals } from './append-goals.js';
 import { fillRuns } from './placement.js';
+import type { Readers } from './readers.js';
 import { heldBlocks } from './reservation.js';
 import { piecesOf, zerosFor } from './run-writer.js';
-import { isEntitled } from './sealed-transaction.js';
+import { type AheadPart, isEntitled } from './sealed-transaction.js';
 import type { SpaceKeeper } from './space-keeper.js';
 import type { SpacePolicy } from './space-policy.js';
 import type { StoreState } from './store-state.js';
@@ -43,6 +46,7 @@ export interface DataPlacesOptions {
   readonly announce: (runs: readonly PlacedRun[]) => Io<void>;
   /** A transaction before this one that is not settled: what it replaces is not freed yet. */
   readonly predecessor: (entry: Entry) => Entry | undefined;
+  readonly readers: () => Readers;
   /** @throws StoreError when nothing may be written any more */
   readonly check: () => void;
 }
@@ -57,20 +61,21 @@ export class DataPlaces {
   readonly #short = new Set<Entry>();
   /** Transactions that redeem, have claimed blocks and are not accepted yet. */
   readonly #redeeming = new Set<Entry>();
+  readonly #goals: AppendGoals;
 
   constructor(options: DataPlacesOptions) {
     this.#options = options;
+    this.#goals = new AppendGoals(options.state, options.readers);
   }
 
   /** Gives the transaction's large data its places and writes it, without a flush. */
   *writeAhead(entry: Entry): Io<void> {
     let room = this.#options.recordBytesMax - entry.sealed.length;
-    for (const data of entry.sealed.ahead) {
-      const tail = this.#tailOf(data, room);
+    for (const part of entry.sealed.ahead) {
+      const tail = this.#tailOf(part.bytes, room);
       room -= tail.length;
-      const body = data.subarray(0, data.length - tail.length);
-      const extents = body.length > 0 ? yield* this.#place(body, entry) : [];
-      entry.ahead.push({ length: data.length, extents, tail });
+      const extents = yield* this.#place(part, part.bytes.length - tail.length, entry);
+      entry.ahead.push({ length: part.bytes.length, extents, tail });
     }
     entry.ready = true;
   }
@@ -82,19 +87,25 @@ export class DataPlaces {
     return data.subarray(data.length - (length <= room ? length : 0));
   }
 
-  /** Claims blocks for `data` and writes it there. */
-  *#place(data: Uint8Array, entry: Entry): Io<readonly PlacedExtent[]> {
+  /** Claims blocks for the first `length` bytes of a part and writes them there. */
+  *#place(part: AheadPart, length: number, entry: Entry): Io<readonly PlacedExtent[]> {
+    if (length === 0) return [];
     const { state, device, check } = this.#options;
     const { blockSize, nodeSize, stripes } = state;
-    const blocks = Math.ceil(data.length / blockSize);
-    const runs = yield* this.#claim(blocks, entry);
+    const blocks = Math.ceil(length / blockSize);
+    const goal = yield* this.#goals.goalOf(entry.sealed, part);
+    const runs = yield* this.#claim(blocks, goal, entry);
     const padding = behind(blocks, runs);
+    const last = runs.at(-1);
+    if (last !== undefined) this.#goals.note(entry.sealed, part, endOf(last));
     entry.claims.push(...runs);
     entry.padding.push(...padding);
     if (entry.sealed.redeems) this.#redeeming.add(entry);
     this.countPrepaid(undefined);
     yield* this.#options.announce(runs);
-    const filled = fillRuns(data, runs, blockSize, nodeSize);
+    const data = part.bytes.subarray(0, length);
+    const { grownTo } = goal;
+    const filled = fillRuns(data, runs, { blockSize, nodeSize, grownTo });
     const pending = filled.map(({ extent, bytes }) => ({ address: extent.address, bytes }));
     pending.push(...zerosFor(padding, blockSize));
     for (const { address, sources, bytes } of piecesOf(pending, stripes, AHEAD_PIECE_BYTES)) {
@@ -160,11 +171,11 @@ export class DataPlaces {
    * would find what those before it have freed: they are waited for, and nobody takes what one
    * before him has not found enough of. E_NO_SPACE
    */
-  *#claim(blocks: number, entry: Entry): Io<readonly PlacedRun[]> {
+  *#claim(blocks: number, goal: DataGoal, entry: Entry): Io<readonly PlacedRun[]> {
     try {
       for (;;) {
         const older = this.#olderShort(entry);
-        const runs = older === undefined ? this.#tryClaim(blocks, entry) : NO_RUNS;
+        const runs = older === undefined ? this.#tryClaim(blocks, goal, entry) : NO_RUNS;
         if (runs.length > 0) return runs;
         this.#short.add(entry);
         if (older === undefined) yield* this.#makeRoom(blocks, entry);
@@ -186,17 +197,18 @@ export class DataPlaces {
   }
 
   /** Blocks for data; with stripes as many more as make them whole, where there is room. */
-  #tryClaim(blocks: number, entry: Entry): readonly PlacedRun[] {
-    const { space, state } = this.#options;
+  #tryClaim(blocks: number, goal: DataGoal, entry: Entry): readonly PlacedRun[] {
+    const { space, state, keeper } = this.#options;
     const entitled = this.#entitledBlocks(entry);
     const stripe = state.allocator.geometry.stripeBlocks;
     const padded = Math.ceil(blocks / stripe) * stripe;
+    const options = { ...keeper.optionsFor(goal), claim: true };
     if (padded > blocks && space.canClaim(padded, entitled)) {
-      const runs = this.take(padded, { purpose: 'data', claim: true, stripesOnly: true }, entry);
+      const runs = this.take(padded, { ...options, stripesOnly: true }, entry);
       if (runs.length > 0) return runs;
     }
     if (!space.canClaim(blocks, entitled)) return NO_RUNS;
-    return this.take(blocks, { purpose: 'data', claim: true }, entry);
+    return this.take(blocks, options, entry);
   }
 
   *#makeRoom(blocks: number, entry: Entry): Io<void> {

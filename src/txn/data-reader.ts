@@ -6,7 +6,7 @@
  */
 
 import type { BlockDevice } from '../blockdev/block-device.js';
-import type { Io, IoStep } from '../blockdev/io.js';
+import { type Io, type IoStep, runSync } from '../blockdev/io.js';
 import { CorruptError } from '../errors.js';
 import { copyOut, unsetBytes } from '../format/bytes.js';
 import { matchesHash } from '../format/checksum.js';
@@ -55,9 +55,7 @@ export function* readEntriesInto(
     if (entry.kind !== ENTRY_KIND.extent) continue;
     const part = partOf(state, device, entry, at, target, false);
     parts.push(part);
-    if (fillFromPending(state, entry, part.bytes)) continue;
-    const deviceOffset = entry.address * state.blockSize;
-    reads.push({ kind: 'read', device, offset: deviceOffset, target: part.bytes });
+    reads.push(...readsOf(state, device, entry, part.bytes));
   }
   for (let i = 0; i < reads.length; i += READS_TOGETHER) {
     const [only, ...more] = reads.slice(i, i + READS_TOGETHER);
@@ -103,9 +101,8 @@ export function readEntrySync(
     const mayPad = target === undefined;
     const room = target ?? unsetBytes(Math.max(length, entry.blocks * blockSize));
     const part = partOf(state, device, entry, 0, room, mayPad);
-    if (!fillFromPending(state, entry, part.bytes)) {
-      device.readSync(entry.address * blockSize, part.bytes);
-    }
+    if (state.pending.isEmpty) device.readSync(entry.address * blockSize, part.bytes);
+    else runSync(inTurn(readsOf(state, device, entry, part.bytes)));
     finish(part, room, blockSize);
     return room.length === length ? room : room.subarray(0, length);
   }
@@ -150,11 +147,8 @@ export function* readBlocks(
   entry: ExtentEntry,
 ): Io<Uint8Array> {
   const bytes = new Uint8Array(entry.blocks * state.blockSize);
-  const offset = entry.address * state.blockSize;
-  checkOnDevice(device, offset, bytes.length, 'data');
-  if (!fillFromPending(state, entry, bytes)) {
-    yield { kind: 'read', device, offset, target: bytes };
-  }
+  checkOnDevice(device, entry.address * state.blockSize, bytes.length, 'data');
+  yield* inTurn(readsOf(state, device, entry, bytes));
   verify(entry, bytes, state.blockSize);
   return bytes;
 }
@@ -170,16 +164,37 @@ function checkTiling(entries: readonly PlacedEntry[], from: number, to: number):
   throw new CorruptError(`Cannot read bytes [${from}, ${to}): nothing stands at ${next}`);
 }
 
-/** Copies an extent that isn't on the device yet; false when it is there. */
-function fillFromPending(state: StoreState, entry: ExtentEntry, target: Uint8Array): boolean {
+/**
+ * Copies to `target` what of an extent isn't on the device yet, and gives the reads for what is: an
+ * object that grows may have both in one extent.
+ */
+function readsOf(
+  state: StoreState,
+  device: BlockDevice,
+  { address, blocks }: ExtentEntry,
+  target: Uint8Array,
+): IoStep[] {
   const { pending, blockSize } = state;
-  if (pending.get(entry.address) === undefined) return false;
-  for (let i = 0; i < entry.blocks; i++) {
-    const block = pending.get(entry.address + i);
-    if (block === undefined) return false;
+  const reads: IoStep[] = [];
+  const read = (from: number, to: number): void => {
+    if (from === to) return;
+    const part = target.subarray(from * blockSize, to * blockSize);
+    reads.push({ kind: 'read', device, offset: (address + from) * blockSize, target: part });
+  };
+  let from = 0;
+  for (let i = 0; i < blocks && !pending.isEmpty; i++) {
+    const block = pending.get(address + i);
+    if (block === undefined) continue;
     target.set(block, i * blockSize);
+    read(from, i);
+    from = i + 1;
   }
-  return true;
+  read(from, blocks);
+  return reads;
+}
+
+function* inTurn(steps: readonly IoStep[]): Io<void> {
+  for (const step of steps) yield step;
 }
 
 function verify(entry: ExtentEntry, bytes: Uint8Array, blockSize: number): void {

@@ -111,6 +111,7 @@ export class Engine {
       relieve: (blocks, entitled) => this.#relieve(blocks, entitled),
       announce: (runs) => this.#announcer.announce(runs),
       predecessor: (entry) => this.#queue.predecessor(entry),
+      readers: () => this.readers,
       check: () => this.check(),
     });
     this.readers = new Readers(() => this.#checkpointer.releaseLimbo());

@@ -128,7 +128,7 @@ export class Eraser {
         await pause(environment, ms, ends);
         engine.check();
       }
-      if (!allocator.hasContentUpTo(last)) done++;
+      if (!allocator.erasing.hasContentUpTo(last)) done++;
       else await pause(environment, engine.readers.count > 0 ? READERS_MS : 0, ends);
     }
     await runAsync(engine.checkpointIo());
@@ -172,7 +172,7 @@ export class Eraser {
       engine.poison(error);
       throw error;
     }
-    allocator.noteErased(run);
+    allocator.erasing.note(run);
     this.#at = run.start + run.length;
     return run.length;
   }
@@ -185,7 +185,7 @@ export class Eraser {
   /** The next run that can be zeroed; none for now where a bitmap can't be read. */
   #next(most: number): BlockRun | undefined {
     try {
-      return this.#options.engine.state.allocator.nextErasable(this.#at, most);
+      return this.#options.engine.state.allocator.erasing.next(this.#at, most);
     } catch (error) {
       if (hasCode(error, 'E_CORRUPT') || hasCode(error, 'E_IO')) return undefined;
       throw error;
@@ -197,7 +197,7 @@ export class Eraser {
 export function suspect(allocator: StoreState['allocator'], group: number): void {
   if (group >= allocator.geometry.groupCount) return;
   try {
-    allocator.suspect(group);
+    allocator.erasing.suspect([...allocator.runsOf(group, 'free')]);
   } catch (error) {
     if (!hasCode(error, 'E_CORRUPT') && !hasCode(error, 'E_IO')) throw error;
   }

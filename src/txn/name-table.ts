@@ -5,7 +5,8 @@
  * - Most transactions name a handful: those are searched in a row, longer tables have an index.
  */
 
-import { type ByteWriter, varintSize } from '../format/bytes.js';
+import { type ByteReader, type ByteWriter, textOf, varintSize } from '../format/bytes.js';
+import type { NamedObject } from './object-table.js';
 
 /** Names up to which a table is searched in a row. */
 const ROW_MAX = 8;
@@ -19,6 +20,8 @@ interface ObjectRow {
 export class NameTable {
   readonly collections: string[] = [];
   readonly #objects: ObjectRow[] = [];
+  /** Index of the object that was asked for last. */
+  lastObject = -1;
   #collectionIndex: Map<string, number> | undefined;
   #objectIndex: Map<string, number> | undefined;
 
@@ -39,6 +42,7 @@ export class NameTable {
   object(collection: number, hash: number | undefined, name: string): number {
     const row = { collection, hash, name };
     const index = this.#find(row);
+    this.lastObject = index < 0 ? this.#objects.length : index;
     if (index >= 0) return index;
     this.#objects.push(row);
     if (this.#objects.length > ROW_MAX) {
@@ -46,6 +50,13 @@ export class NameTable {
       this.#objectIndex.set(keyOf(row), this.#objects.length - 1);
     }
     return this.#objects.length - 1;
+  }
+
+  /** The object at `index`, which is in the table. */
+  objectAt(index: number): NamedObject {
+    const { collection, hash, name } = this.#objects[index] as ObjectRow;
+    const bytes = Buffer.from(name, 'latin1');
+    return { collection: this.collections[collection] as string, name: bytes, hash };
   }
 
   #find({ collection, hash, name }: ObjectRow): number {
@@ -81,6 +92,25 @@ export class NameTable {
       writer.text(name);
     }
   }
+}
+
+/** Collections and objects of the table at `reader`; what is cut short makes the reader fail. */
+export function readNames(reader: ByteReader): {
+  readonly collections: readonly string[];
+  readonly objects: readonly NamedObject[];
+} {
+  const collections: string[] = [];
+  for (let left = reader.varint(); left > 0 && !reader.failed; left--) {
+    collections.push(textOf(reader.lengthPrefixed()));
+  }
+  const objects: NamedObject[] = [];
+  for (let left = reader.varint(); left > 0 && !reader.failed; left--) {
+    const collection = collections[reader.varint()] ?? '';
+    const hash = reader.varint();
+    const name = reader.copyPrefixed();
+    objects.push({ collection, name, hash: hash === 0 ? undefined : hash - 1 });
+  }
+  return { collections, objects };
 }
 
 function keyOf({ collection, hash, name }: ObjectRow): string {

@@ -7,14 +7,16 @@
  *   or were changed; it doesn't cover the data, whose checksums are made when it gets its place.
  *
  * Encoding: magic u32, bytes in front of the data u32, checksum u64 of what follows up to the data
- * | flags u8 | redeemed bytes, operations, keys (varints) | ordered: count, texts | data: count,
- * lengths (varints) | transaction as it stands in the journal | data.
+ * | flags u8 | redeemed bytes, operations, keys (varints) | ordered: count, texts | data: count, then
+ * each: length, index of its object, offset + 1 (varints) | transaction as it stands in the journal
+ * | data.
  */
 
 import { invalidArgument, StoreError } from '../errors.js';
 import { ByteReader, ByteWriter, getU32, setU32, textOf } from '../format/bytes.js';
 import { matchesHash, writeHash } from '../format/checksum.js';
-import type { SealedTransaction } from './sealed-transaction.js';
+import { readNames } from './name-table.js';
+import type { AheadPart, SealedTransaction } from './sealed-transaction.js';
 
 const MAGIC = 0x6b50_6648; // "HfPk"
 const SIZE_AT = 4;
@@ -40,18 +42,22 @@ export function packTransaction(
   writer.varint(ordered.length);
   for (const name of ordered) writer.text(name);
   writer.varint(ahead.length);
-  for (const { length } of ahead) writer.varint(length);
+  for (const { bytes, object, offset } of ahead) {
+    writer.varint(bytes.length);
+    writer.varint(offset < 0 ? 0 : object);
+    writer.varint(offset + 1);
+  }
   sealed.writeTo(writer);
   sealed.release();
   let at = writer.at;
   setU32(writer.bytes, SIZE_AT, at);
   writeHash(writer.bytes, CHECKSUM_AT, writer.bytes, HEAD_SIZE, at);
-  const bytes = allocate(ahead.reduce((sum, { length }) => sum + length, at));
+  const bytes = allocate(ahead.reduce((sum, part) => sum + part.bytes.length, at));
   bytes.set(writer.done());
   writer.release();
-  for (const data of ahead) {
-    bytes.set(data, at);
-    at += data.length;
+  for (const part of ahead) {
+    bytes.set(part.bytes, at);
+    at += part.bytes.length;
   }
   return bytes;
 }
@@ -108,11 +114,12 @@ function unpack(bytes: Uint8Array): SealedTransaction {
   for (let left = reader.varint(); left > 0 && !reader.failed; left--) {
     ordered.push(textOf(reader.lengthPrefixed()));
   }
-  const ahead: Uint8Array[] = [];
+  const ahead: AheadPart[] = [];
   let at = size;
   for (let left = reader.varint(); left > 0 && !reader.failed; left--) {
     const length = reader.varint();
-    ahead.push(bytes.subarray(at, at + length));
+    const object = reader.varint();
+    ahead.push({ bytes: bytes.subarray(at, at + length), object, offset: reader.varint() - 1 });
     at += length;
   }
   if (reader.failed || at !== bytes.length) throw notPacked();
@@ -125,6 +132,11 @@ function unpack(bytes: Uint8Array): SealedTransaction {
     dropping: (flags & FLAG.dropping) !== 0,
     redeems: (flags & FLAG.redeems) !== 0,
     redeemed,
+    objectAt: (index) => {
+      const object = readNames(new ByteReader(encoding)).objects[index];
+      if (object === undefined) throw notPacked();
+      return object;
+    },
     writeTo: (writer) => writer.raw(encoding),
     release: () => undefined,
   };

@@ -32,6 +32,10 @@ export class PendingData {
     return this.#bytes;
   }
 
+  get isEmpty(): boolean {
+    return this.#blocks.size === 0;
+  }
+
   /** Runs that no checkpoint has taken yet. */
   get runCount(): number {
     return this.#runs.length;

@@ -16,6 +16,15 @@ export interface FilledExtent {
   readonly bytes: Uint8Array;
 }
 
+export interface FillOptions {
+  readonly blockSize: number;
+  readonly nodeSize: number;
+  /** Bytes of the object when the data is its new end, 0 when it is not. */
+  readonly grownTo: number;
+  /** Where copies are cut from that outlive the call. */
+  readonly pages?: DataPages;
+}
+
 /**
  * Lays `data` out over `runs`, which together are just large enough. The bytes of an extent are
  * a view of `data` where that fills its blocks, else a padded copy; with `pages`, a copy cut from
@@ -24,15 +33,13 @@ export interface FilledExtent {
 export function fillRuns(
   data: Uint8Array,
   runs: readonly PlacedRun[],
-  blockSize: number,
-  nodeSize: number,
-  pages?: DataPages,
+  { blockSize, nodeSize, grownTo, pages }: FillOptions,
 ): FilledExtent[] {
   const filled: FilledExtent[] = [];
   let from = 0;
   for (const run of runs) {
     const to = Math.min(data.length, from + run.length * blockSize);
-    const chunk = chunkSizeFor(to - from, blockSize);
+    const chunk = chunkSizeFor(to - from, blockSize, grownTo);
     const step = chunk * chunksMax(nodeSize);
     for (let at = from; at < to; at += step) {
       const part = data.subarray(at, Math.min(to, at + step));

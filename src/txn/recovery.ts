@@ -270,7 +270,7 @@ const UNSKIPPABLE: ReadonlySet<string> = new Set(['E_COMPARATOR', 'E_IO', 'E_NO_
 /** What is free in groups that were not erased, or written to since the checkpoint, may hold anything. */
 function* suspectWritten(state: StoreState, journal: Journal, scan: JournalScan): Io<void> {
   const written = yield* announcedGroups(journal, scan);
-  for (const group of new Set([...state.allocator.unerasedGroups, ...written])) {
+  for (const group of new Set([...state.allocator.erasing.groups, ...written])) {
     suspect(state.allocator, group);
   }
 }

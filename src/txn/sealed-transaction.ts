@@ -4,7 +4,17 @@
 
 import { type ByteWriter, varintSize } from '../format/bytes.js';
 import type { NameTable } from './name-table.js';
+import type { NamedObject } from './object-table.js';
 import type { ReservationUnits } from './transaction.js';
+
+/** Data to write ahead, and what it is written to. */
+export interface AheadPart {
+  readonly bytes: Uint8Array;
+  /** Index of the object in the transaction's table, where `offset` is not below 0. */
+  readonly object: number;
+  /** Bytes of the object in front of the data; -1 for the value of an attribute or a record. */
+  readonly offset: number;
+}
 
 /** What a builder hands over. */
 export interface TransactionParts {
@@ -15,7 +25,7 @@ export interface TransactionParts {
   /** Identities of the reservations that it names. */
   readonly reservations: readonly string[];
   /** Data to write ahead, in order of index. */
-  readonly ahead: readonly Uint8Array[];
+  readonly ahead: readonly AheadPart[];
   /** True when every operation gives space back. */
   readonly deleting: boolean;
   /** True when every operation gives back a whole collection or reservation. */
@@ -32,11 +42,13 @@ export interface SealedTransaction {
   readonly length: number;
   /** Identity of each collection and reservation it names: these order it behind others. */
   readonly ordered: readonly string[];
-  readonly ahead: readonly Uint8Array[];
+  readonly ahead: readonly AheadPart[];
   readonly deleting: boolean;
   readonly dropping: boolean;
   readonly redeems: boolean;
   readonly redeemed: ReservationUnits;
+  /** The object at `index` of its table. */
+  objectAt(index: number): NamedObject;
   /** Writes the encoding: `length` bytes. */
   writeTo(writer: ByteWriter): void;
   /** Gives the buffer of the encoding back: it is not written any more. */
@@ -53,7 +65,7 @@ export class BuiltTransaction implements SealedTransaction {
   readonly #parts: TransactionParts;
   readonly length: number;
   readonly ordered: readonly string[];
-  readonly ahead: readonly Uint8Array[];
+  readonly ahead: readonly AheadPart[];
   readonly deleting: boolean;
   readonly dropping: boolean;
   readonly redeems: boolean;
@@ -70,6 +82,10 @@ export class BuiltTransaction implements SealedTransaction {
     this.dropping = parts.dropping;
     this.redeems = parts.redeems;
     this.redeemed = parts.redeemed;
+  }
+
+  objectAt(index: number): NamedObject {
+    return this.#parts.names.objectAt(index);
   }
 
   writeTo(writer: ByteWriter): void {

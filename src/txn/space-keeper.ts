@@ -1,6 +1,8 @@
 /**
  * Keeps space where it has to be: grows the file, fills the pool, takes blocks for data.
  *
+ * - What is appended goes into a window of its object. Windows are wishes: they are smaller where
+ *   little is free, and in a file that may grow they never make it several times as large.
  * - The pool is filled first whenever blocks come back; data may have what it holds beyond its
  *   need.
  * - Growing is synchronous: zeros that are still under way would overwrite what is put there.
@@ -9,6 +11,7 @@
 import type { AllocateOptions } from '../alloc/chooser.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
 import { hasCode } from '../errors.js';
+import type { DataGoal } from '../onode/context.js';
 import type { SpacePolicy } from './space-policy.js';
 import type { StoreState } from './store-state.js';
 import type { PlacedRun } from './transaction-record.js';
@@ -21,6 +24,16 @@ const GROW_BYTES_MAX = 32 * 1024 * 1024;
 
 /** Blocks that the pool takes at once beyond its need, where much is free. */
 const POOL_SLACK = 256;
+
+/** Bytes behind an object that grows which others leave to it: what a disk reads in 20 ms. */
+const WINDOW_BYTES = 4 * 1024 * 1024;
+
+/** In a file that may grow: twice what the object has, and no less than this. */
+const WINDOW_BYTES_MIN = 64 * 1024;
+
+const ANY_DATA: AllocateOptions = { purpose: 'data' };
+
+const NO_RUNS: readonly PlacedRun[] = [];
 
 export class SpaceKeeper {
   readonly #device: BlockDevice;
@@ -125,6 +138,25 @@ export class SpaceKeeper {
     return true;
   }
 
+  /** How to ask for blocks for data that is to lie at `goal`. */
+  optionsFor({ hint, grownTo }: DataGoal): AllocateOptions {
+    if (hint < 0) return ANY_DATA;
+    if (grownTo === 0) return { purpose: 'data', hint };
+    return { purpose: 'data', hint, window: this.#windowFor(grownTo) };
+  }
+
+  /** Blocks that an object of `bytes` bytes, which grows, has kept for itself. */
+  #windowFor(bytes: number): number {
+    const { allocator, blockSize } = this.#state;
+    const wanted = this.#mayGrow ? Math.max(WINDOW_BYTES_MIN, 2 * bytes) : WINDOW_BYTES;
+    const blocks = Math.ceil(Math.min(wanted, WINDOW_BYTES) / blockSize);
+    return Math.max(1, Math.min(blocks, allocator.freeBlocks >>> 4));
+  }
+
+  get #mayGrow(): boolean {
+    return this.#device.size < this.#device.sizeMax;
+  }
+
   /**
    * Blocks for data: free ones, else ones that the pool holds beyond what it must. With stripes,
    * data that is written ahead gets whole ones if there are any, and other data is packed.
@@ -138,6 +170,8 @@ export class SpaceKeeper {
     const { allocator } = this.#state;
     const whole = this.#takeWhole(blocks, options);
     if (whole.length > 0 || options.stripesOnly === true) return whole;
+    const appended = this.#takeAppended(blocks, options);
+    if (appended.length > 0) return appended;
     const runs = allocator.allocate(blocks, options);
     if (runs.length > 0) return runs;
     const need = this.#space.poolNeed(isEntitled) - redeemedBlocks;
@@ -145,6 +179,17 @@ export class SpaceKeeper {
     if (lacking > allocator.poolBlocks - need) return [];
     allocator.drainPool(lacking);
     return allocator.allocate(blocks, options);
+  }
+
+  /** The same in windows, for which a file that may grow does so. */
+  #takeAppended(blocks: number, options: AllocateOptions): readonly PlacedRun[] {
+    const { window } = options;
+    if (window === undefined || !this.#mayGrow) return NO_RUNS;
+    const { allocator } = this.#state;
+    const windowOnly = { ...options, windowOnly: true };
+    const runs = allocator.allocate(blocks, windowOnly);
+    if (runs.length > 0 || !this.grow(Math.max(blocks, window))) return runs;
+    return allocator.allocate(blocks, windowOnly);
   }
 
   /** The same, as long as there are whole stripes for it. */

@@ -25,7 +25,7 @@ import { invalidArgument, StoreError } from '../errors.js';
 import { getU64BigEndian, setU64BigEndian, textOf } from '../format/bytes.js';
 import { POINTER, pointerLength } from '../format/pointer.js';
 import { ROLE, type Role } from '../format/role.js';
-import type { ObjectContext, PlacedExtent } from '../onode/context.js';
+import type { DataGoal, ObjectContext, PlacedExtent } from '../onode/context.js';
 import { embedMax } from '../onode/limits.js';
 import { SCHEMAS } from '../onode/schemas.js';
 import { COLLECTIONS_SPEC } from '../onode/tree-specs.js';
@@ -76,8 +76,8 @@ export interface Counters {
 
 /** Where a transaction's data goes: chosen by the allocator, or read from a journal record. */
 export interface Placer {
-  /** Runs of `blocks` blocks in sum, near block `hint` (-1: anywhere). E_NO_SPACE. */
-  place(blocks: number, hint: number): readonly PlacedRun[];
+  /** Runs of `blocks` blocks in sum. E_NO_SPACE. */
+  place(blocks: number, goal: DataGoal): readonly PlacedRun[];
 }
 
 /**
@@ -247,21 +247,21 @@ export class StoreState implements ObjectContext {
 
   // Data
 
-  placeData(data: Uint8Array, hint: number): readonly PlacedExtent[] {
+  placeData(data: Uint8Array, goal: DataGoal): readonly PlacedExtent[] {
     if (this.#placer === undefined)
       throw invalidArgument('Cannot place data: no transaction is open');
-    const runs = this.#placer.place(Math.ceil(data.length / this.blockSize), hint);
-    const filled = fillRuns(data, runs, this.blockSize, this.nodeSize, this.pending.pages);
+    const runs = this.#placer.place(Math.ceil(data.length / this.blockSize), goal);
+    const { grownTo } = goal;
+    const { blockSize, nodeSize } = this;
+    const { pages } = this.pending;
+    const filled = fillRuns(data, runs, { blockSize, nodeSize, grownTo, pages });
     for (const { extent, bytes } of filled) this.pending.put(extent.address, bytes);
     return filled.map(({ extent }) => extent);
   }
 
   readData(address: number, blocks: number): Uint8Array {
     const bytes = new Uint8Array(blocks * this.blockSize);
-    if (this.pending.get(address) === undefined) {
-      this.#readBlocks(address, bytes);
-      return bytes;
-    }
+    this.#readBlocks(address, bytes);
     for (let i = 0; i < blocks; i++) {
       const block = this.pending.get(address + i);
       if (block !== undefined) bytes.set(block, i * this.blockSize);

@@ -26,7 +26,7 @@ import {
 import { NameTable } from './name-table.js';
 import { DATA_KIND, DELETING, DROPPING, OPERATION, type Operation } from './operation.js';
 import { packTransaction } from './packed-transaction.js';
-import { BuiltTransaction, type SealedTransaction } from './sealed-transaction.js';
+import { type AheadPart, BuiltTransaction, type SealedTransaction } from './sealed-transaction.js';
 
 export type { Bytes, ObjectName } from './argument.js';
 
@@ -69,7 +69,7 @@ export class Transaction {
   readonly #names = new NameTable();
   /** Reservations that it names, as `ordered` of a sealed transaction takes them. */
   readonly #reservations: string[] = [];
-  readonly #ahead: Uint8Array[] = [];
+  readonly #ahead: AheadPart[] = [];
   #count = 0;
   /** Where the operation that is being added begins; -1 between operations. */
   #unfinishedAt = -1;
@@ -203,7 +203,7 @@ export class Transaction {
     checkCount(offset + bytes.length, 'end of write');
     this.#onObject(OPERATION.write, collection, object);
     this.#number(offset);
-    this.#data(bytes);
+    this.#data(bytes, offset);
     return this.#end();
   }
 
@@ -546,14 +546,14 @@ export class Transaction {
     this.#data(checkSize(toBytes(value), 'value', VALUE_SIZE_MAX));
   }
 
-  #data(bytes: Uint8Array): void {
+  #data(bytes: Uint8Array, offset = -1): void {
     if (bytes.length < AHEAD_SIZE_MIN) {
       this.#operations.u8(DATA_KIND.here);
       this.#operations.lengthPrefixed(bytes);
     } else {
       this.#operations.u8(DATA_KIND.ahead);
       this.#number(this.#ahead.length);
-      this.#ahead.push(bytes);
+      this.#ahead.push({ bytes, object: this.#names.lastObject, offset });
     }
   }
 

@@ -30,6 +30,8 @@ class Model {
   misses = 0;
   /** Blocks of bitmaps: they are the checkpoint's, nobody else frees them. */
   bitmaps = new Set<number>();
+  /** Ends of what was handed out: objects that may grow there. */
+  readonly ends = [0, 0, 0, 0, 0, 0, 0, 0];
   readonly #t: ExecutionContext;
   readonly #prng: Prng;
 
@@ -155,6 +157,7 @@ function randomRequest(prng: Prng, model: Model): AllocateOptions {
     purpose: prng.pick(['data', 'metadata', 'pool'] as const),
     ...(prng.chance(0.5) ? { hint: prng.below(model.states.length + 1) } : {}),
     ...(prng.chance(0.2) ? { contiguous: true } : {}),
+    ...(prng.chance(0.4) ? { hint: prng.pick(model.ends), window: prng.between(1, 60) } : {}),
     ...(prng.chance(0.4) ? { claim: true } : {}),
     ...(prng.chance(0.1) ? { align: prng.between(1, 20) } : {}),
   };
@@ -172,6 +175,7 @@ function allocate(t: ExecutionContext, prng: Prng, model: Model): void {
     return;
   }
   t.is(totalLength(runs), length);
+  model.ends[prng.below(model.ends.length)] = endOf(runs.at(-1) as BlockRun);
   if (options.contiguous) t.is(runs.length, 1);
   let drawn = 0;
   for (const run of runs) {

@@ -164,14 +164,14 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'what a crash has interrupted is not erased',
     RECOVERY,
-    '...state.allocator.unerasedGroups, ...written',
-    '...state.allocator.unerasedGroups',
+    '...state.allocator.erasing.groups, ...written',
+    '...state.allocator.erasing.groups',
     ERASE_TESTS,
   ),
   mutant(
     'an open forgets what was to be erased',
     RECOVERY,
-    '...state.allocator.unerasedGroups, ...written',
+    '...state.allocator.erasing.groups, ...written',
     '...written',
     ERASE_TESTS,
   ),
