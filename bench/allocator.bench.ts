@@ -1,11 +1,13 @@
 /**
  * The allocator alone on an aged device: how long one allocation takes, in how many runs, and what
- * free space takes in memory. A random trace that a seed gives again: the device is filled, then
+ * free space of 16 TiB takes in memory. A random trace that a seed gives again: the device is filled, then
  * written over again and again, object by object, with a checkpoint every some thousand objects.
  *
- * `node dist/bench/allocator.bench.js`; `DEVICE_GIB=`, `FILL=`, `TIMES=` and `SEED=` change it.
+ * `node dist/bench/allocator.bench.js`; `DEVICE_GIB=`, `FILL=`, `TIMES=`, `SEED=` and
+ * `BITMAP_MIB=` (memory of loaded bitmaps) change it.
  */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Allocator } from '../src/alloc/allocator.js';
 import type { BlockRun } from '../src/alloc/block-run.js';
 import type { GroupSource } from '../src/alloc/group-cache.js';
@@ -15,16 +17,17 @@ import { machine } from './measure.js';
 const BLOCK_SIZE = 4096;
 const GIB_BLOCKS = 2 ** 30 / BLOCK_SIZE;
 
-const DEVICE_BLOCKS = Number(process.env['DEVICE_GIB'] ?? 1024) * GIB_BLOCKS;
+const DEVICE_GIB = Number(process.env['DEVICE_GIB'] ?? 1024);
+const DEVICE_BLOCKS = DEVICE_GIB * GIB_BLOCKS;
 const FILL = Number(process.env['FILL'] ?? 0.8);
 const TIMES = Number(process.env['TIMES'] ?? 10);
 const SEED = Number(process.env['SEED'] ?? 1);
 
-/** Objects between two checkpoints. */
-const CHECKPOINT_OBJECTS = 2000;
+/** Objects between two checkpoints: a smaller device has as many of its groups dirty in each. */
+const CHECKPOINT_OBJECTS = 2 * DEVICE_GIB;
 
 /** As in a store. */
-const LOADED_GROUPS_MAX = 1024;
+const BITMAP_BYTES_MAX = Number(process.env['BITMAP_MIB'] ?? 32) * 2 ** 20;
 
 /** Blocks that a store of this size holds back, in runs of nodes. */
 const POOL_BLOCKS = 3 * 2048;
@@ -94,10 +97,14 @@ function lengthOf(prng: Prng): number {
   return Math.floor(2 ** (12 * prng.next()));
 }
 
-function usedMemory(): number {
-  globalThis.gc?.();
-  const { heapUsed, arrayBuffers } = process.memoryUsage();
-  return (heapUsed + arrayBuffers) / 2 ** 20;
+/** Bytes in use behind a collection; buffers are given back a moment later, so there are two. */
+async function usedMemory(): Promise<number> {
+  if (globalThis.gc === undefined) throw new Error('Cannot measure memory: run with --expose-gc');
+  globalThis.gc();
+  await nextTurn();
+  globalThis.gc();
+  const { heapUsed, external } = process.memoryUsage();
+  return heapUsed + external;
 }
 
 function run(): void {
@@ -111,7 +118,7 @@ function run(): void {
     summaries: [],
     source,
     generation: 0,
-    loadedGroupsMax: LOADED_GROUPS_MAX,
+    bitmapBytesMax: BITMAP_BYTES_MAX,
   });
   allocator.fillPool(POOL_BLOCKS, NODE_BLOCKS);
   const objects: (readonly BlockRun[])[] = [];
@@ -123,8 +130,8 @@ function run(): void {
     objects.push(allocator.allocate(lengthOf(prng), { purpose: 'data' }));
     settle();
   }
-  const wall = new Times(4_000_000);
-  const processor = new Times(4_000_000);
+  const wall = new Times(objects.length);
+  const processor = new Times(objects.length);
   const total = TIMES * objects.length;
   const measuredFrom = total - objects.length;
   let pieces = 0;
@@ -135,47 +142,48 @@ function run(): void {
     const wanted = lengthOf(prng);
     const isShort = allocator.usedBlocks + wanted > DEVICE_BLOCKS * FILL;
     const length = isShort ? Math.ceil(wanted / 8) : wanted;
-    const cpu = process.cpuUsage();
-    const from = performance.now();
-    const runs = allocator.allocate(length, { purpose: 'data' });
-    const ms = performance.now() - from;
-    const { user, system } = process.cpuUsage(cpu);
-    objects[index] = runs;
-    if (i >= measuredFrom) {
-      wall.add(ms);
+    if (i < measuredFrom) {
+      objects[index] = allocator.allocate(length, { purpose: 'data' });
+    } else {
+      const cpu = process.cpuUsage();
+      const from = performance.now();
+      const runs = allocator.allocate(length, { purpose: 'data' });
+      wall.add(performance.now() - from);
+      const { user, system } = process.cpuUsage(cpu);
       processor.add((user + system) / 1000);
+      objects[index] = runs;
       pieces += runs.length;
       blocks += length;
     }
     settle();
   }
   const used = (100 * allocator.usedBlocks) / DEVICE_BLOCKS;
-  console.log(machine());
   console.log(
-    `${DEVICE_BLOCKS / GIB_BLOCKS} GiB, ${objects.length} objects, written over ${TIMES} times, ` +
+    `${DEVICE_GIB} GiB, ${objects.length} objects, written over ${TIMES} times, ` +
       `${used.toFixed(0)} % in use, fragmentation ${allocator.fragmentation().toFixed(3)}, seed ${SEED}`,
   );
   console.log(`${wall.count} allocations by the clock: ${wall.text()}`);
   console.log(`by the processor, with asking for its time: ${processor.text()}`);
   console.log(
     `${(pieces / wall.count).toFixed(2)} runs an allocation of ` +
-      `${((blocks / wall.count) * BLOCK_SIZE) >> 10} KiB; ${source.loads} bitmaps were read`,
+      `${((blocks / wall.count) * BLOCK_SIZE) >> 10} KiB; ${source.loads} bitmaps were read; ` +
+      `those in memory take ${mib(allocator.bitmapBytes)}`,
   );
 }
 
-/** What the free space of a device takes in memory when it was opened and used all over. */
-function measureMemory(): void {
+/** Groups that one generation touches: as many bitmaps as a store's checkpoint may have to write. */
+const GENERATION_GROUPS = 2048;
+
+/** What free space takes in memory when a device was opened and is used all over. */
+async function measureMemory(): Promise<void> {
   const tib16 = 16 * 1024 * GIB_BLOCKS;
-  const before = usedMemory();
-  const source: GroupSource = { load: () => halfUsed() };
-  let loads = 0;
-  const counting: GroupSource = {
-    load: (group, pointer) => {
-      loads++;
-      return source.load(group, pointer);
-    },
-  };
   const groups = Math.ceil(tib16 / (BITMAP_BYTES * 8));
+  const before = await usedMemory();
+  let loads = 0;
+  const load = (): Uint8Array => {
+    loads++;
+    return halfUsed();
+  };
   const from = performance.now();
   const allocator = new Allocator({
     blockSize: BLOCK_SIZE,
@@ -183,26 +191,31 @@ function measureMemory(): void {
     stripeBlocks: 0,
     fixed: [{ start: 0, length: 16_384 }],
     summaries: summaries(groups),
-    source: counting,
+    source: { load },
     generation: 0,
-    loadedGroupsMax: LOADED_GROUPS_MAX,
+    bitmapBytesMax: BITMAP_BYTES_MAX,
   });
   const openMs = performance.now() - from;
-  const opened = usedMemory() - before;
-  const loadsAtOpen = loads;
-  for (let i = 0; i < 3 * LOADED_GROUPS_MAX; i++) {
-    allocator.allocate(1, { purpose: 'data', hint: ((i * 37) % groups) * BITMAP_BYTES * 8 });
-  }
-  const most = usedMemory() - before;
-  allocator.keep();
-  const ended = allocator.freeze();
-  allocator.settle(ended);
-  allocator.trim();
+  const opened = (await usedMemory()) - before;
   console.log(
-    `16 TiB: opened in ${openMs.toFixed(0)} ms with ${loadsAtOpen} bitmaps read, ` +
-      `${opened.toFixed(1)} MiB; ${most.toFixed(1)} MiB with ${loads} groups touched in one ` +
-      `generation, ${(usedMemory() - before).toFixed(1)} MiB behind its checkpoint`,
+    `16 TiB: opened in ${openMs.toFixed(0)} ms, ${loads} bitmaps read, ${mib(opened)} of memory`,
   );
+  let most = 0;
+  for (let i = 0; i < 12 * GENERATION_GROUPS; i++) {
+    allocator.allocate(1, { purpose: 'data', hint: ((i * 37) % groups) * BITMAP_BYTES * 8 });
+    if ((i + 1) % GENERATION_GROUPS > 0) continue;
+    most = Math.max(most, (await usedMemory()) - before);
+    allocator.settle(allocator.freeze());
+    allocator.trim();
+  }
+  console.log(
+    `used all over, ${GENERATION_GROUPS} groups in a generation: ${loads} bitmaps read, ` +
+      `${mib(most)} at most, bitmaps of ${mib(allocator.bitmapBytes)} behind a checkpoint`,
+  );
+}
+
+function mib(bytes: number): string {
+  return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
 }
 
 function* summaries(groups: number) {
@@ -221,5 +234,6 @@ function halfUsed(): Uint8Array {
   return bits;
 }
 
+console.log(machine());
+await measureMemory();
 run();
-measureMemory();

@@ -59,8 +59,8 @@ export interface AllocatorOptions {
   readonly generation: number;
   /** Places of each bitmap and of each node in the pool, far from each other: 1 unless given. */
   readonly metadataCopies?: number;
-  /** Loaded groups that `trim` leaves; about two blocks of memory each. */
-  readonly loadedGroupsMax: number;
+  /** Memory of bitmaps that `trim` leaves, in bytes; of a group about one block, two for a time. */
+  readonly bitmapBytesMax: number;
   /** Remembers blocks that hold what was removed; they don't by default. */
   readonly erases?: boolean;
 }
@@ -79,7 +79,7 @@ export class Allocator {
   readonly #limbo: Limbo;
   readonly #fixed = new RunSet();
   readonly #states: BlockStates;
-  readonly #loadedGroupsMax: number;
+  readonly #bitmapBytesMax: number;
   readonly #pool: Pool;
   /** What holds what was removed. */
   readonly erasing: Erasing;
@@ -122,7 +122,7 @@ export class Allocator {
       allocate: (near) => this.allocate(1, { purpose: 'metadata', hint: near })[0]?.start,
     });
     this.stripes = new StripeSurvey(this.#table, this.#cache, this.#states.pool);
-    this.#loadedGroupsMax = options.loadedGroupsMax;
+    this.#bitmapBytesMax = options.bitmapBytesMax;
     const erases = options.erases ?? false;
     this.erasing = new Erasing(this.#table, this.#states, this.#limbo, erases);
   }
@@ -190,6 +190,11 @@ export class Allocator {
   /** Groups whose bitmaps are in memory. */
   get loadedGroupCount(): number {
     return this.#cache.size;
+  }
+
+  /** What these bitmaps take, in bytes. */
+  get bitmapBytes(): number {
+    return this.#cache.bytes;
   }
 
   /** 0 when the free blocks of each group are in one run, towards 1 when they are crumbs. */
@@ -419,9 +424,9 @@ export class Allocator {
     }
   }
 
-  /** Drops bitmaps that aren't needed beyond the budget; how many. */
+  /** Drops the bitmaps of groups that aren't needed beyond the budget; of how many. */
   trim(): number {
-    return this.#cache.trim(this.#loadedGroupsMax, this.#settled);
+    return this.#cache.trim(this.#bitmapBytesMax, this.#settled);
   }
 
   /** Groups in which something is claimed. */

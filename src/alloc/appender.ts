@@ -39,13 +39,13 @@ export class Appender {
   }
 
   /**
-   * Takes `length` blocks, a multiple of `align`, or as many as there are windows for, and appends
-   * their runs to `taken`.
+   * Takes the whole multiples of `align` in `length` blocks, or as many as there are windows for,
+   * and appends their runs to `taken`.
    * @throws what the source throws; `taken` then says what is to be given back
    */
   take(length: number, request: AppendRequest, taken: BlockRun[]): void {
     let tail = request.hint;
-    for (let rest = length; rest > 0; ) {
+    for (let rest = length; rest >= request.align; ) {
       const window = this.#windows.of(tail) ?? this.#openFor(tail, rest, request);
       if (window === undefined) return;
       const run = this.#partOf(window, tail, rest, request);

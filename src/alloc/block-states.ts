@@ -269,7 +269,7 @@ export class BlockStates {
   }
 
   #refer(group: Group, offset: number, length: number): void {
-    group.referenced.set(offset, length);
+    group.refer(offset, length);
     group.changedIn = this.#limbo.current.generation;
   }
 
@@ -282,7 +282,7 @@ export class BlockStates {
         start * this.#geometry.blockSize,
       );
     }
-    group.referenced.clear(offset, length);
+    group.unrefer(offset, length);
     group.changedIn = this.#limbo.current.generation;
   }
 
@@ -311,16 +311,16 @@ export class BlockStates {
     this.dirty.untouch(index);
     if (change === CHANGE.freed) {
       this.#limbo.pop(index, start, length);
-      group?.referenced.set(offset, length);
+      group?.refer(offset, length);
       return;
     }
     assert(group !== undefined, 'a changed group stays loaded');
     if (change === CHANGE.unadopted) {
       this.#removeClaim(group, offset, length);
-      group.referenced.set(offset, length);
+      group.refer(offset, length);
       return;
     }
-    group.referenced.clear(offset, length);
+    group.unrefer(offset, length);
     if (change === CHANGE.adopted) this.claimTaken(index, offset, length);
     else if (change === CHANGE.drawn) this.poolTaken(index, offset, length);
     else if (change === CHANGE.packed) this.openTaken(index, offset, length);

@@ -12,6 +12,9 @@ import { assert } from '../assert.js';
 
 const WORD_FULL = 0xffff_ffff;
 
+/** A bitmap's object, four views, and their buffer. */
+const OBJECT_BYTES = 600;
+
 /** Index of the lowest set bit; `bits` is not 0. */
 function lowestBit(bits: number): number {
   return 31 - Math.clz32(bits & -bits);
@@ -28,11 +31,14 @@ function startsOfRuns(bits: number, length: number): number {
   return starts;
 }
 
-/** A zeroed level above `bits` bits, the bits behind them set. */
-function level(bits: number): Uint32Array {
-  const words = new Uint32Array(Math.max(1, Math.ceil(bits / 32)));
-  if (bits % 32 !== 0) words[words.length - 1] = -1 << (bits % 32);
-  return words;
+/** Words for `bits` bits. */
+function wordsFor(bits: number): number {
+  return Math.ceil(bits / 32);
+}
+
+/** Sets the bits of a level behind its first `bits` ones. */
+function endAt(bits: number, words: Uint32Array): void {
+  if (bits % 32 !== 0) words[words.length - 1] = (words.at(-1) as number) | (-1 << (bits % 32));
 }
 
 /** True when no bit at or behind `size` is set, `bytes` being longer or not. */
@@ -49,6 +55,8 @@ export class GroupBitmap {
   readonly size: number;
   /** Blocks whose bit is set. */
   used = 0;
+  /** All levels, one behind the other. */
+  readonly #levels: Uint32Array;
   readonly #words: Uint32Array;
   readonly #full: Uint32Array;
   readonly #top: Uint32Array;
@@ -57,9 +65,15 @@ export class GroupBitmap {
   constructor(size: number) {
     assert(size > 0, 'a group has at least one block');
     this.size = size;
-    this.#words = level(size);
-    this.#full = level(this.#words.length);
-    this.#top = level(this.#full.length);
+    const words = wordsFor(size);
+    const full = wordsFor(words);
+    this.#levels = new Uint32Array(words + full + wordsFor(full));
+    this.#words = this.#levels.subarray(0, words);
+    this.#full = this.#levels.subarray(words, words + full);
+    this.#top = this.#levels.subarray(words + full);
+    endAt(size, this.#words);
+    endAt(words, this.#full);
+    endAt(full, this.#top);
   }
 
   /** From raw bits, of which those behind `size` are ignored; missing bytes are zero. */
@@ -67,7 +81,9 @@ export class GroupBitmap {
     const bitmap = new GroupBitmap(size);
     const words = bitmap.#words;
     const count = Math.min(bytes.length, Math.ceil(size / 8));
-    for (let i = 0; i < count; i++) {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, count);
+    for (let i = 0; i < count >>> 2; i++) words[i] = view.getUint32(i * 4, true);
+    for (let i = count & ~3; i < count; i++) {
       words[i >>> 2] = (words[i >>> 2] as number) | ((bytes[i] as number) << ((i & 3) * 8));
     }
     bitmap.#summarize();
@@ -85,6 +101,19 @@ export class GroupBitmap {
     }
     bitmap.#summarize();
     return bitmap;
+  }
+
+  /** The same bitmap once more. */
+  copy(): GroupBitmap {
+    const bitmap = new GroupBitmap(this.size);
+    bitmap.#levels.set(this.#levels);
+    bitmap.used = this.used;
+    return bitmap;
+  }
+
+  /** What it takes in memory: its levels, and the objects round them. */
+  get bytes(): number {
+    return this.#levels.byteLength + OBJECT_BYTES;
   }
 
   get free(): number {
@@ -322,9 +351,7 @@ export class GroupBitmap {
   /** Derives summaries and count from freshly loaded words. */
   #summarize(): void {
     const words = this.#words;
-    if (this.size % 32 !== 0) {
-      words[words.length - 1] = (words.at(-1) as number) | (-1 << (this.size % 32));
-    }
+    endAt(this.size, words);
     let used = this.size - words.length * 32;
     for (let i = 0; i < words.length; i++) {
       const bits = words[i] as number;

@@ -48,6 +48,13 @@ export class GroupCache {
     return this.#loaded.size;
   }
 
+  /** Memory of their bitmaps. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const group of this.#loaded.values()) bytes += group.bytes;
+    return bytes;
+  }
+
   /** All loaded groups, in no order. */
   values(): Iterable<Group> {
     return this.#loaded.values();
@@ -71,36 +78,43 @@ export class GroupCache {
     return group;
   }
 
-  /** Evicts the longest unused groups that aren't pinned until `budget` are left; their count. */
-  trim(budget: number, settled: number): number {
-    if (this.#loaded.size <= budget) return 0;
+  /**
+   * Evicts the longest unused groups that aren't pinned until the others take `bytesMax` at most;
+   * how many.
+   */
+  trim(bytesMax: number, settled: number): number {
+    for (const group of this.#loaded.values()) group.unite();
+    let over = this.bytes - bytesMax;
+    if (over <= 0) return 0;
     const idle = [...this.#loaded.values()].filter((group) => !group.isPinned(settled));
     idle.sort((a, b) => a.usedAt - b.usedAt);
-    const evicted = idle.slice(0, this.#loaded.size - budget);
-    for (const group of evicted) {
-      this.#table.tighten(group);
+    let evicted = 0;
+    for (const group of idle) {
+      if (over <= 0) break;
+      over -= group.bytes;
+      this.#table.unload(group);
       this.#loaded.delete(group.index);
+      evicted++;
     }
     this.#recent = undefined;
-    return evicted.length;
+    return evicted;
   }
 
   #load(index: number): Group {
-    const referenced = this.#stored(index);
     const start = this.#table.geometry.startOf(index);
-    const busy = referenced.resized(referenced.size);
-    for (const list of this.#limbo.frozen) this.#overlayFrozen(index, start, list, busy);
-    if (busy.free !== this.#table.freeOf(index)) {
-      throw this.#corrupt(index, `${busy.free} blocks are free, not ${this.#table.freeOf(index)}`);
+    const group = new Group(index, start, this.#stored(index));
+    for (const list of this.#limbo.frozen) this.#overlayFrozen(group, list);
+    const { free } = group.busy;
+    if (free !== this.#table.freeOf(index)) {
+      throw this.#corrupt(index, `${free} blocks are free, not ${this.#table.freeOf(index)}`);
     }
-    const group = new Group(index, start, busy, referenced);
     const { current } = this.#limbo;
     for (let i = current.newestOf(index); i >= 0; i = current.previousOf(i)) {
       const offset = current.startAt(i) - start;
-      if (!referenced.isUsed(offset, current.lengthAt(i))) {
+      if (!group.referenced.isUsed(offset, current.lengthAt(i))) {
         throw this.#corrupt(index, `blocks freed at ${current.startAt(i)} are not in use`);
       }
-      referenced.clear(offset, current.lengthAt(i));
+      group.unrefer(offset, current.lengthAt(i));
       group.changedIn = current.generation;
     }
     return group;
@@ -129,13 +143,13 @@ export class GroupCache {
     return stored;
   }
 
-  #overlayFrozen(index: number, start: number, list: LimboList, busy: GroupBitmap): void {
-    for (let i = list.newestOf(index); i >= 0; i = list.previousOf(i)) {
-      const offset = list.startAt(i) - start;
-      if (!busy.isFree(offset, list.lengthAt(i))) {
-        throw this.#corrupt(index, `blocks freed at ${list.startAt(i)} are in use`);
+  #overlayFrozen(group: Group, list: LimboList): void {
+    for (let i = list.newestOf(group.index); i >= 0; i = list.previousOf(i)) {
+      const offset = list.startAt(i) - group.start;
+      if (!group.busy.isFree(offset, list.lengthAt(i))) {
+        throw this.#corrupt(group.index, `blocks freed at ${list.startAt(i)} are in use`);
       }
-      busy.set(offset, list.lengthAt(i));
+      group.occupy(offset, list.lengthAt(i));
     }
   }
 

@@ -1,10 +1,12 @@
 /**
- * What is known of every group without its bitmap, in typed arrays: less than 70 bytes a group.
+ * What is known of every group without its bitmap, in typed arrays: less than 80 bytes a group.
  *
  * - `freeOf` is exact: blocks that can be handed out now.
  * - `longest` and `aligned` are upper bounds of the longest free run, and of the longest counted
  *   from a stripe boundary. They never exceed `freeOf`, rise with what is given back, and are
  *   made exact by whoever searched a group in vain: so no group is searched in vain twice.
+ * - Of a group that was unloaded it is also known what they become when its limbo is released.
+ *   Nothing is put into that limbo before the group is loaded again, by `freeze` at the latest.
  * - The pointer of a group is that of its newest bitmap block: address 0 when there is none.
  */
 
@@ -33,6 +35,9 @@ export class GroupTable {
   /** The same from a stripe boundary; the same object where there are no stripes. */
   aligned: GroupRanking;
   #free: Uint32Array;
+  /** The bounds of unloaded groups without limbo. */
+  #longestLater: Uint32Array;
+  #alignedLater: Uint32Array;
   #address: Float64Array;
   #copy: Float64Array;
   #birth: Float64Array;
@@ -51,6 +56,8 @@ export class GroupTable {
     const longest = new Uint32Array(count);
     this.geometry = geometry;
     this.#free = new Uint32Array(count);
+    this.#longestLater = new Uint32Array(count);
+    this.#alignedLater = new Uint32Array(geometry.stripeBlocks === 1 ? 0 : count);
     this.#address = new Float64Array(count);
     this.#copy = new Float64Array(count);
     this.#birth = new Float64Array(count);
@@ -109,7 +116,7 @@ export class GroupTable {
 
   /** Makes free blocks busy. */
   take(group: Group, offset: number, length: number): void {
-    group.busy.set(offset, length);
+    group.occupy(offset, length);
     const free = this.#change(group.index, -length);
     if (this.longest.at(group.index) > free) this.longest.set(group.index, free);
     if (this.aligned.at(group.index) > free) this.aligned.set(group.index, free);
@@ -117,19 +124,28 @@ export class GroupTable {
 
   /** Makes busy blocks free. */
   give(group: Group, offset: number, length: number): void {
-    group.busy.clear(offset, length);
+    group.vacate(offset, length);
     const free = this.#change(group.index, length);
     if (this.longest.at(group.index) >= free && this.aligned.at(group.index) >= free) return;
     const from = group.busy.previousUsed(offset) + 1;
     this.#raise(group.index, from, group.busy.nextUsed(offset + length));
   }
 
-  /** `give` for a group that isn't loaded: the run may join the longest ones on both sides. */
+  /** `give` for limbo of a group that was unloaded. */
   giveUnloaded(group: number, length: number): void {
     const free = this.#change(group, length);
-    const bound = Math.min(free, this.longest.at(group) * 2 + length);
-    this.longest.set(group, bound);
-    if (this.aligned !== this.longest) this.aligned.set(group, bound);
+    this.longest.set(group, Math.min(free, this.#longestLater[group] as number));
+    if (this.aligned === this.longest) return;
+    this.aligned.set(group, Math.min(free, this.#alignedLater[group] as number));
+  }
+
+  /** Notes of a loaded group what is to be known without its bitmap. */
+  unload(group: Group): void {
+    const { index, referenced } = group;
+    this.tighten(group);
+    this.#longestLater[index] = referenced.longestFree();
+    if (this.aligned === this.longest) return;
+    this.#alignedLater[index] = referenced.longestAligned(this.geometry.stripeBlocks, 0);
   }
 
   /** Makes the bounds of a loaded group exact. */
@@ -155,11 +171,17 @@ export class GroupTable {
     this.#birth = longer(this.#birth, new Float64Array(count));
     this.#low = longer(this.#low, new Uint32Array(count));
     this.#high = longer(this.#high, new Uint32Array(count));
+    this.#longestLater = longer(this.#longestLater, new Uint32Array(count));
+    if (this.aligned !== this.longest) {
+      this.#alignedLater = longer(this.#alignedLater, new Uint32Array(count));
+    }
     this.#addBlank(before, longest, fixed);
     for (let i = before; i < count; i++) this.freeBlocks += this.freeOf(i);
     if (added > 0) {
       group?.resize(this.geometry.sizeOf(last));
-      longest[last] = (longest[last] as number) + added;
+      for (const bounds of [longest, this.#longestLater, this.#alignedLater]) {
+        if (last < bounds.length) bounds[last] = (bounds[last] as number) + added;
+      }
       this.#change(last, added);
     }
     this.longest = new GroupRanking(count, (index) => longest[index] as number);

@@ -4,6 +4,8 @@
  * - `referenced` is what the group's bitmap would say if it were written now.
  * - `busy` is what can't be handed out: referenced, claimed, in the pool or in limbo.
  * - Busy and not referenced is claimed where `claimed` says so; else pool or limbo.
+ * - What is referenced is busy. While nothing else is, both are one bitmap, which is half the
+ *   memory: so both change through the group only, which parts them first.
  */
 
 import { assert } from '../assert.js';
@@ -13,8 +15,9 @@ export class Group {
   readonly index: number;
   /** First block. */
   readonly start: number;
-  busy: GroupBitmap;
-  referenced: GroupBitmap;
+  #busy: GroupBitmap;
+  /** Undefined while all that is busy is referenced. */
+  #referenced: GroupBitmap | undefined;
   /** Undefined while nothing is claimed. */
   claimed: GroupBitmap | undefined;
   /** Blocks in the pool. */
@@ -24,16 +27,60 @@ export class Group {
   /** Tick of the last use, for eviction. */
   usedAt = 0;
 
-  constructor(index: number, start: number, busy: GroupBitmap, referenced: GroupBitmap) {
+  /** All that is busy is in `referenced`, which becomes the group's. */
+  constructor(index: number, start: number, referenced: GroupBitmap) {
     this.index = index;
     this.start = start;
-    this.busy = busy;
-    this.referenced = referenced;
+    this.#busy = referenced;
+  }
+
+  /** To be read only. */
+  get busy(): GroupBitmap {
+    return this.#busy;
+  }
+
+  /** To be read only. */
+  get referenced(): GroupBitmap {
+    return this.#referenced ?? this.#busy;
   }
 
   /** Blocks. */
   get size(): number {
-    return this.busy.size;
+    return this.#busy.size;
+  }
+
+  /** What its bitmaps take in memory. */
+  get bytes(): number {
+    const { bytes } = this.#busy;
+    return bytes * (1 + (this.#referenced ? 1 : 0) + (this.claimed ? 1 : 0));
+  }
+
+  /** Makes free blocks busy. */
+  occupy(offset: number, length: number): void {
+    this.#part();
+    this.#busy.set(offset, length);
+  }
+
+  /** Makes busy blocks free, which are not referenced. */
+  vacate(offset: number, length: number): void {
+    assert(this.#referenced !== undefined, 'what becomes free is busy and not referenced before');
+    this.#busy.clear(offset, length);
+  }
+
+  /** Makes busy blocks referenced. */
+  refer(offset: number, length: number): void {
+    assert(this.#referenced !== undefined, 'what becomes referenced is busy otherwise before');
+    this.#referenced.set(offset, length);
+  }
+
+  /** Makes referenced blocks busy only. */
+  unrefer(offset: number, length: number): void {
+    this.#part().clear(offset, length);
+  }
+
+  /** Makes one bitmap of two that are equal. */
+  unite(): void {
+    if (this.#referenced?.used === this.#busy.used) this.#referenced = undefined;
   }
 
   /**
@@ -75,8 +122,13 @@ export class Group {
 
   /** Makes the group longer; the new blocks are free. */
   resize(size: number): void {
-    this.busy = this.busy.resized(size);
-    this.referenced = this.referenced.resized(size);
+    this.#busy = this.#busy.resized(size);
+    this.#referenced = this.#referenced?.resized(size);
     this.claimed = this.claimed?.resized(size);
+  }
+
+  #part(): GroupBitmap {
+    this.#referenced ??= this.#busy.copy();
+    return this.#referenced;
   }
 }

@@ -112,8 +112,12 @@ export interface OpenedEngine {
   readonly report: RecoveryReport;
 }
 
-/** Allocation groups whose bitmaps stay in memory: 8 KiB each. */
-const LOADED_GROUPS_MAX = 1024;
+/**
+ * Memory of bitmaps of free space that stay loaded: those of about 850 GiB in blocks of 4 KiB. With
+ * the table of the groups (8 MiB on 16 TiB) and 2048 groups more that one generation loads it is
+ * less than 64 MB (bench/allocator.bench.ts).
+ */
+const BITMAP_BYTES_MAX = 32 * 2 ** 20;
 
 /** Opens the store on `device`, which stays the caller's to close when this throws. */
 export function* openEngine(options: OpenEngineOptions): Io<OpenedEngine> {
@@ -341,7 +345,7 @@ function* openState(
     source: new BitmapReader(device, blockSize, healer),
     metadataCopies: superblock.metadataCopies,
     generation: 0,
-    loadedGroupsMax: LOADED_GROUPS_MAX,
+    bitmapBytesMax: BITMAP_BYTES_MAX,
     erases,
   });
   // A crash may have come between a growth and the checkpoint that knows of it.

@@ -10,7 +10,7 @@ import { emptyAllocator, Miss, StoredGroups } from './stored-groups.js';
 
 allocatorContract('many small groups', { blockCount: 128 * 6 + 40 });
 allocatorContract('one short group', { blockCount: 100 });
-allocatorContract('one loaded group', { blockCount: 128 * 4, loadedGroupsMax: 1 });
+allocatorContract('one loaded group', { blockCount: 128 * 4, bitmapBytesMax: 1000 });
 allocatorContract('stripes', { blockCount: 120 * 4 + 30, stripeBlocks: 8 });
 allocatorContract('fixed places', {
   blockCount: 128 * 5,
@@ -110,7 +110,7 @@ test('align is kept where it can be', (t) => {
 
 /** A device of ten groups, all written and half full, and a new allocator over it. */
 function reopened(): { stored: StoredGroups; allocator: Allocator; runs: BlockRun[] } {
-  const stored = new StoredGroups({ blockCount: 1280, loadedGroupsMax: 1 });
+  const stored = new StoredGroups({ blockCount: 1280, bitmapBytesMax: 1000 });
   const first = stored.open();
   const runs: BlockRun[] = [];
   for (let group = 0; group < 10; group++) {
@@ -180,7 +180,7 @@ test('an evicted group comes back with its limbo', (t) => {
   for (const run of runs) allocator.free(run);
   const generation = stored.freeze(allocator);
   stored.settle(allocator, generation);
-  t.is(allocator.trim(), 9);
+  t.is(allocator.trim(), 10);
   const loads = stored.loads;
   t.is(allocator.stateOf((runs[0] as BlockRun).start), 'limbo');
   t.is(allocator.stateOf((runs[9] as BlockRun).start), 'limbo');
@@ -188,6 +188,42 @@ test('an evicted group comes back with its limbo', (t) => {
   allocator.trim();
   t.is(allocator.releaseLimbo(generation), 10 * 60 + 10);
   t.is(allocator.stateOf((runs[5] as BlockRun).start), 'free');
+  allocator.verify();
+});
+
+test('limbo of an evicted group is found by its length as soon as it is released', (t) => {
+  for (const stripeBlocks of [0, 12]) {
+    const stored = new StoredGroups({ blockCount: 1200, stripeBlocks, bitmapBytesMax: 0 });
+    const allocator = stored.open();
+    const runs = allocator.allocate(allocator.freeBlocks - 60, { purpose: 'data' });
+    stored.checkpoint(allocator);
+    const start = allocator.geometry.startOf(3);
+    t.true(runs.some((run) => run.start <= start && endOf(run) >= start + 96));
+    allocator.free({ start: start + 2, length: 40 });
+    allocator.free({ start: start + 42, length: 31 });
+    const generation = stored.freeze(allocator);
+    stored.settle(allocator, generation);
+    allocator.trim();
+    t.is(allocator.loadedGroupCount, 0);
+    allocator.releaseLimbo(generation);
+    const { loads } = stored;
+    const found = allocator.allocate(71, { purpose: 'data', contiguous: true });
+    t.deepEqual(found, [{ start: start + 2, length: 71 }]);
+    t.is(stored.loads, loads + 1);
+    allocator.verify();
+  }
+});
+
+test('bitmaps in memory are as many as the budget holds, one for a group at rest', (t) => {
+  const stored = new StoredGroups({ blockCount: 1280, bitmapBytesMax: 10 * 640 });
+  const allocator = stored.open();
+  for (let group = 0; group < 10; group++) {
+    allocator.allocate(60, { purpose: 'data', hint: group * 128 });
+  }
+  t.true(allocator.bitmapBytes > 10 * 640);
+  stored.checkpoint(allocator);
+  t.is(allocator.trim(), 0);
+  t.true(allocator.bitmapBytes <= 10 * 640);
   allocator.verify();
 });
 

@@ -27,7 +27,7 @@ class Growth {
       blockSize: BLOCK,
       blockCount,
       stripeBlocks,
-      loadedGroupsMax: 1024,
+      bitmapBytesMax: 2 ** 23,
     });
     this.allocator = this.stored.open();
   }
@@ -89,6 +89,15 @@ test('whole stripes that are appended in turn: a run for each 4 MiB', (t) => {
   growth.growTo(16 * MIB_BLOCKS, 128);
   t.true(growth.mostRuns <= 5, `${growth.mostRuns} runs`);
   for (const { start, length } of growth.objects.flat()) t.is((start % 64) + (length % 64), 0);
+});
+
+test('an append that is no multiple of its alignment ends', (t) => {
+  const { allocator } = new Growth(2 * 32_384);
+  for (const length of [13, 16, 109]) {
+    const runs = allocator.allocate(length, { purpose: 'data', hint: 84, window: 59, align: 16 });
+    t.is(totalLength(runs), length);
+  }
+  allocator.verify();
 });
 
 test('a device takes appends to its last block', (t) => {

@@ -375,7 +375,7 @@ const GEOMETRIES: Record<string, StoredOptions> = {
       { start: 100, length: 60 },
     ],
   },
-  'one loaded group': { blockCount: 128 * 5 + 3, loadedGroupsMax: 1 },
+  'one loaded group': { blockCount: 128 * 5 + 3, bitmapBytesMax: 1000 },
   'one short group': { blockCount: 90, fixed: [{ start: 0, length: 1 }] },
 };
 

@@ -23,7 +23,7 @@ export interface StoredOptions {
   readonly blockCount: number;
   readonly stripeBlocks?: number;
   readonly fixed?: readonly BlockRun[];
-  readonly loadedGroupsMax?: number;
+  readonly bitmapBytesMax?: number;
 }
 
 export class StoredGroups implements GroupSource {
@@ -42,7 +42,7 @@ export class StoredGroups implements GroupSource {
       blockSize: SMALL_BLOCK_SIZE,
       stripeBlocks: 0,
       fixed: [{ start: 0, length: 1 }],
-      loadedGroupsMax: 4,
+      bitmapBytesMax: 2500,
       ...options,
     };
   }
