@@ -261,7 +261,6 @@ export class Cleaner {
     let end: 'moved' | 'changed' | 'no room' = 'changed';
     editObject(this.#options.state, found.collection, found.object, ({ blobTree }) => {
       end = this.#replaceIn(blobTree, found, part, bytes);
-      return end === 'moved';
     });
     return end;
   }

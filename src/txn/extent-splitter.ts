@@ -137,21 +137,20 @@ export class ExtentSplitter {
     editObject(state, collection, object, ({ blobTree }) => this.#cut(blobTree, offset, most));
   }
 
-  /** Replaces an entry by those of its pieces; false when it is no extent any more. */
-  #cut(tree: Tree, offset: number, most: number): boolean {
+  /** Replaces an entry, if it is an extent still, by those of its pieces. */
+  #cut(tree: Tree, offset: number, most: number): void {
     const { blockSize } = this.#options.state;
     const key = blobKey(offset);
     tree.own(key);
     const stored = tree.get(key);
     const entry = stored && decodeEntry(stored, 0, stored.length);
-    if (entry?.kind !== ENTRY_KIND.extent) return false;
+    if (entry?.kind !== ENTRY_KIND.extent) return;
     const whole = { ...entry, checksums: entry.checksums.slice() };
     let from = 0;
     for (const to of [...cutsOf(whole, most, blockSize), whole.length]) {
       tree.put(blobKey(offset + from), encodeEntry(sliceEntry(whole, from, to, blockSize)));
       from = to;
     }
-    return true;
   }
 }
 
