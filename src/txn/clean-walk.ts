@@ -22,6 +22,7 @@ import { ROLE } from '../format/role.js';
 import { decodeEntry, ENTRY_KIND, type ExtentEntry } from '../onode/extent-entry.js';
 import { Onode } from '../onode/onode.js';
 import { SCHEMAS } from '../onode/schemas.js';
+import { editObject } from './edit-object.js';
 import type { OpenCollection } from './open-collection.js';
 import type { StoreState } from './store-state.js';
 
@@ -223,14 +224,7 @@ export class CleanWalk {
     stream: (typeof STREAMS)[number],
     step: LeafStep,
   ): void {
-    const collection = this.#state.changing(name);
-    collection.objects.own(object);
-    const record = collection.objects.get(object);
-    if (record === undefined) return;
-    const onode = Onode.decode(this.#state, record);
-    this.#own(onode[stream], step);
-    collection.objects.put(object, onode.encode());
-    this.#state.writeBack(collection);
+    editObject(this.#state, name, object, (onode) => this.#own(onode[stream], step));
   }
 
   /** Makes the nodes of a path dirty if one of them is wanted; true when it did. */

@@ -14,6 +14,7 @@
 import { assert } from '../assert.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
 import type { Io } from '../blockdev/io.js';
+import type { Tree } from '../btree/tree.js';
 import { hasCode } from '../errors.js';
 import {
   blobKey,
@@ -23,9 +24,9 @@ import {
   encodeEntry,
   sliceEntry,
 } from '../onode/extent-entry.js';
-import { Onode } from '../onode/onode.js';
 import { CleanWalk, type FoundExtent } from './clean-walk.js';
 import { readBlocks } from './data-reader.js';
+import { editObject } from './edit-object.js';
 import type { Reader } from './readers.js';
 import type { SpaceKeeper } from './space-keeper.js';
 import type { SpacePolicy } from './space-policy.js';
@@ -257,16 +258,21 @@ export class Cleaner {
     part: ExtentEntry,
     bytes: Uint8Array,
   ): 'moved' | 'changed' | 'no room' {
+    let end: 'moved' | 'changed' | 'no room' = 'changed';
+    editObject(this.#options.state, found.collection, found.object, ({ blobTree }) => {
+      end = this.#replaceIn(blobTree, found, part, bytes);
+    });
+    return end;
+  }
+
+  #replaceIn(
+    tree: Tree,
+    { offset, entry, from, to }: FoundExtent,
+    part: ExtentEntry,
+    bytes: Uint8Array,
+  ): 'moved' | 'changed' | 'no room' {
     const { state, space } = this.#options;
     const { allocator, references, blockSize } = state;
-    const { collection: name, object, offset, entry, from, to } = found;
-    if (state.collection(name) === undefined) return 'changed';
-    const collection = state.changing(name);
-    collection.objects.own(object);
-    const record = collection.objects.get(object);
-    if (record === undefined) return 'changed';
-    const onode = Onode.decode(state, record);
-    const tree = onode.blobTree;
     const key = blobKey(offset);
     tree.own(key);
     const stored = tree.get(key);
@@ -283,8 +289,6 @@ export class Cleaner {
     put(from, { ...part, address: run.start });
     state.releaseData(part.address, part.blocks);
     state.pending.put(run.start, bytes);
-    collection.objects.put(object, onode.encode());
-    state.writeBack(collection);
     return 'moved';
   }
 

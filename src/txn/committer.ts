@@ -130,9 +130,9 @@ export class Committer {
     return this.#queue.some((queued) => queued.isAhead);
   }
 
-  /** True when a transaction of `bytes` has room in the ring behind what has gathered. */
+  /** True when a transaction of at most `bytes` has room in the ring behind what has gathered. */
   hasRoom(bytes: number): boolean {
-    const inline = bytes > this.#journal.inlineBytesMax ? 0 : bytes;
+    const inline = Math.min(bytes, this.#journal.inlineBytesMax); // it may be less than it could
     // It may go into a record of its own: then both need their header and padding.
     const { align = this.#options.blockSize } = this.#journal.ring;
     return this.#journal.fits(this.#body.at + inline + RECORD.size + 2 * align);

@@ -10,6 +10,7 @@
  */
 
 import type { Io } from '../blockdev/io.js';
+import type { Tree } from '../btree/tree.js';
 import {
   blobKey,
   decodeEntry,
@@ -19,8 +20,8 @@ import {
   sliceEntry,
 } from '../onode/extent-entry.js';
 import { CHUNK_SIZE_MAX } from '../onode/limits.js';
-import { Onode } from '../onode/onode.js';
 import { CleanWalk, type FoundExtent } from './clean-walk.js';
+import { editObject } from './edit-object.js';
 import type { SpaceKeeper } from './space-keeper.js';
 import type { SpacePolicy } from './space-policy.js';
 import type { StoreState } from './store-state.js';
@@ -131,15 +132,14 @@ export class ExtentSplitter {
     }
   }
 
-  /** Replaces an entry by those of its pieces. */
-  #split({ collection: name, object, offset }: FoundExtent, most: number): void {
+  #split({ collection, object, offset }: FoundExtent, most: number): void {
     const { state } = this.#options;
-    const collection = state.changing(name);
-    collection.objects.own(object);
-    const record = collection.objects.get(object);
-    if (record === undefined) return;
-    const onode = Onode.decode(state, record);
-    const tree = onode.blobTree;
+    editObject(state, collection, object, ({ blobTree }) => this.#cut(blobTree, offset, most));
+  }
+
+  /** Replaces an entry, if it is an extent still, by those of its pieces. */
+  #cut(tree: Tree, offset: number, most: number): void {
+    const { blockSize } = this.#options.state;
     const key = blobKey(offset);
     tree.own(key);
     const stored = tree.get(key);
@@ -147,12 +147,10 @@ export class ExtentSplitter {
     if (entry?.kind !== ENTRY_KIND.extent) return;
     const whole = { ...entry, checksums: entry.checksums.slice() };
     let from = 0;
-    for (const to of [...cutsOf(whole, most, state.blockSize), whole.length]) {
-      tree.put(blobKey(offset + from), encodeEntry(sliceEntry(whole, from, to, state.blockSize)));
+    for (const to of [...cutsOf(whole, most, blockSize), whole.length]) {
+      tree.put(blobKey(offset + from), encodeEntry(sliceEntry(whole, from, to, blockSize)));
       from = to;
     }
-    collection.objects.put(object, onode.encode());
-    state.writeBack(collection);
   }
 }
 

@@ -213,3 +213,18 @@ test('an object that was kept open is not found again when its collection gets i
   bed.commit((b) => b.ifVersion('a', o, 2).write('a', o, 4, ', then a').touch('a', p));
   t.is(Buffer.from(bed.store.collection('a').object(o).readSync()).toString(), 'in b, then a');
 });
+
+test('a record that only could be too large for the ring has its room there', async (t) => {
+  const bed = storeBed(t, { ...SMALL_NODES, journalBytes: 256 * 1024 });
+  bed.commit((b) => b.createCollection('c'));
+  const { store, device } = bed;
+  const bytes = (i: number): Buffer => Buffer.alloc(30_000, i); // an eighth of the ring is 32 KiB
+  device.hold();
+  const all = Array.from({ length: 20 }, (_, i) =>
+    store.commit(new Transaction().write('c', `o${i}`, 0, bytes(i))),
+  );
+  for (let i = 0; i < 20; i++) await turn();
+  device.release();
+  await Promise.all(all);
+  t.is(store.collection('c').statSync().objects, 20);
+});
