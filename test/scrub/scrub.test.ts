@@ -87,13 +87,14 @@ test('a scrub that is aborted again and again, its store reopened, misses nothin
     await work();
     return blocks;
   };
-  const expected = await readBy(async () => void (await scrubOf(device)));
+  const partBytes = 30_000; // parts of one size read the same gaps between what they verify
+  const expected = await readBy(async () => void (await scrubOf(device, { partBytes })));
   let runs = 0;
   const read = await readBy(async () => {
     let from: string | undefined;
     do {
       const abort = new AbortController();
-      const options = { signal: abort.signal, onProgress: () => abort.abort(), partBytes: 30_000 };
+      const options = { signal: abort.signal, onProgress: () => abort.abort(), partBytes };
       const report = await scrubOf(device, { ...options, ...(from !== undefined && { from }) });
       t.deepEqual(report.findings, []);
       t.is(report.isComplete, report.position === undefined);
