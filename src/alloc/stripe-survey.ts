@@ -51,12 +51,16 @@ export class StripeSurvey {
     return counts;
   }
 
-  /** Stripes that are free for certain in loaded groups, and as others may have. */
-  freeStripes(): number {
+  /**
+   * Stripes that are free for certain in loaded groups, and as others may have; those of no more
+   * groups are counted once there are `enough`.
+   */
+  freeStripes(enough = Number.POSITIVE_INFINITY): number {
     const { geometry, aligned } = this.#table;
     const counts = { free: 0, partial: 0, full: 0, unknown: 0 };
     let supposed = 0;
     for (let index = 0; index < geometry.groupCount; index++) {
+      if (counts.free + supposed >= enough) break;
       const group = this.#cache.peek(index);
       if (group !== undefined) this.#countIn(group, counts);
       else supposed += Math.floor(aligned.at(index) / geometry.stripeBlocks);

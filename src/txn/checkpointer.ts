@@ -250,6 +250,7 @@ export class Checkpointer {
       this.#options.journal.release(this.#releasableJournal);
     this.#releasableJournal = undefined;
     this.releaseLimbo();
+    this.#options.stripeBudget.recount();
   }
 
   /** Makes limbo free that neither a superblock nor a reader needs, and fills the pool first. */
@@ -260,7 +261,6 @@ export class Checkpointer {
       : -1;
     if (upTo >= 0) allocator.releaseLimbo(upTo);
     if (!this.#options.readOnly) this.#options.keeper.fillPool();
-    this.#options.stripeBudget.recount();
     forest.forgetUnseen();
   }
 

@@ -176,20 +176,10 @@ function readsOf(
 ): IoStep[] {
   const { pending, blockSize } = state;
   const reads: IoStep[] = [];
-  const read = (from: number, to: number): void => {
-    if (from === to) return;
+  pending.copyTo(target, address, blocks, (from, to) => {
     const part = target.subarray(from * blockSize, to * blockSize);
     reads.push({ kind: 'read', device, offset: (address + from) * blockSize, target: part });
-  };
-  let from = 0;
-  for (let i = 0; i < blocks && !pending.isEmpty; i++) {
-    const block = pending.get(address + i);
-    if (block === undefined) continue;
-    target.set(block, i * blockSize);
-    read(from, i);
-    from = i + 1;
-  }
-  read(from, blocks);
+  });
   return reads;
 }
 

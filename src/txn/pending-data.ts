@@ -54,9 +54,25 @@ export class PendingData {
     }
   }
 
-  /** The bytes of one block, if it is pending. */
-  get(block: number): Uint8Array | undefined {
-    return this.#blocks.size === 0 ? undefined : this.#blocks.get(block);
+  /**
+   * Copies what is pending of a run of blocks to `target`, which has room for it, and calls `rest`
+   * for each part [from, to) of its blocks that is on the device.
+   */
+  copyTo(
+    target: Uint8Array,
+    address: number,
+    blocks: number,
+    rest: (from: number, to: number) => void,
+  ): void {
+    let from = 0;
+    for (let i = 0; i < blocks && !this.isEmpty; i++) {
+      const block = this.#blocks.get(address + i);
+      if (block === undefined) continue;
+      target.set(block, i * this.#blockSize);
+      if (from < i) rest(from, i);
+      from = i + 1;
+    }
+    if (from < blocks) rest(from, blocks);
   }
 
   /** A point to which `rewind` goes back. */

@@ -11,6 +11,7 @@
  */
 
 import type { Allocator } from '../alloc/allocator.js';
+import { assert } from '../assert.js';
 import { type ComparatorRegistry, U64 } from '../btree/comparator.js';
 import type { Forest } from '../btree/forest.js';
 import {
@@ -21,7 +22,7 @@ import {
 } from '../btree/root-record.js';
 import type { Tree } from '../btree/tree.js';
 import { treeSpec } from '../btree/tree-spec.js';
-import { invalidArgument, StoreError } from '../errors.js';
+import { StoreError } from '../errors.js';
 import { getU64BigEndian, setU64BigEndian, textOf } from '../format/bytes.js';
 import { POINTER, pointerLength } from '../format/pointer.js';
 import { ROLE, type Role } from '../format/role.js';
@@ -248,8 +249,7 @@ export class StoreState implements ObjectContext {
   // Data
 
   placeData(data: Uint8Array, goal: DataGoal): readonly PlacedExtent[] {
-    if (this.#placer === undefined)
-      throw invalidArgument('Cannot place data: no transaction is open');
+    assert(this.#placer !== undefined, 'data is placed in an open transaction');
     const runs = this.#placer.place(Math.ceil(data.length / this.blockSize), goal);
     const { grownTo } = goal;
     const { blockSize, nodeSize } = this;
@@ -261,11 +261,10 @@ export class StoreState implements ObjectContext {
 
   readData(address: number, blocks: number): Uint8Array {
     const bytes = new Uint8Array(blocks * this.blockSize);
-    this.#readBlocks(address, bytes);
-    for (let i = 0; i < blocks; i++) {
-      const block = this.pending.get(address + i);
-      if (block !== undefined) bytes.set(block, i * this.blockSize);
-    }
+    this.pending.copyTo(bytes, address, blocks, (from, to) => {
+      const part = bytes.subarray(from * this.blockSize, to * this.blockSize);
+      this.#readBlocks(address + from, part);
+    });
     return bytes;
   }
 

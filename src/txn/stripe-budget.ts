@@ -13,6 +13,9 @@ import type { StoreState } from './store-state.js';
 /** Generations that take stripes before what the first one has freed comes back. */
 const GENERATIONS = 3;
 
+/** Where so many are free nobody counts further: a third of them is more than a gigabyte. */
+const STRIPES_ENOUGH = 16 * 1024;
+
 /** Stripes that any generation may take: a checkpoint for less would pack next to nothing. */
 const STRIPES_MIN = 2;
 
@@ -34,10 +37,10 @@ export class StripeBudget {
     this.#takenBefore = this.#state.allocator.stripesTaken;
   }
 
-  /** Blocks have come back. */
+  /** What a checkpoint has given back is free. Once for each, not for each reader that ends. */
   recount(): void {
-    const { allocator } = this.#state;
-    if (allocator.geometry.stripeBlocks > 1) this.#free = allocator.stripes.freeStripes();
+    const { geometry, stripes } = this.#state.allocator;
+    if (geometry.stripeBlocks > 1) this.#free = stripes.freeStripes(STRIPES_ENOUGH);
   }
 
   /** True when the generation has taken its part. */

@@ -197,3 +197,12 @@ test('the survey counts stripes and finds the sparse ones', (t) => {
   t.deepEqual([...allocator.stripes.sparse(1)], [{ stripe, used: 3 }]);
   t.is(allocator.stripes.usedIn(stripe), 3);
 });
+
+test('freeStripes() counts the stripes of no more groups than it takes to have enough', (t) => {
+  const { stripes } = striped();
+  const all = stripes.freeStripes();
+  t.true(all > 60);
+  t.is(stripes.freeStripes(all), all);
+  const enough = stripes.freeStripes(20);
+  t.true(enough >= 20 && enough < all / 2, `${enough} of ${all}`);
+});

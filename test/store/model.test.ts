@@ -41,6 +41,15 @@ async function live(
 const COMPARATORS = { comparators: [BY_LENGTH] };
 const WORKLOAD = { ...SMALL_WORKLOAD, comparators: [BY_LENGTH] };
 
+/** Large data on a small store: it has no room for some of it again and again. */
+const OFTEN_FULL = {
+  workload: { ...WORKLOAD, onCollections: 0.015, large: 0.1, bytesMax: 150 * 1024 },
+  every: 60,
+  audits: 20,
+  inFlight: 16,
+  mayBeFull: true,
+};
+
 const RUNS: Readonly<Record<string, ModelRunOptions>> = {
   'ample memory, rare checkpoints': {
     bed: { ...COMPARATORS, size: 128 * 2 ** 20, journalBytes: 8 * 2 ** 20 },
@@ -97,11 +106,7 @@ const RUNS: Readonly<Record<string, ModelRunOptions>> = {
       dirtyBytes: 512 * 1024,
       journalBytes: 2 ** 20,
     },
-    workload: { ...WORKLOAD, onCollections: 0.015, large: 0.1, bytesMax: 150 * 1024 },
-    every: 60,
-    audits: 20,
-    inFlight: 16,
-    mayBeFull: true,
+    ...OFTEN_FULL,
   },
   'metadata kept twice, a growing store that is full again and again': {
     bed: {
@@ -115,11 +120,7 @@ const RUNS: Readonly<Record<string, ModelRunOptions>> = {
       dirtyBytes: 512 * 1024,
       journalBytes: 2 ** 20,
     },
-    workload: { ...WORKLOAD, onCollections: 0.015, large: 0.1, bytesMax: 150 * 1024 },
-    every: 60,
-    audits: 20,
-    inFlight: 16,
-    mayBeFull: true,
+    ...OFTEN_FULL,
   },
   'stripes of four units, constant checkpoints': {
     bed: {
@@ -145,11 +146,7 @@ const RUNS: Readonly<Record<string, ModelRunOptions>> = {
       dirtyBytes: 512 * 1024,
       journalBytes: 2 ** 20,
     },
-    workload: { ...WORKLOAD, onCollections: 0.015, large: 0.1, bytesMax: 150 * 1024 },
-    every: 60,
-    audits: 20,
-    inFlight: 16,
-    mayBeFull: true,
+    ...OFTEN_FULL,
   },
   'large nodes, many keys, large data': {
     bed: {

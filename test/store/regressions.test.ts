@@ -228,3 +228,12 @@ test('a record that only could be too large for the ring has its room there', as
   await Promise.all(all);
   t.is(store.collection('c').statSync().objects, 20);
 });
+
+test('a part of what is still pending is changed without a look at the device', (t) => {
+  const bed = storeBed(t, { eraseFreed: true }); // such a store copies the rest of a chunk
+  bed.commit((b) => b.createCollection('c').write('c', 'o', 0, Buffer.alloc(20_000, 'a')));
+  const { read } = bed.device.calls;
+  bed.commit((b) => b.write('c', 'o', 5000, 'part'));
+  t.is(text(bed, 'c', 'o').slice(4999, 5005), 'aparta');
+  t.is(bed.device.calls.read, read);
+});

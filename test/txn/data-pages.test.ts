@@ -54,8 +54,15 @@ test('what a rollback takes back can be used again, and nothing else', (t) => {
     put(3, 3);
     pending.rewind(mark);
   }
-  t.is(pending.get(2), undefined);
-  t.true(pending.get(1)?.every((byte) => byte === 1));
+  const found = new Uint8Array(4 * PAGE).fill(9);
+  const rest: [number, number][] = [];
+  pending.copyTo(found, 0, 4, (from, to) => rest.push([from, to]));
+  t.deepEqual(rest, [
+    [0, 1],
+    [2, 4],
+  ]);
+  t.true(found.subarray(PAGE, 2 * PAGE).every((byte) => byte === 1));
+  t.true(found.subarray(2 * PAGE).every((byte) => byte === 9));
   const runs = pending.freeze();
   pending.written(runs);
   pending.recycle(runs);
