@@ -3,9 +3,9 @@
  *
  * 1. A check says what is wrong; where nothing is that a repair could heal, nothing is written.
  * 2. The newest superblock goes to all four slots: both states are the same, and a block that it
- *    does not refer to is free. On a device that has become shorter this waits: the slots get the
- *    mended state only, at places in front of the new end. Where it has lost something that the one before it has not, that
- *    one goes there, and 5 loses nothing (older-state.ts).
+ *    does not refer to is free. Where it has lost something that the one before it has not, that
+ *    one goes there, and 5 loses nothing (older-state.ts). On a device that has become shorter this
+ *    waits: the slots get the mended state only, at places in front of the new end.
  * 3. Trees are mended, from the collections down, by copying: new nodes go to blocks that are
  *    free. Then reference counts, bitmaps and summaries are made anew from what the trees refer
  *    to. The drop list ends: what only it referred to is free by that.
