@@ -7,7 +7,9 @@
  * - varints are LEB128: seven bits a byte, low first, at most eight bytes.
  */
 
+import { constants } from 'node:buffer';
 import { assert } from '../assert.js';
+import { StoreError } from '../errors.js';
 
 const TWO_32 = 2 ** 32;
 const TWO_16 = 2 ** 16;
@@ -341,9 +343,14 @@ let unsetAt = 0;
 /**
  * `length` bytes of whatever memory held before: for a caller that overwrites each of them, or
  * gives none away. Short ones share a slab of 64 KiB.
+ * @throws StoreError E_TOO_BIG when that is more than one array can have
  */
 export function unsetBytes(length: number): Uint8Array {
   if (length > UNSET_CUT_MAX) {
+    if (UNSET_LEAD + length > constants.MAX_LENGTH) {
+      const message = `Cannot read ${length} bytes into one array: read them in pieces`;
+      throw new StoreError('E_TOO_BIG', message);
+    }
     const { buffer } = Buffer.allocUnsafeSlow(UNSET_LEAD + length);
     return new Uint8Array(buffer, UNSET_LEAD);
   }
