@@ -223,6 +223,7 @@ class Application {
     const value = this.#value();
     const length = 'bytes' in value ? value.bytes.length : value.length;
     if (length === 0) return;
+    if (offset >= onode.size) this.#objects.noteGrowth(index, length);
     if ('bytes' in value) onode.blob.write(offset, value.bytes, onode.size);
     else onode.blob.writePlaced(offset, value.placed, onode.size);
     this.#resize(onode, Math.max(onode.size, offset + length));

@@ -24,13 +24,14 @@ import { type Superblock, storeTagOf } from '../format/superblock.js';
 import { Acceptor } from './acceptor.js';
 import { Announcer } from './announcer.js';
 import { Checkpointer } from './checkpointer.js';
-import { Cleaner } from './cleaner.js';
+import { Cleaner, type CleanerOptions } from './cleaner.js';
 import { Committer, GROUP_BYTES_MAX } from './committer.js';
 import { DataPlaces } from './data-places.js';
 import { DropWorker } from './drop-worker.js';
 import type { Environment } from './environment.js';
 import { Eraser } from './eraser.js';
 import { ExtentSplitter } from './extent-splitter.js';
+import { Gatherer } from './gatherer.js';
 import { Housekeeping } from './housekeeping.js';
 import type { Journal } from './journal.js';
 import { Overdue, untilLanded } from './overdue.js';
@@ -65,7 +66,6 @@ export class Engine {
   readonly state: StoreState;
   readonly readers: Readers;
   readonly space: SpacePolicy;
-  readonly cleaner: Cleaner;
   readonly readOnly: boolean;
   readonly eraser: Eraser;
   readonly #journal: Journal;
@@ -172,7 +172,7 @@ export class Engine {
       isOpen: () => this.#poison === undefined && !this.#closing && !this.#closed,
       checkpoint: () => this.checkpointIo(),
     });
-    this.cleaner = new Cleaner({
+    const movers: CleanerOptions = {
       device,
       state,
       space: this.space,
@@ -183,10 +183,11 @@ export class Engine {
       checkpoint: () => this.checkpointIo(),
       beginRead: () => this.beginRead(),
       endRead: (reader) => this.readers.end(reader),
-    });
+    };
     this.#housekeeping = new Housekeeping({
       drops: this.#drops,
-      cleaner: this.cleaner,
+      cleaner: new Cleaner(movers),
+      gatherer: new Gatherer(movers),
       readers: this.readers,
       overtaken: this.#overtaken,
       checkpointCount: () => this.#checkpointer.count,
