@@ -80,7 +80,8 @@ export function* holdOrphans(repair: RepairContext, free: FreeBlocks): Io<void> 
       const orphan = yield* readOrphan(map, leaf.address, visitor.role, storeTag);
       if (orphan === undefined) continue;
       free.hold(leaf.address, orphan.node.length);
-      yield* visitor.leaf(orphan.node, 0);
+      const more = visitor.leaf(orphan.node, 0);
+      if (more !== undefined) yield* more;
     }
   }
 }
