@@ -59,6 +59,8 @@ export interface DataCheckOptions {
   readonly findings: Findings;
   /** Told of bytes that were read and compared. */
   readonly verified: (bytes: number) => void;
+  /** Runs that wait at most, about; RUNS_MAX unless given. */
+  readonly runsMax?: number;
 }
 
 export class DataCheck {
@@ -100,12 +102,12 @@ export class DataCheck {
 
   /** So much was added that it is time to `read`. */
   get isDue(): boolean {
-    return this.#waiting.count >= RUNS_MAX || this.#waiting.bytes >= this.#lookBytes;
+    return this.#isFull || this.#waiting.bytes >= this.#lookBytes;
   }
 
   /** Begins to read some of what was added, once all that was begun before has ended. */
   *read(): Io<void> {
-    if (this.#waiting.count >= RUNS_MAX) yield* this.#beginAll();
+    if (this.#isFull) yield* this.#beginAll();
     else yield* this.#beginDense();
   }
 
@@ -113,6 +115,10 @@ export class DataCheck {
   *flush(): Io<void> {
     yield* this.#beginAll();
     yield* this.#endBackground();
+  }
+
+  get #isFull(): boolean {
+    return this.#waiting.count >= (this.#options.runsMax ?? RUNS_MAX);
   }
 
   *#beginAll(): Io<void> {
