@@ -112,6 +112,8 @@ export class Node {
   garbage = 0;
   /** Inserts in a row at the right edge (positive) or the left edge (negative). */
   run = 0;
+  /** Index of the last insert, perhaps moved since by others. */
+  runAt = -2;
 
   role = 0;
   owner = 0;
@@ -210,6 +212,7 @@ export function copyNode(node: Node): Node {
   copy.owner = node.owner;
   copy.length = node.length;
   copy.run = node.run;
+  copy.runAt = node.runAt;
   copy.unresolved = node.unresolved;
   copy.children = node.children.slice();
   return copy;
