@@ -8,6 +8,7 @@ import { constants, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type MkfsOptions, mkfsSync, Store } from '../src/index.js';
+import { largePutSuite } from './large-put.bench.js';
 import { alternate, inTemporaryDirectory, machine, secondsOf, show } from './measure.js';
 import { checkApart, scrubSuite } from './scrub.bench.js';
 
@@ -221,6 +222,7 @@ async function checkMany(directory: string): Promise<void> {
 const SUITES: Readonly<Record<string, (directory: string) => Promise<void>>> = {
   'map-get': mapGet,
   'durable-put': durablePut,
+  'large-put': (directory) => largePutSuite(directory, { rounds: ROUNDS, quick: values.quick }),
   'open-after-kill': openAfterKill,
   memory,
   'empty-objects': emptyObjects,
