@@ -105,16 +105,15 @@ export class DataPlaces {
     yield* this.#options.announce(runs);
     const data = part.bytes.subarray(0, length);
     const { grownTo } = goal;
-    const filled = fillRuns(data, runs, { blockSize, nodeSize, grownTo });
-    const pending = filled.map(({ extent, bytes }) => ({ address: extent.address, bytes }));
-    pending.push(...zerosFor(padding, blockSize));
+    const { extents, pieces } = fillRuns(data, runs, { blockSize, nodeSize, grownTo });
+    const pending = [...pieces, ...zerosFor(padding, blockSize)];
     for (const { address, sources, bytes } of piecesOf(pending, stripes, AHEAD_PIECE_BYTES)) {
       const offset = address * blockSize;
       check();
       stripes.note(offset, bytes);
       yield { kind: 'write', device, offset, sources, durable: false };
     }
-    return filled.map(({ extent }) => extent);
+    return extents;
   }
 
   /** Blocks for data that is not written ahead; none when there is no room. */
