@@ -9,7 +9,7 @@
 
 import { assert } from '../assert.js';
 import { EMPTY } from '../format/bytes.js';
-import type { Node, NodeState } from './node.js';
+import { type Node, type NodeState, setPage } from './node.js';
 import { givePage, takePage } from './page-pool.js';
 
 /** Whoever holds the root of a tree. */
@@ -52,7 +52,7 @@ class NodeImage {
 
   restore(node: Node): void {
     givePage(node.page);
-    node.page = this.page;
+    setPage(node, this.page);
     node.bodyLength = this.page.length - node.bodyStart;
     node.length = this.length;
     node.count = this.count;
@@ -61,7 +61,6 @@ class NodeImage {
     node.run = this.run;
     node.unresolved = this.unresolved;
     if (node.level > 0) node.children = this.children;
-    node.order = null;
     this.forget();
   }
 
