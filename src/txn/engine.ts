@@ -99,7 +99,7 @@ export class Engine {
     this.#dirtyBytesMax = options.dirtyBytesMax;
     const storeTag = storeTagOf(superblock.uuid);
     this.space = new SpacePolicy(state);
-    this.#keeper = new SpaceKeeper(device, state, this.space);
+    this.#keeper = new SpaceKeeper(device, state, this.space, this.#overtaken);
     if (!options.readOnly) this.#keeper.fillPool();
     this.#places = new DataPlaces({
       device,
@@ -333,7 +333,8 @@ export class Engine {
     }
     if (entry.failure !== undefined) throw entry.failure;
     this.#committer.force();
-    this.#afterApply();
+    this.#keeper.growForDirty();
+    this.#afterApply(false);
     this.#checkpointer.finishIfStarved();
     return entry.sequence;
   }
@@ -502,7 +503,7 @@ export class Engine {
     if (
       !clean &&
       space.dirtyBlocks > space.dirtyBlocksMax &&
-      !this.#keeper.grow(space.dirtyBlocks)
+      (this.#keeper.growth.isUnderWay || !this.#keeper.growth.growSync(space.dirtyBlocks))
     ) {
       return true;
     }
@@ -515,8 +516,10 @@ export class Engine {
     return forest.dirtyBytes + forest.packingBytes + pending.bytes > 2 * this.#dirtyBytesMax;
   }
 
-  /** Waits until a checkpoint has made room, and until that may be used. */
+  /** Waits until the file has grown, or a checkpoint has made room and that may be used. */
   *#makeRoom(entry: Entry): Io<void> {
+    const { growth } = this.#keeper;
+    if (growth.isUnderWay && (yield* growth.grow(this.space.dirtyBlocks))) return;
     const before = this.#checkpointer.count;
     yield* this.checkpointIo();
     assert(this.#checkpointer.count > before, 'a checkpoint has ended');
@@ -530,11 +533,11 @@ export class Engine {
   }
 
   /** Starts in the background what is due: a checkpoint, the next turn of dropping. */
-  #afterApply(): void {
-    const { state, space } = this;
+  #afterApply(hasTime = true): void {
+    const { state } = this;
     if (this.#poison !== undefined || this.#closed || this.readOnly) return;
     state.forest.trim();
-    if (space.dirtyBlocks > space.dirtyBlocksMax / 2) this.#keeper.grow(space.dirtyBlocks);
+    if (hasTime && !this.#closing) this.#keeper.growAhead();
     this.#checkpointer.startIfDue();
     this.#housekeeping.startIfDue();
   }
@@ -573,6 +576,7 @@ export class Engine {
     this.#closing = true;
     yield this.#committerIdle();
     yield* this.#checkpointer.idle();
+    yield this.#keeper.growth.ended();
     this.check();
     if (this.readOnly) return;
     yield waitFor(this.#checkpointer.start(true));
