@@ -92,6 +92,8 @@ export class Node {
   refs = 1;
   /** Savepoint in which it was made or its pre-image was taken. */
   savepoint = 0;
+  /** Number of that pre-image; -1 where it was made there. */
+  image = -1;
   /** Bytes of the body. */
   bodyLength = 0;
   /** Offset of the lowest heap byte in use, from the start of the body. */

@@ -55,16 +55,20 @@ export function forEachRoot(
   end: number,
   visit: (role: Role, at: number, rootEnd: number, isPlain?: boolean) => void,
 ): void {
-  const reader = new ByteReader(bytes, start, end);
-  const flags = readHead(reader);
+  head.seek(bytes, start, end);
+  const flags = readHead(head);
+  let { at } = head;
   for (const [flag, role] of ROOTS) {
     if ((flags & flag) === 0) continue;
-    const size = rootRecordSize(bytes, reader.at, end);
+    const rootEnd = at + rootRecordSize(bytes, at, end);
     const isPlain = role !== ROLE.blob && (flags & ONODE_FLAG.largeValues) === 0;
-    visit(role, reader.at, reader.at + size, isPlain);
-    reader.at += size;
+    visit(role, at, rootEnd, isPlain);
+    at = rootEnd;
   }
 }
+
+/** Reads the heads of records: every one of a leaf, whenever that is packed. */
+const head = new ByteReader(EMPTY);
 
 const ROOTS: readonly (readonly [number, Role])[] = [
   [ONODE_FLAG.attributes, ROLE.attributes],
@@ -88,10 +92,10 @@ function readHead(reader: ByteReader): number {
 
 /** Size in bytes of the object of a record. */
 export function onodeSize(bytes: Uint8Array, start: number, end: number): number {
-  const reader = new ByteReader(bytes, start, end);
-  for (let i = 0; i < 3; i++) reader.varint(); // flags, id, version
-  const size = reader.varint();
-  if (reader.failed) throw new CorruptError('Cannot decode onode: cut short');
+  head.seek(bytes, start, end);
+  for (let i = 0; i < 3; i++) head.varint(); // flags, id, version
+  const size = head.varint();
+  if (head.failed) throw new CorruptError('Cannot decode onode: cut short');
   return size;
 }
 
@@ -179,6 +183,19 @@ export function openRoot(
   return new Tree(forest, stated, { bytes: root, at: 0, end: root.length });
 }
 
+const NEW_OBJECT: OnodeRecord = {
+  flags: 0,
+  id: 0,
+  version: 0,
+  size: 0,
+  birth: 0,
+  objectSizeHint: 0,
+  writeSizeHint: 0,
+  attributes: EMPTY,
+  blob: EMPTY,
+  map: EMPTY,
+};
+
 /** An object while a transaction changes it; `encode` gives the record to write back. */
 export class Onode {
   readonly #context: ObjectContext;
@@ -193,11 +210,11 @@ export class Onode {
   writeSizeHint: number;
   largeValues: boolean;
 
-  private constructor(context: ObjectContext, record: OnodeRecord) {
+  private constructor(context: ObjectContext, record: OnodeRecord, id: number, version: number) {
     this.#context = context;
     this.#roots = { attributes: record.attributes, blob: record.blob, map: record.map };
-    this.id = record.id;
-    this.version = record.version;
+    this.id = id;
+    this.version = version;
     this.size = record.size;
     this.objectSizeHint = record.objectSizeHint;
     this.writeSizeHint = record.writeSizeHint;
@@ -206,28 +223,18 @@ export class Onode {
 
   /** A new, empty object. */
   static create(context: ObjectContext, id: number): Onode {
-    return new Onode(context, {
-      flags: 0,
-      id,
-      version: 0,
-      size: 0,
-      birth: 0,
-      objectSizeHint: 0,
-      writeSizeHint: 0,
-      attributes: EMPTY,
-      blob: EMPTY,
-      map: EMPTY,
-    });
+    return new Onode(context, NEW_OBJECT, id, 0);
   }
 
   /** A copy of the object of a record's bytes under a new id; references are the caller's. */
   static clone(context: ObjectContext, bytes: Uint8Array, id: number): Onode {
-    return new Onode(context, { ...decodeOnode(bytes, 0, bytes.length), id, version: 0 });
+    return new Onode(context, decodeOnode(bytes, 0, bytes.length), id, 0);
   }
 
   /** The object of a record's bytes, which the onode keeps and nobody may change. */
   static decode(context: ObjectContext, bytes: Uint8Array): Onode {
-    return new Onode(context, decodeOnode(bytes, 0, bytes.length));
+    const record = decodeOnode(bytes, 0, bytes.length);
+    return new Onode(context, record, record.id, record.version);
   }
 
   /** The tree of attributes; a write to it counts once `encode` is called. */
