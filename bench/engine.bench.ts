@@ -6,14 +6,21 @@
 import { spawnSync } from 'node:child_process';
 import { constants, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { type MkfsOptions, mkfsSync, Store } from '../src/index.js';
 import { alternate, inTemporaryDirectory, machine, secondsOf, show } from './measure.js';
+import { readOptions, refuse } from './options.js';
 import { checkApart, scrubSuite } from './scrub.bench.js';
 
-const { values } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } },
-});
+const { values } = readOptions(
+  `The engine's own figures, each beside the plain file system's in the same run
+
+npm run bench:engine -- [--quick] [--only NAME]
+
+  --quick      a tenth of the records
+  --only NAME  map-get, durable-put, open-after-kill, memory, empty-objects, fsck or scrub
+`,
+  { options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } } },
+);
 
 const ROUNDS = values.quick ? 3 : 5;
 const RECORDS = values.quick ? 100_000 : 1_000_000;
@@ -228,9 +235,13 @@ const SUITES: Readonly<Record<string, (directory: string) => Promise<void>>> = {
   scrub: (directory) => scrubSuite(directory, { rounds: ROUNDS, quick: values.quick }),
 };
 
+const { only } = values;
+if (only !== undefined && !(only in SUITES)) {
+  refuse(`Cannot find suite ${only}: there are ${Object.keys(SUITES).join(', ')}`);
+}
 console.log(machine());
 for (const [name, suite] of Object.entries(SUITES)) {
-  if (values.only !== undefined && values.only !== name) continue;
+  if (only !== undefined && only !== name) continue;
   console.log(`\n${name}`);
   await inTemporaryDirectory(suite);
 }

@@ -12,7 +12,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { whyNoMemoryLimit } from './compare/memory-limit.js';
 import { versionOf } from './compare/open-system.js';
 import { writePage } from './compare/page.js';
@@ -24,8 +23,26 @@ import { runTeam } from './compare/team.js';
 import { GROUPS, SCALES, type Scale, type Workload } from './compare/workload.js';
 import { workloadsAt } from './compare/workloads.js';
 import { inTemporaryDirectory, machine } from './measure.js';
+import { readOptions, refuse } from './options.js';
 
-const { values } = parseArgs({
+const USAGE = `The same workloads on Holdfast, native systems and the plain file
+
+npm run bench:peers -- [OPTIONS]   (npm ci --prefix bench/peers installs the systems)
+npm run bench -- [OPTIONS]         Holdfast and the plain file alone
+
+  --quick          all of it in less than two minutes, small
+  --full           larger and longer than without
+  --only NAME,...  these workloads or groups: ${Object.keys(GROUPS).join(', ')}
+  --systems NAME,...  of ${SYSTEM_NAMES.join(', ')}
+  --json           results as JSON on stdout, the rest on stderr
+  --page           writes docs/benchmarks.md, its pictures and docs/benchmarks.json; with --only
+                   the figures of all other workloads stay
+  --from FILE      takes the results of FILE, which --json made, instead of measuring
+
+Stores lie in BENCH_DIR, or where the system keeps temporary files.
+`;
+
+const { values } = readOptions(USAGE, {
   options: {
     quick: { type: 'boolean', default: false },
     full: { type: 'boolean', default: false },
@@ -40,7 +57,7 @@ const { values } = parseArgs({
 const scale = SCALES[values.quick ? 'quick' : values.full ? 'full' : 'normal'];
 const docs = join(REPOSITORY, 'docs');
 if (values.page && values.systems !== undefined) {
-  throw new RangeError('Cannot make page of some systems: leave --systems out');
+  refuse('Cannot make page of some systems: leave --systems out');
 }
 
 /** Progress goes to stderr where stdout is for JSON. */
@@ -53,7 +70,7 @@ function chosenSystems(): SystemName[] {
   const asked = values.systems?.split(',') ?? [...SYSTEM_NAMES];
   const unknown = asked.filter((name) => !SYSTEM_NAMES.some((known) => known === name));
   if (unknown.length > 0) {
-    throw new RangeError(`Cannot measure ${unknown.join()}: there are ${SYSTEM_NAMES.join(', ')}`);
+    refuse(`Cannot measure ${unknown.join()}: there are ${SYSTEM_NAMES.join(', ')}`);
   }
   return SYSTEM_NAMES.filter((name) => asked.includes(name));
 }
@@ -68,7 +85,7 @@ function chosenWorkloads(of: Scale): readonly Workload[] {
   });
   if (chosen.length > 0) return chosen;
   const known = [...Object.keys(GROUPS), ...all.map(({ name }) => name)].join(', ');
-  throw new RangeError(`Cannot find workload ${only}: there are ${known}`);
+  return refuse(`Cannot find workload ${only}: there are ${known}`);
 }
 
 /** A workload whose dataset the directory holds already, or is to keep for the next one. */

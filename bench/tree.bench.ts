@@ -10,10 +10,19 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { type Figure, figureOf, inTemporaryDirectory, machine, show } from './measure.js';
+import { readOptions, refuse } from './options.js';
 
-const { values, positionals } = parseArgs({
+const USAGE = `Import and export of a directory tree beside \`cp -a\` of it, each with a \`sync -f\` behind it
+
+npm run bench:tree -- [--quick] [--files COUNT] [DIR]
+
+  --quick        3 rounds instead of 7
+  --files COUNT  files of the tree, at least; by default 20000
+  DIR            what the tree is made of, again and again; by default node_modules
+`;
+
+const { values, positionals } = readOptions(USAGE, {
   allowPositionals: true,
   options: {
     quick: { type: 'boolean', default: false },
@@ -74,7 +83,9 @@ function report(what: string, rounds: readonly Times[]): Figure {
 async function main(directory: string): Promise<void> {
   const source = realpathSync(positionals[0] ?? join(import.meta.dirname, '../../node_modules'));
   const tree = join(directory, 'tree');
-  const files = makeTree(source, tree, Number(values.files));
+  const count = Number(values.files);
+  if (!Number.isInteger(count) || count < 1) refuse(`Cannot use --files ${values.files}`);
+  const files = makeTree(source, tree, count);
   const copy = join(directory, 'copy');
   const store = join(directory, 'store.hf');
   const back = join(directory, 'back');

@@ -12,8 +12,9 @@ import { copyOut, EMPTY } from '../format/bytes.js';
 import type { Comparator } from './comparator.js';
 import { damageBetween } from './damage.js';
 import type { Forest } from './forest.js';
-import { NODE_STATE, Node } from './node.js';
-import { childIndex, childIndexBefore, entry, readEntry, search } from './node-view.js';
+import { NODE_STATE, Node, setPage } from './node.js';
+import { childIndex, childIndexBefore, search } from './node-search.js';
+import { entry, readEntry } from './node-view.js';
 import type { TreeSpec } from './tree-spec.js';
 
 /** What a cursor needs of a tree. */
@@ -226,17 +227,16 @@ export class Cursor {
   #enter(node: Node): void {
     const leaf = this.#leaf;
     if (node.state === NODE_STATE.embedded) {
-      leaf.page = node.page;
+      setPage(leaf, node.page);
       leaf.bodyStart = node.bodyStart;
     } else {
-      leaf.page = this.#copyOf(node);
+      setPage(leaf, this.#copyOf(node));
       leaf.bodyStart = 0;
     }
     leaf.bodyLength = node.bodyLength;
     leaf.count = node.count;
     leaf.keySize = node.keySize;
     leaf.payloadSize = node.payloadSize;
-    leaf.order = null;
     this.keyBytes = leaf.page;
     this.valueBytes = leaf.page;
     const lower = this.#lower;

@@ -7,7 +7,8 @@ import { CorruptError } from '../errors.js';
 import { ROLE_NAMES } from '../format/role.js';
 import type { Comparator } from './comparator.js';
 import type { Node } from './node.js';
-import { childIndex, copyKey } from './node-view.js';
+import { childIndex } from './node-search.js';
+import { copyKey } from './node-view.js';
 import type { TreeSpec } from './tree-spec.js';
 
 /** What is needed of a tree. */

@@ -4,7 +4,8 @@
  */
 
 import type { Node } from './node.js';
-import { childIndex, copyKey, pointerAt } from './node-view.js';
+import { childIndex } from './node-search.js';
+import { copyKey, pointerAt } from './node-view.js';
 import type { Tree } from './tree.js';
 
 /** A leaf and how it was reached. */

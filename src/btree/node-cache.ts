@@ -7,8 +7,7 @@
  * - An evicted node keeps its identity: parents still point to it, and it is read again in place.
  */
 
-import { EMPTY } from '../format/bytes.js';
-import { NODE_OVERHEAD_BYTES, NODE_STATE, type Node } from './node.js';
+import { clearPage, NODE_OVERHEAD_BYTES, NODE_STATE, type Node } from './node.js';
 import { givePage } from './page-pool.js';
 
 export class NodeCache {
@@ -76,11 +75,6 @@ function forgetEvicted(node: Node): void {
 /** Gives the page of a node back; the node is not resident any more. */
 export function dropPage(node: Node): void {
   if (node.state !== NODE_STATE.embedded) givePage(node.page);
-  node.page = EMPTY;
-  node.resident = false;
-  node.order = null;
-  node.heads = NO_HEADS;
+  clearPage(node);
   node.children = [];
 }
-
-const NO_HEADS = new Uint32Array(0);

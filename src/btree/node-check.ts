@@ -19,7 +19,7 @@ import {
   RECORDS_LIMIT,
 } from '../format/pointer.js';
 import type { Comparator } from './comparator.js';
-import type { Node } from './node.js';
+import { type Node, setPage } from './node.js';
 import {
   KEY_SIZE_MAX,
   NODE_BODY,
@@ -73,7 +73,7 @@ export function viewBody(
   level: number,
 ): void {
   const valueSize = getU16(page, start + NODE_BODY.valueSize);
-  node.page = page;
+  setPage(node, page);
   node.bodyStart = start;
   node.bodyLength = length;
   node.level = level;
@@ -83,7 +83,6 @@ export function viewBody(
   node.keySize = getU16(page, start + NODE_BODY.keySize);
   node.valueSize = valueSize === VALUE_SIZE_VARIABLE ? -1 : valueSize;
   node.payloadSize = level > 0 ? POINTER_SIZE : node.valueSize;
-  node.order = null;
 }
 
 function heapFault(node: Node): string | undefined {

@@ -9,7 +9,7 @@
 import { assert } from '../assert.js';
 import { copyBytes, setU16 } from '../format/bytes.js';
 import { putPointer, putProvisional } from '../format/pointer.js';
-import type { Node } from './node.js';
+import { makeHeadsRoom, type Node, setPage } from './node.js';
 import {
   BODY_START,
   lengthSize,
@@ -56,7 +56,7 @@ export function isWorthPacking(node: Node): boolean {
 
 /** Makes the page of a node that has nothing in it yet. */
 export function startPage(node: Node, pageLength: number): void {
-  node.page = takePage(pageLength);
+  setPage(node, takePage(pageLength));
   node.bodyStart = BODY_START;
   node.bodyLength = pageLength - BODY_START;
   node.heapStart = node.bodyLength;
@@ -108,13 +108,14 @@ function keepHead(
 ): void {
   const order = node.order;
   if (order === null || !node.headed || order.head === undefined) return;
-  if (node.heads.length < node.count || !sharesPrefix(node, index, key, keyStart, keyEnd)) {
+  if (node.headsRoom < node.count || !sharesPrefix(node, index, key, keyStart, keyEnd)) {
     node.order = null;
     return;
   }
-  const heads = node.heads;
-  if (index < node.count - 1) heads.copyWithin(index + 1, index, node.count - 1);
-  if (index >= firstKeyed(node)) heads[index] = order.head(key, keyStart + node.prefix, keyEnd);
+  const { heads, headsAt } = node;
+  const at = headsAt + index;
+  if (index < node.count - 1) heads.copyWithin(at + 1, at, headsAt + node.count - 1);
+  if (index >= firstKeyed(node)) heads[at] = order.head(key, keyStart + node.prefix, keyEnd);
 }
 
 /** True when `key`, just inserted at `index`, begins with the prefix of the other keys. */
@@ -192,7 +193,10 @@ export function removeEntry(node: Node, index: number): void {
   const slot = node.bodyStart + NODE_BODY.size + SLOT_SIZE * index;
   const end = node.bodyStart + NODE_BODY.size + SLOT_SIZE * node.count;
   node.page.copyWithin(slot, slot + SLOT_SIZE, end);
-  if (node.headed) node.heads.copyWithin(index, index + 1, node.count);
+  if (node.headed) {
+    const head = node.headsAt + index;
+    node.heads.copyWithin(head, head + 1, node.headsAt + node.count);
+  }
   node.count--;
   if (node.level > 0) node.children.splice(index, 1);
   if (node.count <= firstKeyed(node)) node.order = null;
@@ -297,7 +301,13 @@ export function resize(node: Node, pageLength: number): void {
   writeBody(node, page, BODY_START, bodyLength);
   node.heapStart = bodyLength - liveBytes(node);
   givePage(node.page);
-  node.page = page;
+  const { order, heads, headsAt } = node;
+  setPage(node, page);
+  if (order !== null && node.headed) {
+    makeHeadsRoom(node, node.count);
+    node.heads.set(heads.subarray(headsAt, headsAt + node.count), node.headsAt);
+  }
+  node.order = order;
   node.bodyStart = BODY_START;
   node.bodyLength = bodyLength;
   node.garbage = 0;

@@ -248,12 +248,9 @@ export class NodeLoader {
     node.owner = getU64(page, BLOCK_HEADER.owner);
     node.state = NODE_STATE.clean;
     node.resident = true;
-    node.heads = NO_HEADS;
     node.children = level > 0 ? new Array<Node | undefined>(node.count).fill(undefined) : [];
   }
 }
-
-const NO_HEADS = new Uint32Array(0);
 
 function badNode(offset: number, fault: string): CorruptError {
   return new CorruptError(`Cannot read node at device offset ${offset}: ${fault}`, offset);

@@ -15,8 +15,10 @@
  *   node is sealed or embedded.
  * - `children[i]` is the node that entry i of a branch points to, where it is known; a clean one
  *   may have been evicted meanwhile (`resident` is false). A dirty child is always there.
- * - `heads[i]` is the head of key i behind the first `prefix` bytes, which all keys share; valid
- *   while `order` is set, rebuilt by the next search otherwise.
+ * - `heads[headsAt + i]` is the head of key i behind the first `prefix` bytes, which all keys share;
+ *   valid while `order` is set, rebuilt by the next search otherwise.
+ * - `page` is also `memory[base, ...)`, where `memory` is a view that many pages share: a search
+ *   that went through a view of each page would miss it in the processor's cache.
  */
 
 import { CorruptError } from '../errors.js';
@@ -36,7 +38,7 @@ import {
 } from '../format/pointer.js';
 import type { Comparator } from './comparator.js';
 import { NODE_SIZE_MAX } from './node-format.js';
-import { takePage } from './page-pool.js';
+import { frameOf, headsRoom, takePage } from './page-pool.js';
 
 export const NODE_STATE = {
   dirty: 1,
@@ -63,28 +65,38 @@ export interface NodePlace {
 export class Node {
   // What a search reads comes first, so that it lies together in memory.
 
-  /** The run of blocks, header included; for an embedded root the bytes of its owner. */
-  page: Uint8Array = EMPTY;
   /** The comparator that `heads` and `prefix` were built for, null when they are not valid. */
   order: Comparator | null = null;
-  heads: Uint32Array = NO_HEADS;
-  children: (Node | undefined)[] = [];
-  /** The page holds the node; false once it was evicted. */
-  resident = false;
-  headed = false;
   /** Used since the cache's hand last passed. */
   referenced = false;
   level = 0;
   /** Entries. */
   count = 0;
-  prefix = 0;
+  headed = false;
+  heads: Uint32Array = NO_HEADS;
+  headsAt = 0;
+  /** About half of the first head, and half of the way from it to the last one. */
+  headLow = 0;
+  headSpan = 0;
+  /** What `page` is a part of. */
+  memory: Uint8Array = EMPTY;
+  /** Offset of `page` in `memory`. */
+  base = 0;
   /** Offset of the body in `page`. */
   bodyStart = 0;
   /** Bytes of every key, 0: variable. */
   keySize = 0;
   /** Bytes of every payload (value or POINTER), -1: variable. */
   payloadSize = -1;
+  prefix = 0;
+  children: (Node | undefined)[] = [];
 
+  /** The page holds the node; false once it was evicted. */
+  resident = false;
+  /** The run of blocks, header included; for an embedded root the bytes of its owner. */
+  page: Uint8Array = EMPTY;
+  /** Heads that there is room for. */
+  headsRoom = 0;
   state: NodeState;
   /** Generation in which it was made. */
   birth = 0;
@@ -142,10 +154,49 @@ export class Node {
   }
 }
 
+/** Gives a node its page, one of the pool or bytes of somebody else's; the heads are not valid. */
+export function setPage(node: Node, page: Uint8Array): void {
+  node.page = page;
+  node.order = null;
+  const frame = node.state === NODE_STATE.embedded ? undefined : frameOf(page);
+  if (frame === undefined) {
+    node.memory = page;
+    node.base = 0;
+    node.heads = NO_HEADS;
+    node.headsRoom = 0;
+    return;
+  }
+  const room = headsRoom(page.length);
+  node.memory = frame.bytes;
+  node.base = page.byteOffset;
+  node.heads = frame.words;
+  node.headsAt = page.byteOffset / Uint32Array.BYTES_PER_ELEMENT - room;
+  node.headsRoom = room;
+}
+
+/** Makes room for `count` heads, of whatever memory held before. */
+export function makeHeadsRoom(node: Node, count: number): void {
+  if (node.headsRoom >= count) return;
+  node.heads = new Uint32Array(count);
+  node.headsAt = 0;
+  node.headsRoom = count;
+}
+
+/** Takes the page of a node away: it is not resident any more. */
+export function clearPage(node: Node): void {
+  node.page = EMPTY;
+  node.memory = EMPTY;
+  node.base = 0;
+  node.order = null;
+  node.heads = NO_HEADS;
+  node.headsRoom = 0;
+  node.resident = false;
+}
+
 /** A dirty node of its own with the same entries; birth and number are the caller's to give. */
 export function copyNode(node: Node): Node {
   const copy = new Node(NODE_STATE.dirty);
-  copy.page = takePage(node.page.length);
+  setPage(copy, takePage(node.page.length));
   copy.page.set(node.page);
   copy.resident = true;
   copy.bodyStart = node.bodyStart;
@@ -163,7 +214,21 @@ export function copyNode(node: Node): Node {
   copy.run = node.run;
   copy.unresolved = node.unresolved;
   copy.children = node.children.slice();
+  copyHeads(node, copy);
   return copy;
+}
+
+/** Gives `copy`, which has the same keys, the heads of `node`, if these are valid. */
+function copyHeads(node: Node, copy: Node): void {
+  const { order, heads, headsAt, count } = node;
+  if (order === null || !node.headed) return;
+  makeHeadsRoom(copy, count);
+  copy.heads.set(heads.subarray(headsAt, headsAt + count), copy.headsAt);
+  copy.headed = true;
+  copy.headLow = node.headLow;
+  copy.headSpan = node.headSpan;
+  copy.prefix = node.prefix;
+  copy.order = order;
 }
 
 /**

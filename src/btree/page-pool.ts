@@ -1,5 +1,5 @@
 /**
- * Pages of nodes, reused by size.
+ * Pages of nodes, reused by size, each with room for its heads in front.
  *
  * - A page that was taken holds whatever its last user left there.
  * - Who gives a page back must have no view of it left: it is the next taker's at once.
@@ -7,6 +7,8 @@
  *   collector has fewer buffers to follow.
  * - A page that is given back waits in its slab. A slab is let go of as a whole only: one page
  *   that nobody finds any more would keep all of it in memory.
+ * - Searches reach pages and heads through the two views of their slab (`frameOf`). These few stay
+ *   in the processor's cache, where a view for each page would be missed like the page itself.
  */
 
 import { assert } from '../assert.js';
@@ -14,29 +16,49 @@ import { assert } from '../assert.js';
 /** Bytes of free pages kept per size: a checkpoint's savepoints and embedded roots, not a cache. */
 const POOLED_BYTES_MAX = 8 * 1024 * 1024;
 
-/** Bytes of a slab, a multiple of every page size that a store can have. */
-const SLAB_SIZE = 256 * 1024;
+/** Bytes of a slab, about. */
+const SLAB_SIZE = 512 * 1024;
+
+/** Room for heads, as a part of the page: enough for entries of 64 bytes. */
+const HEADS_PART = 16;
+
+/** The views of a slab. */
+export interface Frame {
+  readonly bytes: Uint8Array;
+  readonly words: Uint32Array;
+}
+
+/** Heads that the room in front of a page of `size` bytes holds. */
+export function headsRoom(size: number): number {
+  return size / HEADS_PART / Uint32Array.BYTES_PER_ELEMENT;
+}
 
 /** Pages of one size that lie in one buffer. */
-interface Slab {
+interface Slab extends Frame {
   readonly free: Uint8Array[];
   /** Its place among the slabs with free pages; -1 when none of its pages is free. */
   index: number;
+}
+
+/** Weak: of a store that was closed nobody gives the pages back. */
+const slabs = new WeakMap<ArrayBufferLike, Slab>();
+
+/** Bytes from one page of a slab to the next. */
+function strideOf(pageSize: number): number {
+  return pageSize + pageSize / HEADS_PART;
 }
 
 /** The free pages of one size. */
 class Shelf {
   readonly #pageSize: number;
   readonly #slabPages: number;
-  /** Weak: of a store that was closed nobody gives the pages back. */
-  readonly #slabs = new WeakMap<ArrayBufferLike, Slab>();
   /** Slabs with free pages. The last one is used first, so that the others can become free. */
   readonly #open: Slab[] = [];
   #freePages = 0;
 
   constructor(pageSize: number) {
     this.#pageSize = pageSize;
-    this.#slabPages = Math.max(1, Math.floor(SLAB_SIZE / pageSize));
+    this.#slabPages = Math.max(1, Math.floor(SLAB_SIZE / strideOf(pageSize)));
   }
 
   take(): Uint8Array {
@@ -48,23 +70,25 @@ class Shelf {
   }
 
   give(page: Uint8Array): void {
-    const slab = this.#slabs.get(page.buffer);
+    const slab = slabs.get(page.buffer);
     assert(slab !== undefined, 'a page that is given back was taken');
     slab.free.push(page);
     this.#freePages++;
     if (slab.free.length === 1) this.#enter(slab);
     const isUnused = slab.free.length === this.#slabPages;
-    if (isUnused && this.#freePages * this.#pageSize > POOLED_BYTES_MAX) this.#letGo(slab);
+    if (isUnused && this.#freePages * strideOf(this.#pageSize) > POOLED_BYTES_MAX)
+      this.#letGo(slab);
   }
 
   #carve(): Slab {
-    const buffer = new ArrayBuffer(this.#slabPages * this.#pageSize);
-    const slab: Slab = { free: [], index: -1 };
-    for (let at = 0; at < buffer.byteLength; at += this.#pageSize) {
-      slab.free.push(new Uint8Array(buffer, at, this.#pageSize));
+    const stride = strideOf(this.#pageSize);
+    const bytes = new Uint8Array(this.#slabPages * stride);
+    const slab: Slab = { bytes, words: new Uint32Array(bytes.buffer), free: [], index: -1 };
+    for (let end = stride; end <= bytes.length; end += stride) {
+      slab.free.push(bytes.subarray(end - this.#pageSize, end));
     }
     this.#freePages += this.#slabPages;
-    this.#slabs.set(buffer, slab);
+    slabs.set(bytes.buffer, slab);
     this.#enter(slab);
     return slab;
   }
@@ -106,4 +130,12 @@ export function givePage(page: Uint8Array): void {
   const shelf = shelves.get(page.length);
   assert(shelf !== undefined, 'a page that is given back was taken');
   shelf.give(page);
+}
+
+/**
+ * The views of the slab that a page was carved from: it begins there at its `byteOffset`, and the
+ * `headsRoom` words before it are its own too. Undefined for bytes that are no page of the pool.
+ */
+export function frameOf(page: Uint8Array): Frame | undefined {
+  return slabs.get(page.buffer);
 }

@@ -28,15 +28,8 @@ import {
   setKey,
 } from './node-editor.js';
 import { BODY_START, GROW_COUNT, NODE_BODY, POINTER_SIZE, SLOT_SIZE } from './node-format.js';
-import {
-  childIndex,
-  copyKey,
-  entry,
-  entrySize,
-  readEntry,
-  search,
-  usedBytes,
-} from './node-view.js';
+import { childIndex, search } from './node-search.js';
+import { copyKey, entry, entrySize, readEntry, usedBytes } from './node-view.js';
 import { searchOrder, type TreeSpec } from './tree-spec.js';
 import type { RootHolder } from './undo-log.js';
 

@@ -33,15 +33,8 @@ import {
   writeBody,
 } from './node-editor.js';
 import { NODE_BODY, POINTER_SIZE } from './node-format.js';
-import {
-  childIndex,
-  copyKey,
-  entry,
-  pointerAt,
-  readEntry,
-  search,
-  usedBytes,
-} from './node-view.js';
+import { childIndex, search } from './node-search.js';
+import { copyKey, entry, pointerAt, readEntry, usedBytes } from './node-view.js';
 import {
   checkRootSpec,
   embeddedLeaf,
@@ -163,9 +156,9 @@ export class Tree implements RootHolder {
     if (node === null) return false;
     const index = search(node, this.order, key, 0, key.length);
     if (index < 0) return false;
-    this.hitBytes = node.page;
-    this.hitStart = entry.valueStart;
-    this.hitEnd = entry.valueEnd;
+    this.hitBytes = node.memory;
+    this.hitStart = node.base + entry.valueStart;
+    this.hitEnd = node.base + entry.valueEnd;
     return true;
   }
 

@@ -12,7 +12,7 @@
 
 import { assert } from '../assert.js';
 import { copyBytes, EMPTY } from '../format/bytes.js';
-import type { Node, NodeState } from './node.js';
+import { type Node, type NodeState, setPage } from './node.js';
 import { NODE_BODY, SLOT_SIZE } from './node-format.js';
 import { givePage, takePage } from './page-pool.js';
 
@@ -76,10 +76,12 @@ class NodeImage {
   }
 
   restore(node: Node): void {
-    if (this.page.length === 0) this.#putSlots(node.page, node.bodyStart);
-    else {
+    if (this.page.length === 0) {
+      this.#putSlots(node.page, node.bodyStart);
+      node.order = null;
+    } else {
       givePage(node.page);
-      node.page = this.page;
+      setPage(node, this.page);
       node.bodyLength = this.page.length - node.bodyStart;
     }
     node.length = this.length;
@@ -89,7 +91,6 @@ class NodeImage {
     node.run = this.run;
     node.unresolved = this.unresolved;
     if (node.level > 0) node.children = this.children;
-    node.order = null;
     this.forget();
   }
 

@@ -7,7 +7,9 @@
  * - varints are LEB128: seven bits a byte, low first, at most eight bytes.
  */
 
+import { constants } from 'node:buffer';
 import { assert } from '../assert.js';
+import { StoreError } from '../errors.js';
 
 const TWO_32 = 2 ** 32;
 const TWO_16 = 2 ** 16;
@@ -336,15 +338,30 @@ export function newBytes(length: number): Uint8Array {
 const UNSET_SLAB_SIZE = 64 * 1024;
 const UNSET_CUT_MAX = 8 * 1024;
 
+/**
+ * Bytes in front of a long array. One with memory of its own begins 16 bytes behind the start of a
+ * page otherwise, and the copy of a `read` to there takes up to 2.5 times as long on processors with
+ * FSRM (measured on AMD's family 25: 186 us instead of 76 for 1 MiB).
+ */
+const UNSET_LEAD = 32;
+
 let unsetSlab = new ArrayBuffer(0);
 let unsetAt = 0;
 
 /**
  * `length` bytes of whatever memory held before: for a caller that overwrites each of them, or
  * gives none away. Short ones share a slab of 64 KiB.
+ * @throws StoreError E_TOO_BIG when that is more than one array can have
  */
 export function unsetBytes(length: number): Uint8Array {
-  if (length > UNSET_CUT_MAX) return new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+  if (length > UNSET_CUT_MAX) {
+    if (UNSET_LEAD + length > constants.MAX_LENGTH) {
+      const message = `Cannot read ${length} bytes into one array: read them in pieces`;
+      throw new StoreError('E_TOO_BIG', message);
+    }
+    const { buffer } = Buffer.allocUnsafeSlow(UNSET_LEAD + length);
+    return new Uint8Array(buffer, UNSET_LEAD);
+  }
   if (unsetAt + length > unsetSlab.byteLength) {
     unsetSlab = Buffer.allocUnsafeSlow(UNSET_SLAB_SIZE).buffer;
     unsetAt = 0;

@@ -147,3 +147,22 @@ test('a thousand small writes behind each other stay few entries', (t) => {
   t.true(bed.store.collection('c').object('o').extentsSync().length <= 12);
   t.is(read(bed, 'o').toString(), '0123456789'.repeat(1000));
 });
+
+test('more bytes than an array can have are refused, and read in pieces', async (t) => {
+  const bed = made(t);
+  const end = 2 ** 50;
+  bed.commit((b) => b.touch('c', 'hole').truncate('c', 'hole', end));
+  bed.commit((b) => b.write('c', 'tail', end - 4, 'last'));
+  for (const name of ['hole', 'tail']) {
+    const object = bed.store.collection('c').object(name);
+    t.throws(() => object.readSync(), { code: 'E_TOO_BIG' }, name);
+    await t.throwsAsync(object.read(), { code: 'E_TOO_BIG' }, name);
+    t.throws(() => object.readRangesSync([[0, end]]), { code: 'E_TOO_BIG' }, name);
+    t.is(object.readSync(end - 8, 8).length, 8, name);
+  }
+  const tail = bed.store
+    .collection('c')
+    .object('tail')
+    .readSync(end - 4);
+  t.is(Buffer.from(tail).toString(), 'last');
+});
