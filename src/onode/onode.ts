@@ -10,6 +10,7 @@
 import type { ComparatorRegistry } from '../btree/comparator.js';
 import type { Forest } from '../btree/forest.js';
 import { rootRecordSize, rootSpec } from '../btree/root-record.js';
+import { soleRoot } from '../btree/small-leaf.js';
 import { Tree } from '../btree/tree.js';
 import type { TreeSpec } from '../btree/tree-spec.js';
 import { CorruptError } from '../errors.js';
@@ -17,9 +18,11 @@ import { ByteReader, ByteWriter, EMPTY } from '../format/bytes.js';
 import { COUNTER_LIMIT } from '../format/journal-record.js';
 import { ROLE, type Role } from '../format/role.js';
 import { BlobStream } from './blob-stream.js';
-import type { ObjectContext } from './context.js';
-import { embedMax } from './limits.js';
+import { ANYWHERE, type ObjectContext } from './context.js';
+import { type BlobEntry, blobKey, ENTRY_KIND, encodeEntry } from './extent-entry.js';
+import { embedMax, inlineMax } from './limits.js';
 import { ATTRIBUTES_SPEC, BLOB_SPEC, MAP_SPEC } from './tree-specs.js';
+import type { NewValue } from './value-record.js';
 
 export const ONODE_FLAG = {
   hint: 1, // an allocation hint follows
@@ -250,6 +253,39 @@ export class Onode {
 
   get blob(): BlobStream {
     return new BlobStream(this.#context, this.blobTree);
+  }
+
+  /** Puts data at `offset` over what is there; `size` is the caller's to raise. */
+  write(offset: number, value: NewValue): void {
+    const isFirst = this.#blob === undefined && this.#roots.blob.length === 0;
+    if (isFirst && offset === 0 && this.size === 0) this.#writeFirst(value);
+    else if ('bytes' in value) this.blob.write(offset, value.bytes, this.size);
+    else this.blob.writePlaced(offset, value.placed, this.size);
+  }
+
+  /** The first data of an object is most often all that it gets: one entry needs no tree. */
+  #writeFirst(value: NewValue): void {
+    const context = this.#context;
+    const birth = context.generation;
+    if ('bytes' in value && value.bytes.length <= inlineMax(context.nodeSize)) {
+      const { bytes: data } = value;
+      const entry = { kind: ENTRY_KIND.inline, birth, length: data.length, data };
+      if (!this.#putSole(entry)) this.blob.write(0, data, 0);
+      return;
+    }
+    const placed = 'bytes' in value ? context.placeData(value.bytes, ANYWHERE) : value.placed;
+    const [only] = placed;
+    const entry = only && { ...only, kind: ENTRY_KIND.extent, birth, skip: 0 };
+    const isSole = entry !== undefined && placed.length === 1 && this.#putSole(entry);
+    if (!isSole) this.blob.writePlaced(0, placed, 0);
+  }
+
+  /** Makes `entry` all of the blob stream; false when its record would be too large. */
+  #putSole(entry: BlobEntry): boolean {
+    const record = soleRoot(BLOB_SPEC, blobKey(0), encodeEntry(entry));
+    if (record.length > embedMax(this.#context.nodeSize)) return false;
+    this.#roots.blob = record;
+    return true;
   }
 
   get map(): Tree {

@@ -211,8 +211,7 @@ class Application {
     const value = this.#value();
     const length = 'bytes' in value ? value.bytes.length : value.length;
     if (length === 0) return;
-    if ('bytes' in value) onode.blob.write(offset, value.bytes, onode.size);
-    else onode.blob.writePlaced(offset, value.placed, onode.size);
+    onode.write(offset, value);
     this.#resize(onode, Math.max(onode.size, offset + length));
   }
 
@@ -227,7 +226,7 @@ class Application {
     const slot = this.#objects.slot(index);
     if (slot.onode === undefined) return;
     slot.change();
-    slot.onode.blob.truncate(size, slot.onode.size);
+    if (size !== slot.onode.size) slot.onode.blob.truncate(size, slot.onode.size);
     this.#resize(slot.onode, size);
   }
 
