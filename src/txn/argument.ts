@@ -78,7 +78,7 @@ function isAscii(text: string): boolean {
 }
 
 /** A name has at least one byte; an object that a hash tells from others may do without. */
-export function checkName(text: string, what: string): string {
-  if (text.length > 0) return text;
+export function checkName<T extends Bytes>(name: T, what: string): T {
+  if (name.length > 0) return name;
   throw new StoreError('E_INVALID', `Cannot use ${what}: it is empty; give it at least one byte`);
 }
