@@ -446,7 +446,8 @@ export class Engine {
         } catch (error) {
           if (!(error instanceof Shortage)) throw error;
           if (yield* this.#relieve(error.blocks, isEntitled(entry.sealed))) continue;
-          throw error.blocks > 0 ? noSpace(entry.sealed) : noRuns();
+          const { isHostFull } = this.#keeper.growth;
+          throw error.blocks > 0 ? noSpace(entry.sealed, isHostFull) : noRuns();
         }
       }
     } catch (error) {
