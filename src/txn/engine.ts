@@ -78,11 +78,13 @@ export class Engine {
   readonly #drops: DropWorker;
   readonly #housekeeping: Housekeeping;
   readonly #relief: Relief;
-  readonly #dirtyBytesMax: number;
+  /** What moves data on its own works with. */
+  readonly #movers: CleanerOptions;
   /** Writes that may still land: no place is given to others before they have. */
   readonly #overtaken = new Overtaken(() => this.#landed());
   readonly #queue = new TransactionQueue();
   #current: Drive<void> | undefined;
+  readonly #attempt = (entry: Entry): void => this.#acceptor.attempt(entry);
   #pumping = false;
   #poison: StoreError | undefined;
   /** The last checkpoint is near: what came now would stand behind it in the journal. */
@@ -96,10 +98,9 @@ export class Engine {
     this.state = state;
     this.readOnly = options.readOnly;
     this.#journal = journal;
-    this.#dirtyBytesMax = options.dirtyBytesMax;
     const storeTag = storeTagOf(superblock.uuid);
     this.space = new SpacePolicy(state);
-    this.#keeper = new SpaceKeeper(device, state, this.space);
+    this.#keeper = new SpaceKeeper(device, state, this.space, this.#overtaken);
     if (!options.readOnly) this.#keeper.fillPool();
     this.#places = new DataPlaces({
       device,
@@ -172,7 +173,7 @@ export class Engine {
       isOpen: () => this.#poison === undefined && !this.#closing && !this.#closed,
       checkpoint: () => this.checkpointIo(),
     });
-    const movers: CleanerOptions = {
+    this.#movers = {
       device,
       state,
       space: this.space,
@@ -186,8 +187,8 @@ export class Engine {
     };
     this.#housekeeping = new Housekeeping({
       drops: this.#drops,
-      cleaner: new Cleaner(movers),
-      gatherer: new Gatherer(movers),
+      cleaner: new Cleaner(this.#movers),
+      gatherer: new Gatherer(this.#movers),
       readers: this.readers,
       overtaken: this.#overtaken,
       checkpointCount: () => this.#checkpointer.count,
@@ -247,10 +248,7 @@ export class Engine {
 
   /** Cuts long extents that reach behind the block `end`, so that a shrink finds room for them. */
   *splitIo(end: number): Io<void> {
-    const { state, space } = this;
-    const checkpoint = (): Io<void> => this.checkpointIo();
-    const parts = { state, space, keeper: this.#keeper, dirtyBytesMax: this.#dirtyBytesMax };
-    yield* new ExtentSplitter({ ...parts, checkpoint }, end).run();
+    yield* new ExtentSplitter(this.#movers, end).run();
   }
 
   /** Begins a checkpoint unless one is under way, and waits for its end. E_CLOSED near the last. */
@@ -334,7 +332,8 @@ export class Engine {
     }
     if (entry.failure !== undefined) throw entry.failure;
     this.#committer.force();
-    this.#afterApply();
+    this.#keeper.growForDirty();
+    this.#afterApply(false);
     this.#checkpointer.finishIfStarved();
     return entry.sequence;
   }
@@ -427,7 +426,7 @@ export class Engine {
   /** Applies a transaction at once if nothing has to be waited for. */
   #tryFast(entry: Entry): boolean {
     if (this.#mustWait(entry)) return false;
-    return this.state.forest.attempt(() => this.#acceptor.attempt(entry)); // what failed is tried again
+    return this.state.forest.attempt(this.#attempt, entry); // what failed is tried again
   }
 
   /** Applies one transaction, waiting for what it needs; refuses it when it can't be. */
@@ -445,7 +444,8 @@ export class Engine {
         } catch (error) {
           if (!(error instanceof Shortage)) throw error;
           if (yield* this.#relieve(error.blocks, isEntitled(entry.sealed))) continue;
-          throw error.blocks > 0 ? noSpace(entry.sealed) : noRuns();
+          const { isHostFull } = this.#keeper.growth;
+          throw error.blocks > 0 ? noSpace(entry.sealed, isHostFull) : noRuns();
         }
       }
     } catch (error) {
@@ -503,7 +503,7 @@ export class Engine {
     if (
       !clean &&
       space.dirtyBlocks > space.dirtyBlocksMax &&
-      !this.#keeper.grow(space.dirtyBlocks)
+      (this.#keeper.growth.isUnderWay || !this.#keeper.growth.growSync(space.dirtyBlocks))
     ) {
       return true;
     }
@@ -513,11 +513,13 @@ export class Engine {
   /** True while changes take more memory than they may. */
   get #isOverBudget(): boolean {
     const { forest, pending } = this.state;
-    return forest.dirtyBytes + forest.packingBytes + pending.bytes > 2 * this.#dirtyBytesMax;
+    return forest.dirtyBytes + forest.packingBytes + pending.bytes > 2 * this.#movers.dirtyBytesMax;
   }
 
-  /** Waits until a checkpoint has made room, and until that may be used. */
+  /** Waits until the file has grown, or a checkpoint has made room and that may be used. */
   *#makeRoom(entry: Entry): Io<void> {
+    const { growth } = this.#keeper;
+    if (growth.isUnderWay && (yield* growth.grow(this.space.dirtyBlocks))) return;
     const before = this.#checkpointer.count;
     yield* this.checkpointIo();
     assert(this.#checkpointer.count > before, 'a checkpoint has ended');
@@ -531,11 +533,11 @@ export class Engine {
   }
 
   /** Starts in the background what is due: a checkpoint, the next turn of dropping. */
-  #afterApply(): void {
-    const { state, space } = this;
+  #afterApply(hasTime = true): void {
+    const { state } = this;
     if (this.#poison !== undefined || this.#closed || this.readOnly) return;
     state.forest.trim();
-    if (space.dirtyBlocks > space.dirtyBlocksMax / 2) this.#keeper.grow(space.dirtyBlocks);
+    if (hasTime && !this.#closing) this.#keeper.growAhead();
     this.#checkpointer.startIfDue();
     this.#housekeeping.startIfDue();
   }
@@ -574,6 +576,7 @@ export class Engine {
     this.#closing = true;
     yield this.#committerIdle();
     yield* this.#checkpointer.idle();
+    yield this.#keeper.growth.ended();
     this.check();
     if (this.readOnly) return;
     yield waitFor(this.#checkpointer.start(true));

@@ -192,13 +192,9 @@ export class Gatherer {
     const options = { ...keeper.optionsFor(goal), stripesOnly: true };
     const runs = allocator.allocate(blocks, options);
     if (runs.length === 0) return false;
-    const filled = fillRuns(bytes, runs, { blockSize, nodeSize, grownTo: to });
-    blob.writePlaced(
-      from,
-      filled.map(({ extent }) => extent),
-      size,
-    );
-    for (const { extent, bytes: whole } of filled) state.pending.put(extent.address, whole);
+    const { extents, pieces } = fillRuns(bytes, runs, { blockSize, nodeSize, grownTo: to });
+    blob.writePlaced(from, extents, size);
+    for (const piece of pieces) state.pending.put(piece.address, piece.bytes);
     return true;
   }
 }
