@@ -499,4 +499,12 @@ export const MUTANTS: readonly Mutant[] = [
     'this.#named.length === 1;',
     REGRESSIONS,
   ),
+  // Gathering
+  mutant(
+    'what is shared is gathered too',
+    'src/txn/gatherer.ts',
+    'return !references.isAnyShared(entry.address, entry.blocks);',
+    'return true;',
+    ['test/stripes/gatherer.test.ts'],
+  ),
 ];
