@@ -2,8 +2,8 @@
  * TreeEditor: the path of an edit through one tree, and what keeps the tree balanced along it.
  *
  * - The path is indexed by level: `nodes[0]` is the leaf, `indexes[n]` the entry of `nodes[n]`
- *   that leads to `nodes[n - 1]`. Every node on it is this tree's own; the leaf is writable, and
- *   branches are once `#touchPath` has taken their pre-images: most edits change the leaf alone.
+ *   that leads to `nodes[n - 1]`. Every node on it is this tree's own; it is writable once its
+ *   pre-image was taken: most edits change the leaf alone, and of that little.
  * - A node splits in the middle, but where inserts run along one of its edges, or one behind the
  *   other inside, it splits there, so that sequential filling leaves full nodes behind.
  * - A node below a third merges with a sibling when both fit into nine tenths of one, else evens
@@ -100,18 +100,17 @@ export class TreeEditor {
     return own;
   }
 
-  /** Makes the path to `key` its own and the leaf writable; gives the search result there. */
+  /** Makes the path to `key` its own; gives the search result in the leaf. */
   descend(key: Uint8Array): number {
     const { forest } = this;
     const root = this.holder.root;
-    const isPathRoot = root !== null && root.level > 0 && forest.isOwn(root);
-    let node = isPathRoot ? root : this.ownRoot();
+    let node = root !== null && forest.isOwn(root) ? root : this.ownRoot();
     while (node.level > 0) {
       const index = childIndex(node, this.order, key, 0, key.length);
       this.nodes[node.level] = node;
       this.indexes[node.level] = index;
       const child = forest.child(node, index, this.spec);
-      const own = child.level > 0 ? forest.own(child) : forest.writable(child);
+      const own = forest.own(child);
       if (own !== child) {
         forest.touch(node);
         setChild(node, index, own);
@@ -437,6 +436,7 @@ export class TreeEditor {
     const end = last >= 0 ? last : ~last;
     if (end <= first) return null;
     const taken = this.forest.create(this.spec, 0, leaf.page.length);
+    this.forest.touchSlots(leaf);
     appendEntries(leaf, first, end, taken);
     removeEntries(leaf, first, end);
     this.#shrink(taken);

@@ -299,7 +299,7 @@ test('gather() does nothing where nodes are read at once', (t) => {
   chill(bed);
   bed.forest.gather([1], () => t.fail());
   bed.forest.sync(() => bed.forest.gather([1], () => t.fail()));
-  bed.forest.attempt(() => bed.forest.gather([1], () => t.fail()));
+  bed.forest.attempt(() => bed.forest.gather([1], () => t.fail()), undefined);
   t.pass();
 });
 
