@@ -24,7 +24,9 @@ import { NODE_STATE, type Node } from './node.js';
 import { orderFault } from './node-check.js';
 import {
   encodedSize,
+  hasGap,
   insertRecord,
+  isWorthPacking,
   overwriteValue,
   pointTo,
   removeEntry,
@@ -63,6 +65,9 @@ export const MIDDLE_SIZE_MAX = 1024;
 /** Roots up to this part of a node's size stay embedded while they are edited. */
 const SMALL_PART = 8;
 
+/** Times that the embedded root of a collection is written anew before it becomes a node. */
+const SMALL_EDITS_MAX = 8;
+
 /** Trees whose roots stand in the records of objects and collections: many, and most are small. */
 const SMALL_ROLES: ReadonlySet<number> = new Set([
   ROLE.objects,
@@ -94,6 +99,8 @@ export class Tree implements RootHolder {
   /** The record that the embedded root `#recordRoot` is a view of, where the tree made it. */
   #record: Uint8Array = EMPTY;
   #recordRoot: Node | null = null;
+  /** Times that the embedded root was written anew. */
+  #smallEdits = 0;
 
   /**
    * Opens the tree that `record` is the root of, or an empty one.
@@ -271,14 +278,18 @@ export class Tree implements RootHolder {
     const editor = this.#edit();
     const found = this.#descend(editor, key);
     let leaf = editor.nodes[0] as Node;
-    if (found >= 0) {
-      if (overwriteValue(leaf, found, value, 0, value.length)) {
-        this.#resolve(leaf, found);
-        return false;
-      }
-      removeEntry(leaf, found);
-    }
     const size = encodedSize(leaf, key.length, value.length);
+    if (hasGap(leaf, size, found >= 0)) this.forest.touchSlots(leaf);
+    else {
+      this.forest.touch(leaf);
+      if (found >= 0 && !isWorthPacking(leaf)) {
+        if (overwriteValue(leaf, found, value, 0, value.length)) {
+          this.#resolve(leaf, found);
+          return false;
+        }
+      }
+    }
+    if (found >= 0) removeEntry(leaf, found);
     const index = editor.makeRoom(0, found >= 0 ? found : ~found, size);
     leaf = editor.nodes[0] as Node;
     insertRecord(leaf, index, key, 0, key.length, value, 0, value.length);
@@ -291,10 +302,18 @@ export class Tree implements RootHolder {
     return true;
   }
 
+  /**
+   * True when objects of a collection come and go so often that a node, which is changed in place,
+   * costs less than to write the root anew, and the collection's record with it, for each.
+   */
+  get #isBusy(): boolean {
+    return this.#smallEdits >= SMALL_EDITS_MAX && this.spec.role === ROLE.objects;
+  }
+
   /** True when the tree is an embedded leaf, or empty and may become one. */
   #isSmall(): boolean {
     const { root } = this;
-    if (!SMALL_ROLES.has(this.spec.role)) return false;
+    if (!SMALL_ROLES.has(this.spec.role) || this.#isBusy) return false;
     return root === null || (root.state === NODE_STATE.embedded && root.level === 0);
   }
 
@@ -315,6 +334,7 @@ export class Tree implements RootHolder {
     const length = editedSize(edit);
     if (length > this.forest.nodeSize / SMALL_PART) return false;
     this.forest.noteRoot(this);
+    this.#smallEdits++;
     if (length === NODE_BODY.size) {
       this.root = null;
       return true;
@@ -366,7 +386,9 @@ export class Tree implements RootHolder {
     const editor = this.#edit();
     const found = this.#descend(editor, key);
     assert(found >= 0, 'a key that was found is there');
-    removeEntry(editor.nodes[0] as Node, found);
+    const leaf = editor.nodes[0] as Node;
+    this.forest.touchSlots(leaf);
+    removeEntry(leaf, found);
     editor.settle(0);
     if (this.forest.erases) editor.renewSeparator(key);
     return true;

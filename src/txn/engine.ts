@@ -83,6 +83,7 @@ export class Engine {
   readonly #overtaken = new Overtaken(() => this.#landed());
   readonly #queue = new TransactionQueue();
   #current: Drive<void> | undefined;
+  readonly #attempt = (entry: Entry): void => this.#acceptor.attempt(entry);
   #pumping = false;
   #poison: StoreError | undefined;
   /** The last checkpoint is near: what came now would stand behind it in the journal. */
@@ -99,7 +100,7 @@ export class Engine {
     this.#dirtyBytesMax = options.dirtyBytesMax;
     const storeTag = storeTagOf(superblock.uuid);
     this.space = new SpacePolicy(state);
-    this.#keeper = new SpaceKeeper(device, state, this.space);
+    this.#keeper = new SpaceKeeper(device, state, this.space, this.#overtaken);
     if (!options.readOnly) this.#keeper.fillPool();
     this.#places = new DataPlaces({
       device,
@@ -333,7 +334,8 @@ export class Engine {
     }
     if (entry.failure !== undefined) throw entry.failure;
     this.#committer.force();
-    this.#afterApply();
+    this.#keeper.growForDirty();
+    this.#afterApply(false);
     this.#checkpointer.finishIfStarved();
     return entry.sequence;
   }
@@ -426,7 +428,7 @@ export class Engine {
   /** Applies a transaction at once if nothing has to be waited for. */
   #tryFast(entry: Entry): boolean {
     if (this.#mustWait(entry)) return false;
-    return this.state.forest.attempt(() => this.#acceptor.attempt(entry)); // what failed is tried again
+    return this.state.forest.attempt(this.#attempt, entry); // what failed is tried again
   }
 
   /** Applies one transaction, waiting for what it needs; refuses it when it can't be. */
@@ -444,7 +446,8 @@ export class Engine {
         } catch (error) {
           if (!(error instanceof Shortage)) throw error;
           if (yield* this.#relieve(error.blocks, isEntitled(entry.sealed))) continue;
-          throw error.blocks > 0 ? noSpace(entry.sealed) : noRuns();
+          const { isHostFull } = this.#keeper.growth;
+          throw error.blocks > 0 ? noSpace(entry.sealed, isHostFull) : noRuns();
         }
       }
     } catch (error) {
@@ -502,7 +505,7 @@ export class Engine {
     if (
       !clean &&
       space.dirtyBlocks > space.dirtyBlocksMax &&
-      !this.#keeper.grow(space.dirtyBlocks)
+      (this.#keeper.growth.isUnderWay || !this.#keeper.growth.growSync(space.dirtyBlocks))
     ) {
       return true;
     }
@@ -515,8 +518,10 @@ export class Engine {
     return forest.dirtyBytes + forest.packingBytes + pending.bytes > 2 * this.#dirtyBytesMax;
   }
 
-  /** Waits until a checkpoint has made room, and until that may be used. */
+  /** Waits until the file has grown, or a checkpoint has made room and that may be used. */
   *#makeRoom(entry: Entry): Io<void> {
+    const { growth } = this.#keeper;
+    if (growth.isUnderWay && (yield* growth.grow(this.space.dirtyBlocks))) return;
     const before = this.#checkpointer.count;
     yield* this.checkpointIo();
     assert(this.#checkpointer.count > before, 'a checkpoint has ended');
@@ -530,11 +535,11 @@ export class Engine {
   }
 
   /** Starts in the background what is due: a checkpoint, the next turn of dropping. */
-  #afterApply(): void {
-    const { state, space } = this;
+  #afterApply(hasTime = true): void {
+    const { state } = this;
     if (this.#poison !== undefined || this.#closed || this.readOnly) return;
     state.forest.trim();
-    if (space.dirtyBlocks > space.dirtyBlocksMax / 2) this.#keeper.grow(space.dirtyBlocks);
+    if (hasTime && !this.#closing) this.#keeper.growAhead();
     this.#checkpointer.startIfDue();
     this.#housekeeping.startIfDue();
   }
@@ -573,6 +578,7 @@ export class Engine {
     this.#closing = true;
     yield this.#committerIdle();
     yield* this.#checkpointer.idle();
+    yield this.#keeper.growth.ended();
     this.check();
     if (this.readOnly) return;
     yield waitFor(this.#checkpointer.start(true));

@@ -481,8 +481,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'an object is kept open over a rollback',
     STATE,
-    'this.openObjects.forget();\n    this.#saved = null;',
-    'this.#saved = null;',
+    'this.openObjects.forget();\n    this.#isOpen = false;',
+    'this.#isOpen = false;',
     REGRESSIONS,
   ),
   mutant(
