@@ -543,17 +543,20 @@ export class Tree implements RootHolder {
   /**
    * The root record. A root that is embedded stays so up to `limit` bytes of record; a root node
    * that was changed is embedded up to `changedMax` bytes, otherwise the record points to it.
+   * `isPlain` says that no record of a leaf refers to anything.
    * @returns bytes that the tree goes on reading: the caller copies them, or leaves them alone.
    */
-  encodeRoot(limit: number, changedMax = limit): Uint8Array {
+  encodeRoot(limit: number, changedMax = limit, isPlain = false): Uint8Array {
     const root = this.root;
     if (root === null) return emptyRoot(this.spec);
     const size = embeddedRootSize(this.spec, usedBytes(root));
     if (root.state === NODE_STATE.embedded) {
-      if (size <= limit) return this.#embed(root);
+      if (size <= limit) return this.#embed(root, isPlain);
       return this.#external(this.#edit().ownRoot());
     }
-    return this.hasOwnRoot && size <= changedMax ? this.#embed(root) : this.#external(root);
+    return this.hasOwnRoot && size <= changedMax
+      ? this.#embed(root, isPlain)
+      : this.#external(root);
   }
 
   #external(root: Node): Uint8Array {
@@ -562,9 +565,10 @@ export class Tree implements RootHolder {
     return bytes;
   }
 
-  #embed(root: Node): Uint8Array {
+  #embed(root: Node, isPlain: boolean): Uint8Array {
+    const refers = this.forest.mayReferToNodes(root) && !(isPlain && root.level === 0);
     if (root === this.#recordRoot) {
-      if (this.forest.mayReferToNodes(root)) {
+      if (refers) {
         this.forest.resolveReferences(this.#record, 0, this.#record.length, this.spec.role);
       }
       return this.#record;
@@ -572,7 +576,7 @@ export class Tree implements RootHolder {
     const length = usedBytes(root);
     const bytes = startEmbeddedRoot(this.spec, root.level, length);
     writeBody(root, bytes, bytes.length - length, length);
-    this.forest.resolveReferences(bytes, 0, bytes.length, this.spec.role);
+    if (refers) this.forest.resolveReferences(bytes, 0, bytes.length, this.spec.role);
     if (root.state === NODE_STATE.embedded) return bytes;
     const parts = readRoot(bytes, 0, bytes.length);
     const view = this.#viewOf(bytes, embeddedNode(bytes, parts, this.spec.role));
