@@ -150,11 +150,11 @@ export class Forest {
   }
 
   /**
-   * Calls `fn` once in asynchronous mode; false when a node was missing, or it failed in another
-   * way. It must leave nothing behind then.
+   * Calls `fn` with `argument` once in asynchronous mode; false when a node was missing, or it
+   * failed in another way. It must leave nothing behind then.
    */
-  attempt(fn: () => void): boolean {
-    return this.#loader.attempt(fn);
+  attempt<T>(fn: (argument: T) => void, argument: T): boolean {
+    return this.#loader.attempt(fn, argument);
   }
 
   /**
@@ -253,6 +253,11 @@ export class Forest {
   /** Takes the pre-image of a node that `own` gave. */
   touch(node: Node): void {
     this.#undo.touch(node);
+  }
+
+  /** The same for a leaf in whose heap nothing is going to be moved or overwritten. */
+  touchSlots(node: Node): void {
+    this.#undo.touchSlots(node);
   }
 
   #shadow(node: Node): Node {

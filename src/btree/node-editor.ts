@@ -22,6 +22,9 @@ import {
 import { entry, entryStart, firstKeyed, liveBytes, readEntry, usedBytes } from './node-view.js';
 import { givePage, takePage } from './page-pool.js';
 
+/** Less garbage than this part of a node is not packed for the sake of one record. */
+const PACKED_PART = 8;
+
 /** Encoded bytes of an entry of `node` with such a key and payload, without its slot. */
 export function encodedSize(node: Node, keyLength: number, payloadLength: number): number {
   return (
@@ -35,6 +38,20 @@ export function encodedSize(node: Node, keyLength: number, payloadLength: number
 /** True when an entry of `size` bytes and its slot fit, after packing if need be. */
 export function hasRoom(node: Node, size: number): boolean {
   return usedBytes(node) + SLOT_SIZE + size <= node.bodyLength;
+}
+
+/**
+ * True when an entry of `size` bytes fits in front of the heap as it is, one more or `replacing`
+ * another one; what is in the heap then stays in its place.
+ */
+export function hasGap(node: Node, size: number, replacing: boolean): boolean {
+  const slots = replacing ? node.count : node.count + 1;
+  return NODE_BODY.size + SLOT_SIZE * slots + size <= node.heapStart;
+}
+
+/** True when packing the page gives back more than a little. */
+export function isWorthPacking(node: Node): boolean {
+  return node.garbage > node.bodyLength / PACKED_PART;
 }
 
 /** Makes the page of a node that has nothing in it yet. */
@@ -59,7 +76,7 @@ export function insertEntry(
 ): number {
   const size = encodedSize(node, keyEnd - keyStart, payloadLength);
   assert(hasRoom(node, size), 'an inserted entry fits into its node');
-  if (NODE_BODY.size + SLOT_SIZE * (node.count + 1) + size > node.heapStart) repack(node);
+  if (!hasGap(node, size, false)) repack(node);
   const page = node.page;
   node.heapStart -= size;
   let at = node.bodyStart + node.heapStart;
@@ -169,13 +186,10 @@ export function pointTo(bytes: Uint8Array, at: number, node: Node): void {
   else putProvisional(bytes, at, node.number, node.length, node.level, node.birth);
 }
 
-/** Removes entry `index`. */
+/** Removes entry `index`; its bytes stay where they are, as garbage. */
 export function removeEntry(node: Node, index: number): void {
   readEntry(node, index);
-  const at = entryStart(node, index);
-  const size = entry.valueEnd - at;
-  if (at - node.bodyStart === node.heapStart) node.heapStart += size;
-  else node.garbage += size;
+  node.garbage += entry.valueEnd - entryStart(node, index);
   const slot = node.bodyStart + NODE_BODY.size + SLOT_SIZE * index;
   const end = node.bodyStart + NODE_BODY.size + SLOT_SIZE * node.count;
   node.page.copyWithin(slot, slot + SLOT_SIZE, end);
@@ -198,7 +212,7 @@ export function appendEntries(source: Node, from: number, to: number, target: No
     const start = entryStart(source, i);
     const size = entry.valueEnd - start;
     assert(hasRoom(target, size), 'moved entries fit into their node');
-    if (NODE_BODY.size + SLOT_SIZE * (target.count + 1) + size > target.heapStart) repack(target);
+    if (!hasGap(target, size, false)) repack(target);
     target.heapStart -= size;
     copyBytes(source.page, start, start + size, target.page, target.bodyStart + target.heapStart);
     openSlot(target, target.count);

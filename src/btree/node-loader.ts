@@ -87,12 +87,12 @@ export class NodeLoader {
     }
   }
 
-  /** Calls `fn` once; false when a node was missing, or it failed in another way. */
-  attempt(fn: () => void): boolean {
+  /** Calls `fn` with `argument` once; false when a node was missing, or it failed otherwise. */
+  attempt<T>(fn: (argument: T) => void, argument: T): boolean {
     const before = this.#run;
     this.#run = HASTY;
     try {
-      fn();
+      fn(argument);
       return true;
     } catch {
       this.#missing.clear();

@@ -104,6 +104,8 @@ export class Node {
   refs = 1;
   /** Savepoint in which it was made or its pre-image was taken. */
   savepoint = 0;
+  /** Number of that pre-image; -1 where it was made there. */
+  image = -1;
   /** Bytes of the body. */
   bodyLength = 0;
   /** Offset of the lowest heap byte in use, from the start of the body. */
@@ -112,6 +114,8 @@ export class Node {
   garbage = 0;
   /** Inserts in a row at the right edge (positive) or the left edge (negative). */
   run = 0;
+  /** Index of the last insert, perhaps moved since by others. */
+  runAt = -2;
 
   role = 0;
   owner = 0;
@@ -210,9 +214,24 @@ export function copyNode(node: Node): Node {
   copy.owner = node.owner;
   copy.length = node.length;
   copy.run = node.run;
+  copy.runAt = node.runAt;
   copy.unresolved = node.unresolved;
   copy.children = node.children.slice();
+  copyHeads(node, copy);
   return copy;
+}
+
+/** Gives `copy`, which has the same keys, the heads of `node`, if these are valid. */
+function copyHeads(node: Node, copy: Node): void {
+  const { order, heads, headsAt, count } = node;
+  if (order === null || !node.headed) return;
+  makeHeadsRoom(copy, count);
+  copy.heads.set(heads.subarray(headsAt, headsAt + count), copy.headsAt);
+  copy.headed = true;
+  copy.headLow = node.headLow;
+  copy.headSpan = node.headSpan;
+  copy.prefix = node.prefix;
+  copy.order = order;
 }
 
 /**

@@ -330,7 +330,7 @@ const soleLeaf = new Node(NODE_STATE.embedded);
  * @throws as opening it would
  */
 export function findSole(bytes: Uint8Array, at: number, end: number, spec: TreeSpec): boolean {
-  const parts = decodeRoot(bytes, at, end);
+  const parts = readRoot(bytes, at, end);
   if (parts.form !== ROOT_FORM.embedded || parts.level > 0) return false;
   checkRootSpec(bytes, parts, spec);
   viewEmbedded(soleLeaf, bytes, parts);
@@ -366,7 +366,31 @@ export function rootReferences(
   if (parts.pointer >= 0) sink.node(bytes, parts.pointer, role);
   else if (parts.form === ROOT_FORM.embedded) {
     if (parts.level === 0 && (isPlain || isNothingFor(sink, schemas[role]))) return;
-    nodeReferences(embeddedNode(bytes, parts, role), schemas, sink);
+    walkEmbedded(bytes, parts, role, schemas, sink);
+  }
+}
+
+/** Readers for `walkEmbedded`: the records of a root may have roots, whose records have some. */
+const walked: Node[] = [];
+let depth = 0;
+
+/** `nodeReferences` of an embedded body, without a node of its own. @throws CorruptError */
+function walkEmbedded(
+  bytes: Uint8Array,
+  parts: RootParts,
+  role: number,
+  schemas: RecordSchemas,
+  sink: ReferenceSink,
+): void {
+  walked[depth] ??= new Node(NODE_STATE.embedded);
+  const node = walked[depth] as Node;
+  viewEmbedded(node, bytes, parts);
+  node.role = role;
+  depth++;
+  try {
+    nodeReferences(node, schemas, sink);
+  } finally {
+    depth--;
   }
 }
 

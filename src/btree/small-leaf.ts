@@ -11,6 +11,7 @@ import { copyBytes, setU16 } from '../format/bytes.js';
 import type { Node } from './node.js';
 import { lengthSize, NODE_BODY, SLOT_SIZE, setLength, VALUE_SIZE_VARIABLE } from './node-format.js';
 import { entry, entryStart, readEntry } from './node-view.js';
+import { startEmbeddedRoot } from './root-record.js';
 import type { TreeSpec } from './tree-spec.js';
 
 /** One record that is put or removed. */
@@ -40,6 +41,15 @@ export function editedSize({ spec, leaf, index, removes, key, value }: SmallEdit
   if (spec.keySize === 0) size += lengthSize(key.length);
   if (spec.valueSize < 0) size += lengthSize(value.length);
   return size;
+}
+
+/** The root record of a tree with one record, embedded: what putting that into an empty tree gives. */
+export function soleRoot(spec: TreeSpec, key: Uint8Array, value: Uint8Array): Uint8Array {
+  const edit = { spec, leaf: null, index: 0, removes: false, key, value };
+  const length = editedSize(edit);
+  const record = startEmbeddedRoot(spec, 0, length);
+  writeEdited(edit, record, record.length - length);
+  return record;
 }
 
 /** Writes the body after the edit to `page[start, ...)`. */

@@ -24,7 +24,9 @@ import { NODE_STATE, type Node } from './node.js';
 import { orderFault } from './node-check.js';
 import {
   encodedSize,
+  hasGap,
   insertRecord,
+  isWorthPacking,
   overwriteValue,
   pointTo,
   removeEntry,
@@ -276,14 +278,18 @@ export class Tree implements RootHolder {
     const editor = this.#edit();
     const found = this.#descend(editor, key);
     let leaf = editor.nodes[0] as Node;
-    if (found >= 0) {
-      if (overwriteValue(leaf, found, value, 0, value.length)) {
-        this.#resolve(leaf, found);
-        return false;
-      }
-      removeEntry(leaf, found);
-    }
     const size = encodedSize(leaf, key.length, value.length);
+    if (hasGap(leaf, size, found >= 0)) this.forest.touchSlots(leaf);
+    else {
+      this.forest.touch(leaf);
+      if (found >= 0 && !isWorthPacking(leaf)) {
+        if (overwriteValue(leaf, found, value, 0, value.length)) {
+          this.#resolve(leaf, found);
+          return false;
+        }
+      }
+    }
+    if (found >= 0) removeEntry(leaf, found);
     const index = editor.makeRoom(0, found >= 0 ? found : ~found, size);
     leaf = editor.nodes[0] as Node;
     insertRecord(leaf, index, key, 0, key.length, value, 0, value.length);
@@ -380,7 +386,9 @@ export class Tree implements RootHolder {
     const editor = this.#edit();
     const found = this.#descend(editor, key);
     assert(found >= 0, 'a key that was found is there');
-    removeEntry(editor.nodes[0] as Node, found);
+    const leaf = editor.nodes[0] as Node;
+    this.forest.touchSlots(leaf);
+    removeEntry(leaf, found);
     editor.settle(0);
     if (this.forest.erases) editor.renewSeparator(key);
     return true;

@@ -3,13 +3,17 @@
  *
  * - One savepoint at a time. A node's pre-image is taken once, before its first change; nodes
  *   made inside the savepoint have none.
+ * - Where entries only come and go, and what is in the heap stays where it is, the image is of the
+ *   slots: most edits are like that, and a page is a hundred times as long. The first change of
+ *   another kind makes it an image of the page.
  * - Actions are undone in reverse, so each finds things as it left them.
  * - Nothing is allocated per edit but entries of plain arrays; images and pages are reused.
  */
 
 import { assert } from '../assert.js';
-import { EMPTY } from '../format/bytes.js';
+import { copyBytes, EMPTY } from '../format/bytes.js';
 import { type Node, type NodeState, setPage } from './node.js';
+import { NODE_BODY, SLOT_SIZE } from './node-format.js';
 import { givePage, takePage } from './page-pool.js';
 
 /** Whoever holds the root of a tree. */
@@ -27,9 +31,15 @@ export interface UndoTarget {
   bury(node: Node): void;
 }
 
+/** Room for slots that an image has from the start. */
+const SLOTS_BYTES_MIN = 128;
+
 /** The changeable part of a dirty node before a savepoint changed it. */
 class NodeImage {
+  /** Its page; empty in an image of slots. */
   page: Uint8Array = EMPTY;
+  #slots = new Uint8Array(SLOTS_BYTES_MIN);
+  #slotBytes = 0;
   length = 0;
   count = 0;
   heapStart = 0;
@@ -38,9 +48,12 @@ class NodeImage {
   unresolved = false;
   children: (Node | undefined)[] = [];
 
-  take(node: Node): void {
-    this.page = takePage(node.page.length);
-    this.page.set(node.page);
+  /** Takes all but the page. */
+  takeSlots(node: Node): void {
+    const start = node.bodyStart + NODE_BODY.size;
+    this.#slotBytes = SLOT_SIZE * node.count;
+    if (this.#slots.length < this.#slotBytes) this.#slots = new Uint8Array(2 * this.#slotBytes);
+    copyBytes(node.page, start, start + this.#slotBytes, this.#slots, 0);
     this.length = node.length;
     this.count = node.count;
     this.heapStart = node.heapStart;
@@ -50,10 +63,27 @@ class NodeImage {
     this.children = node.level > 0 ? node.children.slice() : this.children;
   }
 
+  /** Takes the page as it was: since the slots were taken, what they name has stayed in place. */
+  takePage(node: Node): void {
+    if (this.page.length > 0) return;
+    this.page = takePage(node.page.length);
+    this.page.set(node.page);
+    this.#putSlots(this.page, node.bodyStart);
+  }
+
+  #putSlots(page: Uint8Array, bodyStart: number): void {
+    copyBytes(this.#slots, 0, this.#slotBytes, page, bodyStart + NODE_BODY.size);
+  }
+
   restore(node: Node): void {
-    givePage(node.page);
-    setPage(node, this.page);
-    node.bodyLength = this.page.length - node.bodyStart;
+    if (this.page.length === 0) {
+      this.#putSlots(node.page, node.bodyStart);
+      node.order = null;
+    } else {
+      givePage(node.page);
+      setPage(node, this.page);
+      node.bodyLength = this.page.length - node.bodyStart;
+    }
     node.length = this.length;
     node.count = this.count;
     node.heapStart = this.heapStart;
@@ -66,7 +96,7 @@ class NodeImage {
 
   forget(): void {
     this.page = EMPTY;
-    this.children = [];
+    if (this.children.length > 0) this.children = [];
   }
 }
 
@@ -95,10 +125,17 @@ export class UndoLog {
 
   /** Takes the pre-image of `node` if the savepoint hasn't one yet. */
   touch(node: Node): void {
+    this.touchSlots(node);
+    if (this.current !== 0 && node.image >= 0) this.#images[node.image]?.takePage(node);
+  }
+
+  /** The same for a leaf in whose heap nothing is going to be moved or overwritten. */
+  touchSlots(node: Node): void {
     if (this.current === 0 || node.savepoint === this.current) return;
     node.savepoint = this.current;
+    node.image = this.#images.length;
     const image = this.#spare.pop() ?? new NodeImage();
-    image.take(node);
+    image.takeSlots(node);
     this.#images.push(image);
     this.#push(ACTION.touch, node, 0);
   }
@@ -106,6 +143,7 @@ export class UndoLog {
   created(node: Node): void {
     if (this.current === 0) return;
     node.savepoint = this.current;
+    node.image = -1;
     this.#push(ACTION.create, node, 0);
   }
 
@@ -180,7 +218,7 @@ export class UndoLog {
       if (this.#actions[i] === ACTION.discard) this.#target.bury(this.#nodes[i] as Node);
     }
     for (const image of this.#images) {
-      givePage(image.page);
+      if (image.page.length > 0) givePage(image.page);
       image.forget();
       this.#spare.push(image);
     }

@@ -128,6 +128,14 @@ export class ByteReader {
     this.end = end;
   }
 
+  /** Begins anew at `bytes[at]`, up to `end`. */
+  seek(bytes: Uint8Array, at: number, end: number): void {
+    this.bytes = bytes;
+    this.at = at;
+    this.end = end;
+    this.failed = false;
+  }
+
   #take(size: number): number {
     const from = this.at;
     if (size > this.end - from) {

@@ -60,6 +60,8 @@ export interface DataCheckOptions {
   readonly findings: Findings;
   /** Told of bytes that were read and compared. */
   readonly verified: (bytes: number) => void;
+  /** Runs that wait at most, about; RUNS_MAX unless given. */
+  readonly runsMax?: number;
 }
 
 export class DataCheck {
@@ -105,27 +107,35 @@ export class DataCheck {
 
   /** So much was added that it is time to `read`. */
   get isDue(): boolean {
-    return this.#waiting.count >= RUNS_MAX || this.#waiting.bytes >= this.#lookBytes;
+    return this.#isFull || this.#waiting.bytes >= this.#lookBytes;
   }
 
-  /** Reads some of what was added, or begins to. */
+  /** Begins to read some of what was added, once all that was begun before has ended. */
   *read(): Io<void> {
-    if (this.#waiting.count >= RUNS_MAX) yield* this.flush();
-    else yield* this.#readDense();
+    if (this.#isFull) yield* this.#beginAll();
+    else yield* this.#beginDense();
   }
 
   /** Reads and compares everything that was added. */
   *flush(): Io<void> {
+    yield* this.#beginAll();
     yield* this.#endBackground();
+  }
+
+  get #isFull(): boolean {
+    return this.#waiting.count >= (this.#options.runsMax ?? RUNS_MAX);
+  }
+
+  *#beginAll(): Io<void> {
     const runs = this.#waiting;
     this.#waiting = new DataRuns();
     this.#lookBytes = LOOK_BYTES;
     const order = runs.sorted();
-    yield* this.#readAll({ runs, order, pieces: runs.pieces(order, LIMITS) });
+    yield* this.#beginBatch({ runs, order, pieces: runs.pieces(order, LIMITS) });
   }
 
   /** Begins to read what lies close together; the rest goes on waiting. */
-  *#readDense(): Io<void> {
+  *#beginDense(): Io<void> {
     const runs = this.#waiting;
     const order = runs.sorted();
     const pieces = runs.pieces(order, LIMITS);
@@ -141,8 +151,12 @@ export class DataCheck {
       for (let i = piece.from; i < piece.to; i++) this.#waiting.take(runs, order[i] ?? 0);
     }
     this.#lookBytes = this.#waiting.bytes + LOOK_BYTES;
+    yield* this.#beginBatch({ runs, order, pieces: dense });
+  }
+
+  *#beginBatch(batch: Batch): Io<void> {
     yield* this.#endBackground();
-    this.#background = new Drive(this.#readAll({ runs, order, pieces: dense }));
+    this.#background = new Drive(this.#readAll(batch));
   }
 
   *#endBackground(): Io<void> {

@@ -10,6 +10,7 @@
 import type { ComparatorRegistry } from '../btree/comparator.js';
 import type { Forest } from '../btree/forest.js';
 import { rootRecordSize, rootSpec } from '../btree/root-record.js';
+import { soleRoot } from '../btree/small-leaf.js';
 import { Tree } from '../btree/tree.js';
 import type { TreeSpec } from '../btree/tree-spec.js';
 import { CorruptError } from '../errors.js';
@@ -17,9 +18,11 @@ import { ByteReader, ByteWriter, EMPTY } from '../format/bytes.js';
 import { COUNTER_LIMIT } from '../format/journal-record.js';
 import { ROLE, type Role } from '../format/role.js';
 import { BlobStream } from './blob-stream.js';
-import type { ObjectContext } from './context.js';
-import { embedMax } from './limits.js';
+import { ANYWHERE, type ObjectContext } from './context.js';
+import { type BlobEntry, blobKey, ENTRY_KIND, encodeEntry } from './extent-entry.js';
+import { embedMax, inlineMax } from './limits.js';
 import { ATTRIBUTES_SPEC, BLOB_SPEC, MAP_SPEC } from './tree-specs.js';
+import type { NewValue } from './value-record.js';
 
 export const ONODE_FLAG = {
   hint: 1, // an allocation hint follows
@@ -55,16 +58,20 @@ export function forEachRoot(
   end: number,
   visit: (role: Role, at: number, rootEnd: number, isPlain?: boolean) => void,
 ): void {
-  const reader = new ByteReader(bytes, start, end);
-  const flags = readHead(reader);
+  head.seek(bytes, start, end);
+  const flags = readHead(head);
+  let { at } = head;
   for (const [flag, role] of ROOTS) {
     if ((flags & flag) === 0) continue;
-    const size = rootRecordSize(bytes, reader.at, end);
+    const rootEnd = at + rootRecordSize(bytes, at, end);
     const isPlain = role !== ROLE.blob && (flags & ONODE_FLAG.largeValues) === 0;
-    visit(role, reader.at, reader.at + size, isPlain);
-    reader.at += size;
+    visit(role, at, rootEnd, isPlain);
+    at = rootEnd;
   }
 }
+
+/** Reads the heads of records: every one of a leaf, whenever that is packed. */
+const head = new ByteReader(EMPTY);
 
 const ROOTS: readonly (readonly [number, Role])[] = [
   [ONODE_FLAG.attributes, ROLE.attributes],
@@ -88,10 +95,10 @@ function readHead(reader: ByteReader): number {
 
 /** Size in bytes of the object of a record. */
 export function onodeSize(bytes: Uint8Array, start: number, end: number): number {
-  const reader = new ByteReader(bytes, start, end);
-  for (let i = 0; i < 3; i++) reader.varint(); // flags, id, version
-  const size = reader.varint();
-  if (reader.failed) throw new CorruptError('Cannot decode onode: cut short');
+  head.seek(bytes, start, end);
+  for (let i = 0; i < 3; i++) head.varint(); // flags, id, version
+  const size = head.varint();
+  if (head.failed) throw new CorruptError('Cannot decode onode: cut short');
   return size;
 }
 
@@ -179,6 +186,19 @@ export function openRoot(
   return new Tree(forest, stated, { bytes: root, at: 0, end: root.length });
 }
 
+const NEW_OBJECT: OnodeRecord = {
+  flags: 0,
+  id: 0,
+  version: 0,
+  size: 0,
+  birth: 0,
+  objectSizeHint: 0,
+  writeSizeHint: 0,
+  attributes: EMPTY,
+  blob: EMPTY,
+  map: EMPTY,
+};
+
 /** An object while a transaction changes it; `encode` gives the record to write back. */
 export class Onode {
   readonly #context: ObjectContext;
@@ -193,11 +213,11 @@ export class Onode {
   writeSizeHint: number;
   largeValues: boolean;
 
-  private constructor(context: ObjectContext, record: OnodeRecord) {
+  private constructor(context: ObjectContext, record: OnodeRecord, id: number, version: number) {
     this.#context = context;
     this.#roots = { attributes: record.attributes, blob: record.blob, map: record.map };
-    this.id = record.id;
-    this.version = record.version;
+    this.id = id;
+    this.version = version;
     this.size = record.size;
     this.objectSizeHint = record.objectSizeHint;
     this.writeSizeHint = record.writeSizeHint;
@@ -206,28 +226,18 @@ export class Onode {
 
   /** A new, empty object. */
   static create(context: ObjectContext, id: number): Onode {
-    return new Onode(context, {
-      flags: 0,
-      id,
-      version: 0,
-      size: 0,
-      birth: 0,
-      objectSizeHint: 0,
-      writeSizeHint: 0,
-      attributes: EMPTY,
-      blob: EMPTY,
-      map: EMPTY,
-    });
+    return new Onode(context, NEW_OBJECT, id, 0);
   }
 
   /** A copy of the object of a record's bytes under a new id; references are the caller's. */
   static clone(context: ObjectContext, bytes: Uint8Array, id: number): Onode {
-    return new Onode(context, { ...decodeOnode(bytes, 0, bytes.length), id, version: 0 });
+    return new Onode(context, decodeOnode(bytes, 0, bytes.length), id, 0);
   }
 
   /** The object of a record's bytes, which the onode keeps and nobody may change. */
   static decode(context: ObjectContext, bytes: Uint8Array): Onode {
-    return new Onode(context, decodeOnode(bytes, 0, bytes.length));
+    const record = decodeOnode(bytes, 0, bytes.length);
+    return new Onode(context, record, record.id, record.version);
   }
 
   /** The tree of attributes; a write to it counts once `encode` is called. */
@@ -243,6 +253,39 @@ export class Onode {
 
   get blob(): BlobStream {
     return new BlobStream(this.#context, this.blobTree);
+  }
+
+  /** Puts data at `offset` over what is there; `size` is the caller's to raise. */
+  write(offset: number, value: NewValue): void {
+    const isFirst = this.#blob === undefined && this.#roots.blob.length === 0;
+    if (isFirst && offset === 0 && this.size === 0) this.#writeFirst(value);
+    else if ('bytes' in value) this.blob.write(offset, value.bytes, this.size);
+    else this.blob.writePlaced(offset, value.placed, this.size);
+  }
+
+  /** The first data of an object is most often all that it gets: one entry needs no tree. */
+  #writeFirst(value: NewValue): void {
+    const context = this.#context;
+    const birth = context.generation;
+    if ('bytes' in value && value.bytes.length <= inlineMax(context.nodeSize)) {
+      const { bytes: data } = value;
+      const entry = { kind: ENTRY_KIND.inline, birth, length: data.length, data };
+      if (!this.#putSole(entry)) this.blob.write(0, data, 0);
+      return;
+    }
+    const placed = 'bytes' in value ? context.placeData(value.bytes, ANYWHERE) : value.placed;
+    const [only] = placed;
+    const entry = only && { ...only, kind: ENTRY_KIND.extent, birth, skip: 0 };
+    const isSole = entry !== undefined && placed.length === 1 && this.#putSole(entry);
+    if (!isSole) this.blob.writePlaced(0, placed, 0);
+  }
+
+  /** Makes `entry` all of the blob stream; false when its record would be too large. */
+  #putSole(entry: BlobEntry): boolean {
+    const record = soleRoot(BLOB_SPEC, blobKey(0), encodeEntry(entry));
+    if (record.length > embedMax(this.#context.nodeSize)) return false;
+    this.#roots.blob = record;
+    return true;
   }
 
   get map(): Tree {

@@ -6,10 +6,12 @@
  */
 
 import type { BlockRun } from '../alloc/block-run.js';
+import { assert } from '../assert.js';
 import type { Overtaken } from '../blockdev/overtaken.js';
 import { bodyRunBlocks } from '../format/journal-record.js';
-import { applyTransaction } from './apply.js';
-import type { Committer } from './committer.js';
+import type { DataGoal } from '../onode/context.js';
+import { type ApplyOptions, applyTransaction } from './apply.js';
+import type { Committer, Waiter } from './committer.js';
 import type { DataPlaces } from './data-places.js';
 import { isEntitled, type SealedTransaction } from './sealed-transaction.js';
 import type { SpaceKeeper } from './space-keeper.js';
@@ -27,10 +29,15 @@ export interface AcceptorOptions {
   readonly overtaken: Overtaken;
 }
 
-export class Acceptor {
+const LIVE: ApplyOptions = { replay: false };
+
+export class Acceptor implements Placer {
   /** Last transaction that was accepted. */
   transaction: number;
   readonly #options: AcceptorOptions;
+  /** The transaction that is being applied, and what its data got. */
+  #current: Entry | undefined;
+  readonly #placements: (readonly PlacedRun[])[] = [];
 
   /** `transaction` is the last one that the state contains. */
   constructor(options: AcceptorOptions, transaction: number) {
@@ -41,29 +48,22 @@ export class Acceptor {
   /** Accepts a transaction: all of it, or an error and nothing. */
   attempt(entry: Entry): void {
     if (entry.settled) return;
-    const { state, space, keeper, places, committer, overtaken } = this.#options;
+    const { state, space, places, committer, overtaken } = this.#options;
     const { sealed, claims, padding, ahead } = entry;
     const { nextObject: firstObject, nextCollection: firstCollection } = state.counters;
-    const placements: (readonly PlacedRun[])[] = [];
-    const placer: Placer = {
-      place: (blocks, goal) => {
-        const runs = places.take(blocks, keeper.optionsFor(goal), entry);
-        if (runs.length === 0) throw new Shortage(blocks);
-        placements.push(runs);
-        return runs;
-      },
-    };
+    const placements = this.#placements;
+    placements.length = 0;
+    this.#current = entry;
     let bodyRun: BlockRun | undefined;
     const { deficit } = space;
     const record = committer.open(this.#recordBytesMax(entry));
-    state.begin(placer);
+    state.begin(this);
     try {
       for (const run of claims) state.allocator.adopt(run);
       for (const run of padding) state.allocator.free(run, false);
       record.varint(sealed.length);
-      const from = record.at;
       sealed.writeTo(record);
-      applyTransaction(state, record.bytes.subarray(from, record.at), ahead, { replay: false });
+      applyTransaction(state, sealed.open(), ahead, LIVE);
       encodeChoices(record, ahead, { firstObject, firstCollection, placements });
       bodyRun = this.#placeBody(committer.openBytes);
       places.countPrepaid(entry);
@@ -80,15 +80,18 @@ export class Acceptor {
     places.settle(entry);
     const { sequence } = entry;
     const flush = claims.length > 0;
-    // Data written ahead is the caller's again when it has committed: nothing may read it then.
-    committer.add(
-      { sequence, flush, bodyRun },
-      {
-        resolve: () => (flush ? overtaken.after(() => entry.commit()) : entry.commit()),
-        reject: (error) => entry.lose(error),
-      },
-    );
+    committer.add({ sequence, flush, bodyRun }, flush ? behind(overtaken, entry) : entry);
     sealed.release();
+  }
+
+  /** Blocks for data of the transaction that is being applied. @throws Shortage */
+  place(blocks: number, goal: DataGoal): readonly PlacedRun[] {
+    const { places, keeper } = this.#options;
+    assert(this.#current !== undefined, 'data is placed for a transaction');
+    const runs = places.take(blocks, keeper.optionsFor(goal), this.#current);
+    if (runs.length === 0) throw new Shortage(blocks);
+    this.#placements.push(runs);
+    return runs;
   }
 
   /**
@@ -128,12 +131,24 @@ export class Acceptor {
   }
 
   /** Upper bound of what the extents of data written ahead take in a record. */
-  #aheadBytes(entry: Entry): number {
+  #aheadBytes({ ahead }: Entry): number {
     let bytes = 0;
-    for (const { extents, tail } of entry.ahead) {
+    if (ahead.length === 0) return bytes;
+    for (const { extents, tail } of ahead) {
       bytes += tail.length + Math.ceil(tail.length / 8) + RECORD_OVERHEAD_MAX;
       for (const { checksums } of extents) bytes += checksums.length + 40;
     }
     return bytes;
   }
+}
+
+/**
+ * One whose data was written ahead commits when no write of it can be under way any more: the data
+ * is the caller's again then.
+ */
+function behind(overtaken: Overtaken, entry: Entry): Waiter {
+  return {
+    commit: () => overtaken.after(() => entry.commit()),
+    lose: (error) => entry.lose(error),
+  };
 }

@@ -63,7 +63,7 @@ export class AppendGoals {
     const find = (): void => {
       goal = this.#find(object, offset, length);
     };
-    if (forest.attempt(find)) return goal;
+    if (forest.attempt(find, undefined)) return goal;
     const readers = this.#readers();
     const reader = readers.begin(allocator.generation, -1);
     try {

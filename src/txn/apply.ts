@@ -7,7 +7,7 @@
  */
 
 import { CorruptError, StoreError } from '../errors.js';
-import { ByteReader, textOf } from '../format/bytes.js';
+import { type ByteReader, textOf } from '../format/bytes.js';
 import type { Role } from '../format/role.js';
 import { DEVICE_BLOCKS_MAX } from '../format/superblock-bounds.js';
 import { ANYWHERE } from '../onode/context.js';
@@ -17,33 +17,26 @@ import { CollectionOperations, checkBits } from './apply-collection.js';
 import { MapOperations } from './apply-map.js';
 import { attributeKey, FIRST_ATTRIBUTE_KEY } from './attribute-key.js';
 import { checkCounters } from './counter-limits.js';
-import { readNames } from './name-table.js';
 import { missing, ObjectTable } from './object-table.js';
 import { DATA_KIND, OPERATION } from './operation.js';
 import { decodeReservation, encodeReservation, heldBlocks } from './reservation.js';
+import type { OpenTransaction } from './sealed-transaction.js';
 import { printable, type StoreState } from './store-state.js';
 import type { AheadData } from './transaction-record.js';
-
-/** What a transaction took from reservations, for the decision whether it fits. */
-export interface Applied {
-  /** Blocks of reservations that it redeemed. */
-  readonly redeemedBlocks: number;
-  readonly operationCount: number;
-}
 
 export interface ApplyOptions {
   /** A guard was evaluated when the transaction was accepted: don't ask again. */
   readonly replay: boolean;
 }
 
-/** Applies the transaction `bytes` (as its builder sealed it) with its data written ahead. */
+/** Applies a transaction with its data written ahead. */
 export function applyTransaction(
   state: StoreState,
-  bytes: Uint8Array,
+  transaction: OpenTransaction,
   ahead: readonly AheadData[],
   options: ApplyOptions,
-): Applied {
-  return new Application(state, bytes, ahead, options).run();
+): void {
+  new Application(state, transaction, ahead, options).run();
 }
 
 class Application {
@@ -56,26 +49,22 @@ class Application {
   #collectionOperations: CollectionOperations | undefined;
   #mapOperations: MapOperations | undefined;
   readonly #count: number;
-  #redeemedBlocks = 0;
   /** Data written ahead that has got its place: each in its turn. */
   #aheadUsed = 0;
 
   constructor(
     state: StoreState,
-    bytes: Uint8Array,
+    transaction: OpenTransaction,
     ahead: readonly AheadData[],
     options: ApplyOptions,
   ) {
     this.#state = state;
     this.#ahead = ahead;
     this.#replay = options.replay;
-    const reader = new ByteReader(bytes);
-    const { collections, objects } = readNames(reader);
-    this.#count = reader.varint();
-    reader.varint();
-    this.#reader = reader;
-    this.#names = collections;
-    this.#objects = new ObjectTable(state, objects);
+    this.#count = transaction.count;
+    this.#reader = transaction.reader;
+    this.#names = transaction.collections;
+    this.#objects = new ObjectTable(state, transaction.objects);
   }
 
   get #collections(): CollectionOperations {
@@ -95,7 +84,7 @@ class Application {
     return this.#mapOperations;
   }
 
-  run(): Applied {
+  run(): void {
     this.#objects.gather();
     for (let i = 0; i < this.#count; i++) this.#one(this.#reader.u8());
     if (this.#reader.failed) throw new CorruptError('Cannot apply transaction: cut short');
@@ -105,7 +94,6 @@ class Application {
     this.#objects.writeBack();
     this.#writeBackCollections();
     checkCounters(this.#state.counters);
-    return { redeemedBlocks: this.#redeemedBlocks, operationCount: this.#count };
   }
 
   /** Writes the records of all collections that the transaction touched. E_INVALID: bits. */
@@ -223,8 +211,7 @@ class Application {
     const value = this.#value();
     const length = 'bytes' in value ? value.bytes.length : value.length;
     if (length === 0) return;
-    if ('bytes' in value) onode.blob.write(offset, value.bytes, onode.size);
-    else onode.blob.writePlaced(offset, value.placed, onode.size);
+    onode.write(offset, value);
     this.#resize(onode, Math.max(onode.size, offset + length));
   }
 
@@ -239,7 +226,7 @@ class Application {
     const slot = this.#objects.slot(index);
     if (slot.onode === undefined) return;
     slot.change();
-    slot.onode.blob.truncate(size, slot.onode.size);
+    if (size !== slot.onode.size) slot.onode.blob.truncate(size, slot.onode.size);
     this.#resize(slot.onode, size);
   }
 
@@ -373,9 +360,7 @@ class Application {
         `Cannot redeem from reservation ${printable(textOf(name))}: it holds less than that`,
       );
     }
-    const blocks = this.#held(left) - this.#held(rest);
-    counters.heldBlocks -= blocks;
-    this.#redeemedBlocks += blocks;
+    counters.heldBlocks -= this.#held(left) - this.#held(rest);
     trees.reservations.put(name, encodeReservation({ owner, ...rest }));
   }
 

@@ -48,8 +48,10 @@ export interface AppliedTransaction {
 
 /** Somebody who waits for a transaction to be durable. */
 export interface Waiter {
-  resolve(): void;
-  reject(error: unknown): void;
+  /** It is durable. */
+  commit(): void;
+  /** It will never be known whether it is. */
+  lose(error: unknown): void;
 }
 
 interface QueuedRecord {
@@ -286,7 +288,7 @@ export class Committer {
     this.#waiters = [];
     this.#count = 0;
     this.#body = new ByteWriter();
-    for (const waiter of waiting) waiter.reject(error);
+    for (const waiter of waiting) waiter.lose(error);
     for (const resolve of this.#idle.splice(0)) resolve();
   }
 
@@ -348,7 +350,7 @@ export class Committer {
     this.#journal.noteDurable(queued.record.sequence);
     if (!queued.underWay) this.#giveBack(queued.writer);
     if (queued.waiters.length > 0) this.durableTransaction = queued.last;
-    for (const waiter of queued.waiters) waiter.resolve();
+    for (const waiter of queued.waiters) waiter.commit();
     if (!this.isBusy) for (const resolve of this.#idle.splice(0)) resolve();
   }
 

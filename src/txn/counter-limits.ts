@@ -11,22 +11,16 @@ import { COUNTED_LIMIT, COUNTER_LIMIT } from '../format/journal-record.js';
 import { STORED_BYTES_MAX } from '../onode/limits.js';
 import type { Counters } from './store-state.js';
 
-const TOTALS = ['objects', 'storedBytes', 'heldBlocks'] as const;
-
-const IDS = ['nextObject', 'nextCollection', 'nextDrop'] as const;
-
 /**
  * @throws CorruptError when a counter is what no transaction can have made of it
  * @throws StoreError E_TOO_BIG when a sum is over its limit
  */
 export function checkCounters(counters: Counters): void {
-  for (const name of TOTALS) {
-    if (!(counters[name] >= 0)) fail(`${name} would be ${counters[name]}`);
-  }
-  for (const name of IDS) {
-    if (!(counters[name] < COUNTED_LIMIT)) fail(`${name} would be ${counters[name]}`);
-  }
-  const { storedBytes, objects } = counters;
+  const { objects, storedBytes, heldBlocks, nextObject, nextCollection, nextDrop } = counters;
+  const least = Math.min(objects, storedBytes, heldBlocks);
+  if (!(least >= 0)) fail(`a total would be ${least}`);
+  const highest = Math.max(nextObject, nextCollection, nextDrop);
+  if (!(highest < COUNTED_LIMIT)) fail(`an id would be ${highest}`);
   if (storedBytes > STORED_BYTES_MAX) tooBig('the sum of all sizes');
   if (objects >= COUNTER_LIMIT) tooBig('the number of objects');
 }

@@ -83,6 +83,7 @@ export class Engine {
   readonly #overtaken = new Overtaken(() => this.#landed());
   readonly #queue = new TransactionQueue();
   #current: Drive<void> | undefined;
+  readonly #attempt = (entry: Entry): void => this.#acceptor.attempt(entry);
   #pumping = false;
   #poison: StoreError | undefined;
   /** The last checkpoint is near: what came now would stand behind it in the journal. */
@@ -427,7 +428,7 @@ export class Engine {
   /** Applies a transaction at once if nothing has to be waited for. */
   #tryFast(entry: Entry): boolean {
     if (this.#mustWait(entry)) return false;
-    return this.state.forest.attempt(() => this.#acceptor.attempt(entry)); // what failed is tried again
+    return this.state.forest.attempt(this.#attempt, entry); // what failed is tried again
   }
 
   /** Applies one transaction, waiting for what it needs; refuses it when it can't be. */
@@ -445,7 +446,8 @@ export class Engine {
         } catch (error) {
           if (!(error instanceof Shortage)) throw error;
           if (yield* this.#relieve(error.blocks, isEntitled(entry.sealed))) continue;
-          throw error.blocks > 0 ? noSpace(entry.sealed) : noRuns();
+          const { isHostFull } = this.#keeper.growth;
+          throw error.blocks > 0 ? noSpace(entry.sealed, isHostFull) : noRuns();
         }
       }
     } catch (error) {

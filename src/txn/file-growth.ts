@@ -43,11 +43,17 @@ interface Step {
 export class FileGrowth {
   readonly #options: FileGrowthOptions;
   #underWay: Step | undefined;
+  #isHostFull = false;
   /** The last one in the background failed, and none has succeeded at once since. */
   #hasFailed = false;
 
   constructor(options: FileGrowthOptions) {
     this.#options = options;
+  }
+
+  /** The file should have grown, and the host had no room. */
+  get isHostFull(): boolean {
+    return this.#isHostFull;
   }
 
   get isUnderWay(): boolean {
@@ -103,8 +109,11 @@ export class FileGrowth {
       this.adoptSize();
       return true;
     }
-    // The host is full: no use in trying for every transaction.
-    if (this.#underWay === undefined) device.limitTo(device.size);
+    // No use in trying for every transaction.
+    if (this.#underWay === undefined) {
+      this.#isHostFull ||= this.mayGrow;
+      device.limitTo(device.size);
+    }
     return false;
   }
 

@@ -1,20 +1,27 @@
 /**
  * The names that a transaction uses, each once, in the order of their first use.
  *
- * - Names are text with one character for each byte, so that equal text is equal bytes.
+ * - Names of collections are text with one character for each byte, so that equal text is equal
+ *   bytes; those of objects are bytes of the table's own.
  * - Most transactions name a handful: those are searched in a row, longer tables have an index.
  */
 
-import { type ByteReader, type ByteWriter, textOf, varintSize } from '../format/bytes.js';
+import {
+  type ByteReader,
+  type ByteWriter,
+  copyBytes,
+  equalBytes,
+  newBytes,
+  textOf,
+  varintSize,
+} from '../format/bytes.js';
 import type { NamedObject } from './object-table.js';
 
 /** Names up to which a table is searched in a row. */
 const ROW_MAX = 8;
 
-interface ObjectRow {
-  readonly collection: number; // index
-  readonly hash: number | undefined; // u32
-  readonly name: string;
+interface ObjectRow extends NamedObject {
+  readonly collectionAt: number; // index
 }
 
 export class NameTable {
@@ -38,34 +45,35 @@ export class NameTable {
     return collections.length - 1;
   }
 
-  /** Index of an object in the collection at `collection`, entered if it is new. */
-  object(collection: number, hash: number | undefined, name: string): number {
-    const row = { collection, hash, name };
-    const index = this.#find(row);
+  /** The objects, by index. */
+  get objects(): readonly NamedObject[] {
+    return this.#objects;
+  }
+
+  /** Index of an object in the collection at `collectionAt`, entered with a copy of its name. */
+  object(collectionAt: number, hash: number | undefined, name: Uint8Array): number {
+    const index = this.#find(collectionAt, hash, name);
     this.lastObject = index < 0 ? this.#objects.length : index;
     if (index >= 0) return index;
-    this.#objects.push(row);
+    const own = newBytes(name.length);
+    copyBytes(name, 0, name.length, own, 0);
+    const collection = this.collections[collectionAt] as string;
+    this.#objects.push({ collection, name: own, hash, collectionAt });
     if (this.#objects.length > ROW_MAX) {
-      this.#objectIndex ??= new Map(this.#objects.map((one, at) => [keyOf(one), at]));
-      this.#objectIndex.set(keyOf(row), this.#objects.length - 1);
+      this.#objectIndex ??= new Map(this.#objects.map((one, at) => [keyOfRow(one), at]));
+      this.#objectIndex.set(keyOf(collectionAt, hash, name), this.#objects.length - 1);
     }
     return this.#objects.length - 1;
   }
 
-  /** The object at `index`, which is in the table. */
-  objectAt(index: number): NamedObject {
-    const { collection, hash, name } = this.#objects[index] as ObjectRow;
-    const bytes = Buffer.from(name, 'latin1');
-    return { collection: this.collections[collection] as string, name: bytes, hash };
-  }
-
-  #find({ collection, hash, name }: ObjectRow): number {
+  #find(collectionAt: number, hash: number | undefined, name: Uint8Array): number {
     if (this.#objectIndex !== undefined) {
-      return this.#objectIndex.get(keyOf({ collection, hash, name })) ?? -1;
+      return this.#objectIndex.get(keyOf(collectionAt, hash, name)) ?? -1;
     }
     for (let i = this.#objects.length - 1; i >= 0; i--) {
       const row = this.#objects[i] as ObjectRow;
-      if (row.name === name && row.collection === collection && row.hash === hash) return i;
+      const isThere = row.collectionAt === collectionAt && row.hash === hash;
+      if (isThere && equalBytes(row.name, name)) return i;
     }
     return -1;
   }
@@ -74,8 +82,8 @@ export class NameTable {
   get length(): number {
     let bytes = varintSize(this.collections.length) + varintSize(this.#objects.length);
     for (const name of this.collections) bytes += varintSize(name.length) + name.length;
-    for (const { collection, hash, name } of this.#objects) {
-      bytes += varintSize(collection) + varintSize(hash === undefined ? 0 : hash + 1);
+    for (const { collectionAt, hash, name } of this.#objects) {
+      bytes += varintSize(collectionAt) + varintSize(hash === undefined ? 0 : hash + 1);
       bytes += varintSize(name.length) + name.length;
     }
     return bytes;
@@ -86,10 +94,10 @@ export class NameTable {
     writer.varint(this.collections.length);
     for (const name of this.collections) writer.text(name);
     writer.varint(this.#objects.length);
-    for (const { collection, hash, name } of this.#objects) {
-      writer.varint(collection);
+    for (const { collectionAt, hash, name } of this.#objects) {
+      writer.varint(collectionAt);
       writer.varint(hash === undefined ? 0 : hash + 1);
-      writer.text(name);
+      writer.lengthPrefixed(name);
     }
   }
 }
@@ -113,6 +121,10 @@ export function readNames(reader: ByteReader): {
   return { collections, objects };
 }
 
-function keyOf({ collection, hash, name }: ObjectRow): string {
-  return `${collection} ${hash ?? ''} ${name}`;
+function keyOfRow({ collectionAt, hash, name }: ObjectRow): string {
+  return keyOf(collectionAt, hash, name);
+}
+
+function keyOf(collectionAt: number, hash: number | undefined, name: Uint8Array): string {
+  return `${collectionAt} ${hash ?? ''} ${textOf(name)}`;
 }

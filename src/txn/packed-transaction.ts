@@ -15,8 +15,7 @@
 import { invalidArgument, StoreError } from '../errors.js';
 import { ByteReader, ByteWriter, getU32, setU32, textOf } from '../format/bytes.js';
 import { matchesHash, writeHash } from '../format/checksum.js';
-import { readNames } from './name-table.js';
-import type { AheadPart, SealedTransaction } from './sealed-transaction.js';
+import { type AheadPart, openEncoding, type SealedTransaction } from './sealed-transaction.js';
 
 const MAGIC = 0x6b50_6648; // "HfPk"
 const SIZE_AT = 4;
@@ -133,10 +132,11 @@ function unpack(bytes: Uint8Array): SealedTransaction {
     redeems: (flags & FLAG.redeems) !== 0,
     redeemed,
     objectAt: (index) => {
-      const object = readNames(new ByteReader(encoding)).objects[index];
+      const object = openEncoding(encoding).objects[index];
       if (object === undefined) throw notPacked();
       return object;
     },
+    open: () => openEncoding(encoding),
     writeTo: (writer) => writer.raw(encoding),
     release: () => undefined,
   };

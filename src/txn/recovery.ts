@@ -46,6 +46,7 @@ import {
 import { fixedRuns } from './make-store.js';
 import { checkOnDevice, DeviceNodeReader } from './node-reader.js';
 import { decodeReservation, heldBlocks, type MetadataShape } from './reservation.js';
+import { openEncoding } from './sealed-transaction.js';
 import { type Counters, type Placer, STORE_SPECS, StoreState } from './store-state.js';
 import { StripeMeter } from './stripe-meter.js';
 import {
@@ -504,7 +505,7 @@ function replayStep(state: StoreState, record: TransactionRecord): IoStep {
           state.allocator.adopt({ start, length });
         }
       }
-      applyTransaction(state, record.bytes, ahead, { replay: true });
+      applyTransaction(state, openEncoding(record.bytes), ahead, { replay: true });
       // A repair may have given ids that are higher.
       state.counters.nextObject = Math.max(state.counters.nextObject, nextObject);
       state.counters.nextCollection = Math.max(state.counters.nextCollection, nextCollection);

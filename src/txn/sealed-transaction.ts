@@ -2,8 +2,8 @@
  * A transaction as the engine takes it: built, checked, and not to be changed any more.
  */
 
-import { type ByteWriter, varintSize } from '../format/bytes.js';
-import type { NameTable } from './name-table.js';
+import { ByteReader, type ByteWriter, varintSize } from '../format/bytes.js';
+import { type NameTable, readNames } from './name-table.js';
 import type { NamedObject } from './object-table.js';
 import type { ReservationUnits } from './transaction.js';
 
@@ -36,6 +36,25 @@ export interface TransactionParts {
   readonly redeemed: ReservationUnits;
 }
 
+/** What is applied of a transaction. */
+export interface OpenTransaction {
+  readonly collections: readonly string[];
+  readonly objects: readonly NamedObject[];
+  /** Operations, guards included. */
+  readonly count: number;
+  /** At the first operation. */
+  readonly reader: ByteReader;
+}
+
+/** Opens an encoding; where it is cut short the reader has failed. */
+export function openEncoding(bytes: Uint8Array): OpenTransaction {
+  const reader = new ByteReader(bytes);
+  const { collections, objects } = readNames(reader);
+  const count = reader.varint();
+  reader.varint(); // bytes of the operations
+  return { collections, objects, count, reader };
+}
+
 /** A transaction as the engine takes it. */
 export interface SealedTransaction {
   /** Bytes of its encoding: tables and operations, without data that is written ahead. */
@@ -49,6 +68,8 @@ export interface SealedTransaction {
   readonly redeemed: ReservationUnits;
   /** The object at `index` of its table. */
   objectAt(index: number): NamedObject;
+  /** For one application; the bytes of its operations stay until `release`. */
+  open(): OpenTransaction;
   /** Writes the encoding: `length` bytes. */
   writeTo(writer: ByteWriter): void;
   /** Gives the buffer of the encoding back: it is not written any more. */
@@ -65,11 +86,6 @@ export class BuiltTransaction implements SealedTransaction {
   readonly #parts: TransactionParts;
   readonly length: number;
   readonly ordered: readonly string[];
-  readonly ahead: readonly AheadPart[];
-  readonly deleting: boolean;
-  readonly dropping: boolean;
-  readonly redeems: boolean;
-  readonly redeemed: ReservationUnits;
 
   constructor(parts: TransactionParts) {
     const { names, count, operations, reservations } = parts;
@@ -77,15 +93,37 @@ export class BuiltTransaction implements SealedTransaction {
     this.length = names.length + varintSize(count) + varintSize(operations.at) + operations.at;
     this.ordered =
       reservations.length === 0 ? names.collections : [...names.collections, ...reservations];
-    this.ahead = parts.ahead;
-    this.deleting = parts.deleting;
-    this.dropping = parts.dropping;
-    this.redeems = parts.redeems;
-    this.redeemed = parts.redeemed;
+  }
+
+  get ahead(): readonly AheadPart[] {
+    return this.#parts.ahead;
+  }
+
+  get deleting(): boolean {
+    return this.#parts.deleting;
+  }
+
+  get dropping(): boolean {
+    return this.#parts.dropping;
+  }
+
+  get redeems(): boolean {
+    return this.#parts.redeems;
+  }
+
+  get redeemed(): ReservationUnits {
+    return this.#parts.redeemed;
   }
 
   objectAt(index: number): NamedObject {
-    return this.#parts.names.objectAt(index);
+    return this.#parts.names.objects[index] as NamedObject;
+  }
+
+  open(): OpenTransaction {
+    const { names, count, operations } = this.#parts;
+    const { collections, objects } = names;
+    const reader = new ByteReader(operations.bytes, 0, operations.at);
+    return { collections, objects, count, reader };
   }
 
   writeTo(writer: ByteWriter): void {

@@ -139,12 +139,10 @@ export class StoreState implements ObjectContext {
   readonly #totals = new CollectionTotals();
   readonly #touched = new Set<string>();
   #placer: Placer | undefined;
-  #saved: {
-    readonly allocator: number;
-    readonly pending: number;
-    readonly counters: Counters;
-    readonly releasedBlocks: number;
-  } | null = null;
+  #isOpen = false;
+  /** What `begin` found; the objects are used again by each transaction. */
+  readonly #saved = { allocator: 0, pending: 0, releasedBlocks: 0 };
+  #savedCounters: Counters;
 
   constructor(options: StoreStateOptions) {
     this.forest = options.forest;
@@ -152,6 +150,7 @@ export class StoreState implements ObjectContext {
     this.allocator = options.allocator;
     this.trees = options.trees;
     this.counters = options.counters;
+    this.#savedCounters = { ...options.counters };
     this.blockSize = options.blockSize;
     this.nodeSize = options.nodeSize;
     this.erases = options.erases;
@@ -189,35 +188,34 @@ export class StoreState implements ObjectContext {
     this.forest.begin();
     this.#placer = placer;
     this.#touched.clear();
-    this.#saved = {
-      allocator: this.allocator.mark(),
-      pending: this.pending.mark(),
-      counters: { ...this.counters },
-      releasedBlocks: this.releasedBlocks,
-    };
+    this.#isOpen = true;
+    this.#saved.allocator = this.allocator.mark();
+    this.#saved.pending = this.pending.mark();
+    this.#saved.releasedBlocks = this.releasedBlocks;
+    copyCounters(this.counters, this.#savedCounters);
   }
 
   /** Keeps what was done since `begin`. */
   commit(): void {
     this.forest.release();
     for (const name of this.#touched) this.#keepTotals(name);
-    this.#saved = null;
+    this.#isOpen = false;
     this.#placer = undefined;
     this.version++;
   }
 
   /** Undoes what was done since `begin`. */
   rollback(): void {
-    const saved = this.#saved;
-    if (saved === null) return;
+    if (!this.#isOpen) return;
+    const { allocator, pending, releasedBlocks } = this.#saved;
     this.forest.rollback();
-    this.allocator.rewind(saved.allocator);
-    this.pending.rewind(saved.pending);
-    this.counters = saved.counters;
-    this.releasedBlocks = saved.releasedBlocks;
+    this.allocator.rewind(allocator);
+    this.pending.rewind(pending);
+    copyCounters(this.#savedCounters, this.counters);
+    this.releasedBlocks = releasedBlocks;
     for (const name of this.#touched) this.#collections.delete(name);
     this.openObjects.forget();
-    this.#saved = null;
+    this.#isOpen = false;
     this.#placer = undefined;
     this.version++;
   }
@@ -254,9 +252,9 @@ export class StoreState implements ObjectContext {
     const { grownTo } = goal;
     const { blockSize, nodeSize } = this;
     const { pages } = this.pending;
-    const filled = fillRuns(data, runs, { blockSize, nodeSize, grownTo, pages });
-    for (const { extent, bytes } of filled) this.pending.put(extent.address, bytes);
-    return filled.map(({ extent }) => extent);
+    const { extents, pieces } = fillRuns(data, runs, { blockSize, nodeSize, grownTo, pages });
+    for (const { address, bytes } of pieces) this.pending.put(address, bytes);
+    return extents;
   }
 
   readData(address: number, blocks: number): Uint8Array {
@@ -406,11 +404,20 @@ export class StoreState implements ObjectContext {
   }
 
   #remember(name: string, collection: OpenCollection): void {
-    if (this.#collections.size >= OPEN_COLLECTIONS_MAX && this.#saved === null) {
+    if (this.#collections.size >= OPEN_COLLECTIONS_MAX && !this.#isOpen) {
       this.#collections.clear();
     }
     this.#collections.set(name, collection);
   }
+}
+
+function copyCounters(from: Counters, to: Counters): void {
+  to.nextObject = from.nextObject;
+  to.nextCollection = from.nextCollection;
+  to.nextDrop = from.nextDrop;
+  to.objects = from.objects;
+  to.storedBytes = from.storedBytes;
+  to.heldBlocks = from.heldBlocks;
 }
 
 /** A name as latin1 text, shortened and with what can't be printed escaped. */

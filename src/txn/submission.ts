@@ -4,6 +4,7 @@
 
 import type { Drive } from '../blockdev/drive.js';
 import { StoreError } from '../errors.js';
+import type { Waiter } from './committer.js';
 import type { SealedTransaction } from './sealed-transaction.js';
 import type { AheadData, PlacedRun } from './transaction-record.js';
 
@@ -28,8 +29,11 @@ export class Shortage extends Error {
 
 let lastNumber = 0;
 
+/** How far a transaction has come. */
+const STAGE = { queued: 0, refused: 1, applied: 2, durable: 3, lost: 4 } as const;
+
 /** A submitted transaction on its way. */
-export class Entry implements Submission {
+export class Entry implements Submission, Waiter {
   /** Raised with every submission. */
   readonly number = ++lastNumber;
   readonly sealed: SealedTransaction;
@@ -40,13 +44,11 @@ export class Entry implements Submission {
   /** Its data is written. */
   ready: boolean;
   writing: Drive<void> | undefined;
-  /** It was applied or refused. */
-  settled = false;
-  /** Why it was refused. */
-  failure: unknown;
   sequence = 0;
-  readonly #applied = new Outcome<void>();
-  readonly #committed = new Outcome<number>();
+  #stage: (typeof STAGE)[keyof typeof STAGE] = STAGE.queued;
+  #error: unknown;
+  #applied: Outcome<void> | undefined;
+  #committed: Outcome<number> | undefined;
 
   constructor(sealed: SealedTransaction) {
     this.sealed = sealed;
@@ -54,11 +56,29 @@ export class Entry implements Submission {
   }
 
   get applied(): Promise<void> {
+    if (this.#applied === undefined) {
+      this.#applied = new Outcome();
+      this.#tellApplied();
+    }
     return this.#applied.promise;
   }
 
   get committed(): Promise<number> {
+    if (this.#committed === undefined) {
+      this.#committed = new Outcome();
+      this.#tellCommitted();
+    }
     return this.#committed.promise;
+  }
+
+  /** It was applied or refused. */
+  get settled(): boolean {
+    return this.#stage !== STAGE.queued;
+  }
+
+  /** Why it was refused. */
+  get failure(): unknown {
+    return this.#stage === STAGE.refused ? this.#error : undefined;
   }
 
   /** Blocks claimed for its data. */
@@ -68,66 +88,66 @@ export class Entry implements Submission {
 
   /** It happened, as the transaction `sequence`. */
   accept(sequence: number): void {
-    this.settled = true;
     this.sequence = sequence;
-    this.#applied.resolve();
+    this.#stage = STAGE.applied;
+    this.#tellApplied();
   }
 
   /** It was refused: nothing of it happened. */
   refuse(error: unknown): void {
-    this.settled = true;
-    this.failure = error;
-    this.#applied.reject(error);
-    this.#committed.reject(error);
+    this.#error = error;
+    this.#stage = STAGE.refused;
+    this.#tellApplied();
+    this.#tellCommitted();
   }
 
   /** It is durable. */
   commit(): void {
-    this.#committed.resolve(this.sequence);
+    if (this.#stage !== STAGE.applied) return;
+    this.#stage = STAGE.durable;
+    this.#tellCommitted();
   }
 
   /** It was accepted, and it will never be known whether it is durable. */
   lose(error: unknown): void {
-    this.#committed.reject(error);
+    if (this.#stage !== STAGE.applied) return;
+    this.#error = error;
+    this.#stage = STAGE.lost;
+    this.#tellCommitted();
+  }
+
+  #tellApplied(): void {
+    if (this.#stage === STAGE.refused) this.#applied?.reject(this.#error);
+    else if (this.#stage !== STAGE.queued) this.#applied?.resolve();
+  }
+
+  #tellCommitted(): void {
+    const stage = this.#stage;
+    if (stage === STAGE.durable) this.#committed?.resolve(this.sequence);
+    else if (stage === STAGE.refused || stage === STAGE.lost) this.#committed?.reject(this.#error);
   }
 }
 
-/** How something ends: a promise of it is made when somebody asks for one. */
+/** A promise, made when somebody asks for it, and what settles it. */
 class Outcome<T> {
-  #ended: { readonly value: T } | { readonly error: unknown } | undefined;
-  #promise: Promise<T> | undefined;
+  readonly promise: Promise<T>;
   #resolve: ((value: T) => void) | undefined;
   #reject: ((error: unknown) => void) | undefined;
 
-  get promise(): Promise<T> {
-    if (this.#promise !== undefined) return this.#promise;
-    const promise = new Promise<T>((resolve, reject) => {
+  constructor() {
+    this.promise = new Promise<T>((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    promise.catch(() => undefined); // a caller may care for one of several only
-    this.#promise = promise;
-    if (this.#ended !== undefined) this.#tell(this.#ended);
-    return promise;
   }
 
   resolve(value: T): void {
-    this.#end({ value });
+    this.#resolve?.(value);
   }
 
   reject(error: unknown): void {
-    this.#end({ error });
-  }
-
-  #end(ended: { readonly value: T } | { readonly error: unknown }): void {
-    if (this.#ended !== undefined) return;
-    this.#ended = ended;
-    this.#tell(ended);
-  }
-
-  #tell(ended: { readonly value: T } | { readonly error: unknown }): void {
-    if ('error' in ended) this.#reject?.(ended.error);
-    else this.#resolve?.(ended.value);
+    this.promise.catch(() => undefined); // a caller may care for one of several only
+    this.#reject?.(error);
   }
 }
 
@@ -139,14 +159,14 @@ export function noRuns(): StoreError {
   );
 }
 
-/** Nothing is free and nothing is being freed. */
-export function noSpace({ deleting }: SealedTransaction): StoreError {
-  return new StoreError(
-    'E_NO_SPACE',
-    deleting
-      ? 'Cannot apply transaction: the space kept for deleting is used up, and clones hold what was removed; drop a collection or its clone'
-      : 'Cannot apply transaction: nothing is free and nothing is being freed; remove something',
-  );
+/** Nothing is free and nothing is being freed; `isHostFull` where the file should have grown. */
+export function noSpace({ deleting }: SealedTransaction, isHostFull: boolean): StoreError {
+  const reason = deleting
+    ? 'the space kept for deleting is used up, and clones hold what was removed; drop a collection or its clone'
+    : isHostFull
+      ? "nothing is free in the store, and its file can't grow because the file system is full; make room there, or remove something here"
+      : 'nothing is free and nothing is being freed; remove something';
+  return new StoreError('E_NO_SPACE', `Cannot apply transaction: ${reason}`);
 }
 
 /** The last checkpoint is near: what came now would stand behind it. */

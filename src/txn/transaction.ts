@@ -522,7 +522,8 @@ export class Transaction {
 
   #object(collection: Bytes, object: ObjectName): void {
     const hashed = isHashed(object);
-    const name = nameText(hashed ? object.name : object, 'object name');
+    const bytes = toBytes(hashed ? object.name : object);
+    const name = checkSize(bytes, 'object name', NAME_SIZE_MAX);
     if (!hashed) checkName(name, 'object name');
     const hash = hashed ? checkCount(object.hash, 'hash', 2 ** 32 - 1) : undefined;
     this.#number(this.#names.object(this.#collectionIndex(collection), hash, name));
