@@ -46,7 +46,7 @@ import {
   startEmbeddedRoot,
   startExternalRoot,
 } from './root-record.js';
-import { editedSize, writeEdited } from './small-leaf.js';
+import { editedSize, SMALL_EDITS_MAX, SMALL_PART, SMALL_ROLES, writeEdited } from './small-leaf.js';
 import { noteRun, TreeEditor } from './tree-editor.js';
 import { checkRecordSizes, searchOrder, type TreeSpec } from './tree-spec.js';
 import { recordsBelow, storedBytesBelow } from './tree-totals.js';
@@ -61,20 +61,6 @@ export type { TreeReport } from './verify.js';
  * only to be dropped, and still leaves room for several in a leaf of the drop list.
  */
 export const MIDDLE_SIZE_MAX = 1024;
-
-/** Roots up to this part of a node's size stay embedded while they are edited. */
-const SMALL_PART = 8;
-
-/** Times that the embedded root of a collection is written anew before it becomes a node. */
-const SMALL_EDITS_MAX = 8;
-
-/** Trees whose roots stand in the records of objects and collections: many, and most are small. */
-const SMALL_ROLES: ReadonlySet<number> = new Set([
-  ROLE.objects,
-  ROLE.attributes,
-  ROLE.blob,
-  ROLE.map,
-]);
 
 /** A root record in place: it begins at `bytes[at]` and may reach to `end`. */
 export interface RootRecord {
