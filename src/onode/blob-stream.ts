@@ -25,6 +25,7 @@ import {
   type ExtentEntry,
   encodeEntry,
   extentFault,
+  extentOf,
   sliceEntry,
 } from './extent-entry.js';
 import { chunksMax, inlineMax } from './limits.js';
@@ -81,16 +82,7 @@ export class BlobStream {
     this.#open(offset, length, size);
     let at = offset;
     for (const extent of placed) {
-      this.#putExtent(at, {
-        kind: ENTRY_KIND.extent,
-        birth: this.#context.generation,
-        length: extent.length,
-        shift: extent.shift,
-        skip: 0,
-        blocks: extent.blocks,
-        address: extent.address,
-        checksums: extent.checksums,
-      });
+      this.#putExtent(at, extentOf(extent, this.#context.generation));
       at += extent.length;
     }
   }
