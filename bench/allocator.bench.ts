@@ -7,7 +7,8 @@
  * `BITMAP_MIB=` (memory of loaded bitmaps) change it.
  */
 
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks';
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import { Allocator } from '../src/alloc/allocator.js';
 import type { BlockRun } from '../src/alloc/block-run.js';
 import type { GroupSource } from '../src/alloc/group-cache.js';
@@ -92,6 +93,42 @@ class Times {
   }
 }
 
+/** From when to when a call took longer than `SLOW_MS`, and how long by the processor. */
+interface SlowCall {
+  readonly from: number;
+  readonly to: number;
+  readonly processorMs: number;
+}
+
+const SLOW_MS = 1;
+
+/** After so long the process has told of all its garbage collections. */
+const COLLECTIONS_KNOWN_MS = 500;
+
+/** What the slow calls have in common with the garbage collector, which runs in whatever call. */
+class Collections {
+  readonly #entries: PerformanceEntry[] = [];
+  readonly #observer = new PerformanceObserver((list) => this.#entries.push(...list.getEntries()));
+
+  constructor() {
+    this.#observer.observe({ entryTypes: ['gc'] });
+  }
+
+  text(calls: readonly SlowCall[]): string {
+    const others = calls.filter(
+      ({ from, to }) =>
+        !this.#entries.some(
+          ({ startTime, duration }) => startTime < to && startTime + duration > from,
+        ),
+    );
+    const slowest = others.reduce((most, { processorMs }) => Math.max(most, processorMs), 0);
+    return (
+      `${calls.length} took over ${SLOW_MS} ms by the clock, ${calls.length - others.length} of them ` +
+      `with a garbage collection inside; the others up to ${slowest.toFixed(1)} ms by the processor`
+    );
+  }
+}
+
 /** Blocks of an object: from 4 KiB to 16 MiB, small ones as many as large ones. */
 function lengthOf(prng: Prng): number {
   return Math.floor(2 ** (12 * prng.next()));
@@ -107,7 +144,9 @@ async function usedMemory(): Promise<number> {
   return heapUsed + external;
 }
 
-function run(): void {
+async function run(): Promise<void> {
+  const collections = new Collections();
+  const slow: SlowCall[] = [];
   const prng = new Prng(SEED);
   const source = new Bitmaps();
   const allocator = new Allocator({
@@ -135,6 +174,7 @@ function run(): void {
   const total = TIMES * objects.length;
   const measuredFrom = total - objects.length;
   let pieces = 0;
+  let loadsMax = 0;
   let blocks = 0;
   for (let i = 0; i < total; i++) {
     const index = prng.below(objects.length);
@@ -145,12 +185,17 @@ function run(): void {
     if (i < measuredFrom) {
       objects[index] = allocator.allocate(length, { purpose: 'data' });
     } else {
+      const { loads } = source;
       const cpu = process.cpuUsage();
       const from = performance.now();
       const runs = allocator.allocate(length, { purpose: 'data' });
-      wall.add(performance.now() - from);
+      const to = performance.now();
       const { user, system } = process.cpuUsage(cpu);
-      processor.add((user + system) / 1000);
+      const processorMs = (user + system) / 1000;
+      wall.add(to - from);
+      processor.add(processorMs);
+      if (to - from > SLOW_MS) slow.push({ from, to, processorMs });
+      loadsMax = Math.max(loadsMax, source.loads - loads);
       objects[index] = runs;
       pieces += runs.length;
       blocks += length;
@@ -166,9 +211,11 @@ function run(): void {
   console.log(`by the processor, with asking for its time: ${processor.text()}`);
   console.log(
     `${(pieces / wall.count).toFixed(2)} runs an allocation of ` +
-      `${((blocks / wall.count) * BLOCK_SIZE) >> 10} KiB; ${source.loads} bitmaps were read; ` +
-      `those in memory take ${mib(allocator.bitmapBytes)}`,
+      `${((blocks / wall.count) * BLOCK_SIZE) >> 10} KiB; ${source.loads} bitmaps were read, ` +
+      `${loadsMax} at most for one; those in memory take ${mib(allocator.bitmapBytes)}`,
   );
+  await pause(COLLECTIONS_KNOWN_MS);
+  console.log(collections.text(slow));
 }
 
 /** Groups that one generation touches: as many bitmaps as a store's checkpoint may have to write. */
@@ -236,4 +283,4 @@ function halfUsed(): Uint8Array {
 
 console.log(machine());
 await measureMemory();
-run();
+await run();

@@ -7,6 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { constants, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type MkfsOptions, mkfsSync, Store } from '../src/index.js';
+import { largePutSuite } from './large-put.bench.js';
 import { alternate, inTemporaryDirectory, machine, secondsOf, show } from './measure.js';
 import { readOptions, refuse } from './options.js';
 import { checkApart, scrubSuite } from './scrub.bench.js';
@@ -228,6 +229,7 @@ async function checkMany(directory: string): Promise<void> {
 const SUITES: Readonly<Record<string, (directory: string) => Promise<void>>> = {
   'map-get': mapGet,
   'durable-put': durablePut,
+  'large-put': (directory) => largePutSuite(directory, { rounds: ROUNDS, quick: values.quick }),
   'open-after-kill': openAfterKill,
   memory,
   'empty-objects': emptyObjects,

@@ -7,7 +7,7 @@
 
 import { parseArgs } from 'node:util';
 import type { WriteCosts } from '../test/support/parity-device.js';
-import { StripeLoad } from '../test/support/stripe-load.js';
+import { LOAD_REGIONS, StripeLoad } from '../test/support/stripe-load.js';
 
 const MIB = 1024 * 1024;
 
@@ -45,10 +45,26 @@ const size = Number(values.megabytes) * MIB;
 const count = Number(values.transactions);
 const seed = Number(values.seed);
 
-/** Brings the load to its steady state, then counts. */
+/** What the disk operations of one store are for. */
+const PURPOSES = [
+  'array',
+  'full',
+  'stripes',
+  'ring',
+  'superblocks',
+  'large data',
+  'checkpoints',
+  'all',
+];
+
+/** Rows of that table: of stores with the journal on the same array. */
+const purposes: string[] = [];
+
+/** Brings the load to its steady state, then counts from one checkpoint to another. */
 async function measure(load: StripeLoad): Promise<void> {
   await load.fillUp();
   await load.run(count);
+  load.store.checkpointSync();
   load.reset();
   await load.run(count);
   load.store.checkpointSync();
@@ -92,6 +108,13 @@ function row(
   return `| ${cells.join(' | ')} |`;
 }
 
+function purposesOf({ array, fill }: Case, load: StripeLoad, ignoring: StripeLoad): string {
+  const known = load === ignoring ? 'ignored' : 'known';
+  const operations = LOAD_REGIONS.map((region) => operationsOf(load.device.costsOf(region)));
+  const cells = [array, `${100 * fill} %`, known, ...operations, operationsOf(load.total)];
+  return `| ${cells.join(' | ')} |`;
+}
+
 function operationsOf({ diskReads, diskWrites }: WriteCosts): number {
   return diskReads + diskWrites;
 }
@@ -105,14 +128,23 @@ async function compare(one: Case): Promise<void> {
   await measure(ignoring);
   for (const load of [aware, ignoring]) {
     console.log(row(one, load, ignoring));
+    if (!one.separateJournal) purposes.push(purposesOf(one, load, ignoring));
     load.close();
   }
 }
 
-console.log(`| ${COLUMNS.join(' | ')} |`);
-console.log(`|${' --- |'.repeat(COLUMNS.length)}`);
+function printHead(columns: readonly string[]): void {
+  console.log(`| ${columns.join(' | ')} |`);
+  console.log(`|${' --- |'.repeat(columns.length)}`);
+}
+
+printHead(COLUMNS);
 for (const array of ['RAID-5 4+1', 'RAID-6 8+2'] as const) {
   for (const separateJournal of [true, false]) {
     for (const fill of FILLS) await compare({ array, separateJournal, fill });
   }
 }
+
+console.log();
+printHead(PURPOSES);
+for (const one of purposes) console.log(one);

@@ -137,7 +137,9 @@ export class Bench {
     const { directory } = this.options;
     let bytes = 0;
     for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
-      bytes += statSync(join(directory, name)).blocks * 512;
+      // LevelDB removes files in the background.
+      const stat = statSync(join(directory, name), { throwIfNoEntry: false });
+      bytes += (stat?.blocks ?? 0) * 512;
     }
     return bytes;
   }

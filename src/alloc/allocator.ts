@@ -147,6 +147,11 @@ export class Allocator {
     return this.#limbo.blocks;
   }
 
+  /** Freed in the present generation. */
+  get freedBlocks(): number {
+    return this.#limbo.current.blocks;
+  }
+
   get poolBlocks(): number {
     return this.#states.pool.blocks;
   }

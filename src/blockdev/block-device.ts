@@ -76,11 +76,12 @@ export interface BlockDevice {
 
   /**
    * Grows to `size` bytes by writing zeros, so that the space is really there; durable when it
-   * has ended. One growth at a time; a `size` that is there already changes nothing.
+   * has ended. A `size` that is there already changes nothing. It may overtake a `grow` that is
+   * under way, whose zeros may land until its promise settles.
    * @throws StoreError E_NO_SPACE beyond `sizeMax` or when the host is full; nothing has changed
    */
   growSync(size: number): void;
-  /** As `growSync`. */
+  /** As `growSync`; one at a time. */
   grow(size: number): Promise<void>;
 
   /**

@@ -7,6 +7,8 @@
  * - Growing writes zeros and flushes them, so that the host has really given the space: a full
  *   host then answers E_NO_SPACE, and the file is cut back. (A host that writes every block
  *   anew, or compresses zeros away, may still run full later.)
+ * - A synchronous growth may overtake an asynchronous one: it zeroes all of the way itself. Zeros
+ *   of the other may land until its promise settles.
  * - A file that was opened can't grow until `limitTo` says how far: only its superblock knows.
  * - A new file's directory entry is durable before the device is given out.
  */
@@ -36,7 +38,8 @@ export interface FileDeviceOptions {
 export class FileDevice extends DescriptorDevice {
   #size: number;
   #sizeMax: number;
-  #isGrowing = false;
+  /** Bytes that an asynchronous growth under way leads to; 0 when there is none. */
+  #growingTo = 0;
 
   /** Use `openDevice` or `openDeviceSync`: they lock the file first. */
   constructor(options: FileDeviceOptions) {
@@ -59,20 +62,21 @@ export class FileDevice extends DescriptorDevice {
   }
 
   growSync(size: number): void {
-    if (!this.#beginGrowth(size)) return;
+    if (!this.#mustGrow(size)) return;
     try {
       writeZerosSync(this.buffered, this.#size, size);
       syncDataSync(this.buffered);
       this.#size = size;
     } catch (error) {
       throw this.#undoGrowth(size, error);
-    } finally {
-      this.#isGrowing = false;
     }
   }
 
   async grow(size: number): Promise<void> {
-    if (this.#beginGrowth(size)) await this.track(this.#growTo(size));
+    if (!this.#mustGrow(size)) return;
+    assert(this.#growingTo === 0, 'one growth of a file at a time');
+    this.#growingTo = size;
+    await this.track(this.#growTo(size));
   }
 
   /**
@@ -83,7 +87,10 @@ export class FileDevice extends DescriptorDevice {
   cutSync(size: number): void {
     this.checkOpen();
     checkWritable(this);
-    assert(size % FILE_SECTOR_SIZE === 0 && !this.#isGrowing, 'a file is cut to whole sectors');
+    assert(
+      size % FILE_SECTOR_SIZE === 0 && this.#growingTo === 0,
+      'a file is cut to whole sectors',
+    );
     if (size < this.#size) {
       truncateSync(this.buffered, size);
       this.#size = size;
@@ -91,32 +98,31 @@ export class FileDevice extends DescriptorDevice {
     this.#sizeMax = Math.max(this.#size, size);
   }
 
+  /** Ends early where a synchronous growth reaches as far meanwhile. */
   async #growTo(size: number): Promise<void> {
+    const isNeeded = (): boolean => this.#size < size;
     try {
-      await writeZeros(this.buffered, this.#size, size);
-      await syncData(this.buffered);
-      this.#size = size;
+      await writeZeros(this.buffered, this.#size, size, isNeeded);
+      if (isNeeded()) await syncData(this.buffered);
+      this.#growingTo = 0;
+      this.#size = Math.max(this.#size, size);
     } catch (error) {
-      throw this.#undoGrowth(size, error);
-    } finally {
-      this.#isGrowing = false;
+      this.#growingTo = 0;
+      if (isNeeded()) throw this.#undoGrowth(size, error);
     }
   }
 
   /** Checks; false when there is nothing to do. */
-  #beginGrowth(size: number): boolean {
+  #mustGrow(size: number): boolean {
     this.checkOpen();
     checkWritable(this);
     checkGrowth(this, size);
-    if (size <= this.#size) return false;
-    assert(!this.#isGrowing, 'one growth of a file at a time');
-    this.#isGrowing = true;
-    return true;
+    return size > this.#size;
   }
 
-  /** Cuts the file back and gives the error to throw. */
+  /** Cuts the file back, but to nothing that is being written, and gives the error to throw. */
   #undoGrowth(size: number, cause: unknown): unknown {
-    ftruncateSync(this.buffered.fd, this.#size);
+    ftruncateSync(this.buffered.fd, Math.max(this.#size, this.#growingTo));
     if (!isHostFull(cause)) return cause;
     const what = `Cannot grow ${this.path} from ${this.#size} to ${size} bytes`;
     return new StoreError('E_NO_SPACE', `${what}: the host is full (${systemCode(cause)})`, {

@@ -11,8 +11,16 @@ import { closeSync, constants, openSync } from 'node:fs';
 import { AlignedMemory, PAGE_SIZE } from './aligned-memory.js';
 import { type Descriptor, systemCode, writeFully, writeFullySync } from './descriptor-io.js';
 
-/** Zeros are written in pieces of this: larger ones gain nothing and hold more memory. */
+/** Bytes of zeros in memory. */
 const PIECE_SIZE = 1024 * 1024;
+
+/**
+ * Pieces that one call writes. Fewer cost more processor time; with more, other writes to the file
+ * wait longer, since the system lets one at a time extend it.
+ */
+const PIECES_A_CALL = 4;
+
+const CALL_SIZE = PIECES_A_CALL * PIECE_SIZE;
 
 let zeros: Uint8Array | undefined;
 
@@ -22,13 +30,22 @@ function zeroPiece(): Uint8Array {
   return zeros;
 }
 
+/** Zeros for the call at `at`, of those up to `to`. */
+function zerosOf(at: number, to: number): Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  const end = Math.min(to, at + CALL_SIZE);
+  for (let from = at; from < end; from += PIECE_SIZE) {
+    pieces.push(zeroPiece().subarray(0, Math.min(PIECE_SIZE, end - from)));
+  }
+  return pieces;
+}
+
 /** Zeroes [from, to) of the file. @throws StoreError E_IO */
 export function writeZerosSync(file: Descriptor, from: number, to: number): void {
   const direct = isAligned(from, to) ? openDirect(file) : undefined;
   try {
-    for (let at = from; at < to; at += PIECE_SIZE) {
-      const piece = zeroPiece().subarray(0, Math.min(PIECE_SIZE, to - at));
-      writeFullySync(direct ?? file, at, [piece]);
+    for (let at = from; at < to; at += CALL_SIZE) {
+      writeFullySync(direct ?? file, at, zerosOf(at, to));
     }
   } catch (error) {
     if (direct === undefined || systemCode(error) !== 'EINVAL') throw error;
@@ -38,13 +55,17 @@ export function writeZerosSync(file: Descriptor, from: number, to: number): void
   }
 }
 
-/** As `writeZerosSync`. */
-export async function writeZeros(file: Descriptor, from: number, to: number): Promise<void> {
+/** As `writeZerosSync`; ends early when it is not needed any more. */
+export async function writeZeros(
+  file: Descriptor,
+  from: number,
+  to: number,
+  isNeeded: () => boolean,
+): Promise<void> {
   const direct = isAligned(from, to) ? openDirect(file) : undefined;
   try {
-    for (let at = from; at < to; at += PIECE_SIZE) {
-      const piece = zeroPiece().subarray(0, Math.min(PIECE_SIZE, to - at));
-      await writeFully(direct ?? file, at, [piece]);
+    for (let at = from; at < to && isNeeded(); at += CALL_SIZE) {
+      await writeFully(direct ?? file, at, zerosOf(at, to));
     }
   } catch (error) {
     if (direct === undefined || systemCode(error) !== 'EINVAL') throw error;
@@ -55,9 +76,7 @@ export async function writeZeros(file: Descriptor, from: number, to: number): Pr
 }
 
 function writeBufferedSync(file: Descriptor, from: number, to: number): void {
-  for (let at = from; at < to; at += PIECE_SIZE) {
-    writeFullySync(file, at, [zeroPiece().subarray(0, Math.min(PIECE_SIZE, to - at))]);
-  }
+  for (let at = from; at < to; at += CALL_SIZE) writeFullySync(file, at, zerosOf(at, to));
 }
 
 function isAligned(from: number, to: number): boolean {

@@ -114,6 +114,8 @@ export class Node {
   garbage = 0;
   /** Inserts in a row at the right edge (positive) or the left edge (negative). */
   run = 0;
+  /** Index of the last insert, perhaps moved since by others. */
+  runAt = -2;
 
   role = 0;
   owner = 0;
@@ -212,6 +214,7 @@ export function copyNode(node: Node): Node {
   copy.owner = node.owner;
   copy.length = node.length;
   copy.run = node.run;
+  copy.runAt = node.runAt;
   copy.unresolved = node.unresolved;
   copy.children = node.children.slice();
   copyHeads(node, copy);

@@ -4,8 +4,8 @@
  * - The path is indexed by level: `nodes[0]` is the leaf, `indexes[n]` the entry of `nodes[n]`
  *   that leads to `nodes[n - 1]`. Every node on it is this tree's own; it is writable once its
  *   pre-image was taken: most edits change the leaf alone, and of that little.
- * - A node splits in the middle, but where inserts run along one of its edges it splits there,
- *   so that sequential filling leaves full nodes behind.
+ * - A node splits in the middle, but where inserts run along one of its edges, or one behind the
+ *   other inside, it splits there, so that sequential filling leaves full nodes behind.
  * - A node below a third merges with a sibling when both fit into nine tenths of one, else evens
  *   out with it. A node with fewer than GROW_COUNT entries grows instead of splitting.
  * - Always: a leaf holds a record, a branch two children; only the seam of a cut is worse until
@@ -35,6 +35,12 @@ import type { RootHolder } from './undo-log.js';
 
 /** Inserts in a row at an edge from which on a full node splits there. */
 const RUN_MIN = 2;
+
+/** Inserts in a row, each right behind the one before it, from which on a full node splits there. */
+const INNER_RUN_MIN = 4;
+
+/** Entries that such a run may pass over from one insert to the next. */
+const RUN_GAP_MAX = 1;
 
 /** Below this part of a node's body, a node looks for company. */
 const FILL_MIN = 1 / 3;
@@ -156,7 +162,7 @@ export class TreeEditor {
   makeRoom(level: number, index: number, size: number): number {
     const node = this.#node(level);
     if (hasRoom(node, size)) return index;
-    const place = node.count >= GROW_COUNT ? this.#split(level, index) : index;
+    const place = node.count >= GROW_COUNT ? this.#split(level, index, size) : index;
     this.#fit(this.#node(level), SLOT_SIZE + size);
     return place;
   }
@@ -174,11 +180,11 @@ export class TreeEditor {
     if (length < node.page.length) this.forest.resize(node, length);
   }
 
-  /** Splits `nodes[level]`, into which an entry at `index` doesn't fit. */
-  #split(level: number, index: number): number {
+  /** Splits `nodes[level]`, into which an entry of `size` bytes at `index` doesn't fit. */
+  #split(level: number, index: number, size: number): number {
     this.#touchPath(level);
     const left = this.#node(level);
-    const at = this.#splitPoint(left, index);
+    const at = this.#splitPoint(left, index, size);
     if (this.#isTop(level)) this.#raiseRoot(left);
     const separator = this.#separator(left, at, level === 0 && at !== index);
     const right = this.#cutOff(left, at);
@@ -215,14 +221,11 @@ export class TreeEditor {
   }
 
   /** How many entries stay in the left half: at least two and all but two, save at an edge. */
-  #splitPoint(node: Node, index: number): number {
+  #splitPoint(node: Node, index: number, size: number): number {
     if (index === node.count && node.run >= RUN_MIN) return node.count - 1;
     if (index === 0 && node.run <= -RUN_MIN && node.level === 0) return 1;
-    const half = usedBytes(node) / 2;
-    let at = 0;
-    for (let bytes = 0; at < node.count && bytes < half; at++) {
-      bytes += SLOT_SIZE + entrySize(node, at);
-    }
+    const isRun = node.run >= INNER_RUN_MIN && isBehind(node, index);
+    const at = isRun ? runEnd(node, index, size) : middleOf(node);
     return Math.min(Math.max(at, 2), node.count - 2);
   }
 
@@ -511,11 +514,37 @@ export class TreeEditor {
   }
 }
 
-/** Remembers along which edge inserts run. */
+/** Remembers along which edge inserts run, or where inside. */
 export function noteRun(node: Node, index: number): void {
-  if (index === node.count - 1) node.run = node.run > 0 ? node.run + 1 : 1;
+  if (index === node.count - 1 || isBehind(node, index)) node.run = node.run > 0 ? node.run + 1 : 1;
   else if (index === 0) node.run = node.run < 0 ? node.run - 1 : -1;
   else node.run = 0;
+  node.runAt = index;
+}
+
+/** True when an insert at `index` goes on from the last one, perhaps over an entry in between. */
+function isBehind(node: Node, index: number): boolean {
+  return index > node.runAt && index <= node.runAt + 1 + RUN_GAP_MAX;
+}
+
+/** The entry at which the front half of a node's bytes ends. */
+function middleOf(node: Node): number {
+  const half = usedBytes(node) / 2;
+  let at = 0;
+  for (let bytes = 0; at < node.count && bytes < half; at++) {
+    bytes += SLOT_SIZE + entrySize(node, at);
+  }
+  return at;
+}
+
+/**
+ * Where to split at a run of inserts that is at `index`: the left half takes the next one of `size`
+ * bytes too, or, if too little behind the run makes room for it, the right half does.
+ */
+function runEnd(node: Node, index: number, size: number): number {
+  let behind = 0;
+  for (let at = index; at < node.count && behind < size; at++) behind += entrySize(node, at);
+  return behind >= size ? index : index - 1;
 }
 
 /** The shortest front of `key` that is still behind the key at `before[start, end)`. */

@@ -65,6 +65,9 @@ export const MIDDLE_SIZE_MAX = 1024;
 /** Roots up to this part of a node's size stay embedded while they are edited. */
 const SMALL_PART = 8;
 
+/** Times that the embedded root of a collection is written anew before it becomes a node. */
+const SMALL_EDITS_MAX = 8;
+
 /** Trees whose roots stand in the records of objects and collections: many, and most are small. */
 const SMALL_ROLES: ReadonlySet<number> = new Set([
   ROLE.objects,
@@ -96,6 +99,8 @@ export class Tree implements RootHolder {
   /** The record that the embedded root `#recordRoot` is a view of, where the tree made it. */
   #record: Uint8Array = EMPTY;
   #recordRoot: Node | null = null;
+  /** Times that the embedded root was written anew. */
+  #smallEdits = 0;
 
   /**
    * Opens the tree that `record` is the root of, or an empty one.
@@ -297,10 +302,18 @@ export class Tree implements RootHolder {
     return true;
   }
 
+  /**
+   * True when objects of a collection come and go so often that a node, which is changed in place,
+   * costs less than to write the root anew, and the collection's record with it, for each.
+   */
+  get #isBusy(): boolean {
+    return this.#smallEdits >= SMALL_EDITS_MAX && this.spec.role === ROLE.objects;
+  }
+
   /** True when the tree is an embedded leaf, or empty and may become one. */
   #isSmall(): boolean {
     const { root } = this;
-    if (!SMALL_ROLES.has(this.spec.role)) return false;
+    if (!SMALL_ROLES.has(this.spec.role) || this.#isBusy) return false;
     return root === null || (root.state === NODE_STATE.embedded && root.level === 0);
   }
 
@@ -321,6 +334,7 @@ export class Tree implements RootHolder {
     const length = editedSize(edit);
     if (length > this.forest.nodeSize / SMALL_PART) return false;
     this.forest.noteRoot(this);
+    this.#smallEdits++;
     if (length === NODE_BODY.size) {
       this.root = null;
       return true;

@@ -60,7 +60,7 @@ export class BlobVisitor implements TreeVisitor {
     this.#next = extent === 'whole' && !context.isResuming ? 0 : undefined;
   }
 
-  *leaf(node: Node, first: number): Io<void> {
+  leaf(node: Node, first: number): undefined {
     for (let i = first; i < node.count; i++) {
       this.#context.at(node, i);
       const read = readBlobEntry(node, i);
@@ -76,9 +76,7 @@ export class BlobVisitor implements TreeVisitor {
         const what = `Entry at ${read.offset} of epoch ${value.birth}`;
         this.#add('birth-order', `${what} is in a leaf of ${node.birth}`);
       }
-      if (value.kind !== ENTRY_KIND.extent) continue;
-      this.#checkExtent(read.offset, value);
-      if (this.#context.isDataDue) yield* this.#context.readData();
+      if (value.kind === ENTRY_KIND.extent) this.#checkExtent(read.offset, value);
     }
   }
 

@@ -323,9 +323,10 @@ export class CheckContext {
     return this.#data.read();
   }
 
-  /** Reads and compares the data that is still waiting for it. */
-  flush(): Io<void> {
-    return this.#data.flush();
+  /** Ends what is being read ahead; reads and compares the data that is still waiting for it. */
+  *flush(): Io<void> {
+    yield* this.map.ahead.end();
+    yield* this.#data.flush();
   }
 
   /** Compares the copy of its checksum in a sound block's header with the one that counts. */

@@ -23,6 +23,7 @@ import { type DataRun, DataRuns, type Piece, RUNS_MAX } from './data-runs.js';
 import type { DeviceMap } from './device-map.js';
 import { type Findings, type Place, placeIn, type Where } from './finding.js';
 import { BUFFER_BYTES, ReadBuffers } from './read-buffers.js';
+import { SoundChunks } from './sound-chunks.js';
 
 /** Bytes of data after which is looked for what lies close together. */
 const LOOK_BYTES = 32 * 1024 * 1024;
@@ -59,11 +60,14 @@ export interface DataCheckOptions {
   readonly findings: Findings;
   /** Told of bytes that were read and compared. */
   readonly verified: (bytes: number) => void;
+  /** Runs that wait at most, about; RUNS_MAX unless given. */
+  readonly runsMax?: number;
 }
 
 export class DataCheck {
   readonly #options: DataCheckOptions;
   readonly #buffers = ReadBuffers.shared;
+  readonly #sound = new SoundChunks();
   #waiting = new DataRuns();
   /** What is read and compared while the walk goes on. */
   #background: Drive<void> | undefined;
@@ -74,8 +78,8 @@ export class DataCheck {
   }
 
   /**
-   * Adds an extent that lies at byte `offset` of an object, but for chunks that `visited` knows.
-   * Gives the bytes that are to be read for it; `read` follows when `isDue`.
+   * Adds an extent that lies at byte `offset` of an object, but for chunks that `visited` knows, or
+   * that are known to be sound where it knows of none. Gives the bytes that are to be read for it; `read` follows when `isDue`.
    */
   add(extent: ExtentEntry, offset: number, place: Place, visited: Visited): number {
     const { blockSize } = this.#options.map;
@@ -83,8 +87,11 @@ export class DataCheck {
     const count = Math.ceil((extent.blocks * blockSize) / chunk);
     const together = Math.max(1, Math.floor(BUFFER_BYTES / chunk));
     const before = this.#waiting.bytes;
-    const isNew = (at: number): boolean =>
-      visited.isNewChunk?.(extent.address + (at * chunk) / blockSize, extent.birth) ?? true;
+    const isNew = (at: number): boolean => {
+      const block = extent.address + (at * chunk) / blockSize;
+      const isUnseen = visited.isNewChunk?.(block, extent.birth);
+      return isUnseen ?? !this.#sound.has(block, extent.checksums, at * 8);
+    };
     for (let from = 0; from < count; ) {
       if (!isNew(from)) {
         from++;
@@ -100,27 +107,35 @@ export class DataCheck {
 
   /** So much was added that it is time to `read`. */
   get isDue(): boolean {
-    return this.#waiting.count >= RUNS_MAX || this.#waiting.bytes >= this.#lookBytes;
+    return this.#isFull || this.#waiting.bytes >= this.#lookBytes;
   }
 
-  /** Reads some of what was added, or begins to. */
+  /** Begins to read some of what was added, once all that was begun before has ended. */
   *read(): Io<void> {
-    if (this.#waiting.count >= RUNS_MAX) yield* this.flush();
-    else yield* this.#readDense();
+    if (this.#isFull) yield* this.#beginAll();
+    else yield* this.#beginDense();
   }
 
   /** Reads and compares everything that was added. */
   *flush(): Io<void> {
+    yield* this.#beginAll();
     yield* this.#endBackground();
+  }
+
+  get #isFull(): boolean {
+    return this.#waiting.count >= (this.#options.runsMax ?? RUNS_MAX);
+  }
+
+  *#beginAll(): Io<void> {
     const runs = this.#waiting;
     this.#waiting = new DataRuns();
     this.#lookBytes = LOOK_BYTES;
     const order = runs.sorted();
-    yield* this.#readAll({ runs, order, pieces: runs.pieces(order, LIMITS) });
+    yield* this.#beginBatch({ runs, order, pieces: runs.pieces(order, LIMITS) });
   }
 
   /** Begins to read what lies close together; the rest goes on waiting. */
-  *#readDense(): Io<void> {
+  *#beginDense(): Io<void> {
     const runs = this.#waiting;
     const order = runs.sorted();
     const pieces = runs.pieces(order, LIMITS);
@@ -136,8 +151,12 @@ export class DataCheck {
       for (let i = piece.from; i < piece.to; i++) this.#waiting.take(runs, order[i] ?? 0);
     }
     this.#lookBytes = this.#waiting.bytes + LOOK_BYTES;
+    yield* this.#beginBatch({ runs, order, pieces: dense });
+  }
+
+  *#beginBatch(batch: Batch): Io<void> {
     yield* this.#endBackground();
-    this.#background = new Drive(this.#readAll({ runs, order, pieces: dense }));
+    this.#background = new Drive(this.#readAll(batch));
   }
 
   *#endBackground(): Io<void> {
@@ -195,19 +214,22 @@ export class DataCheck {
   /** Compares `bytes[from, to)`, those of a run, with its checksums. */
   #compare(run: DataRun, checksums: Uint8Array, bytes: Uint8Array, from: number, to: number): void {
     const chunk = 2 ** run.shift;
+    const { blockSize } = this.#options.map;
     for (let at = from, slot = run.checksumAt; at < to; at += chunk, slot += 8) {
       const end = Math.min(to, at + chunk);
-      if (matchesHash(checksums, slot, bytes, at, end)) continue;
-      const where = whereOf(partOf(run, at - from, end - from, slot));
-      const { objectOffset = 0, objectLength = 0 } = where;
-      const range = `[${objectOffset}, ${objectOffset + objectLength})`;
-      this.#options.findings.add(
-        'data-damaged',
-        `Bytes ${range} differ from their checksum`,
-        where,
-      );
+      const block = (run.start + at - from) / blockSize;
+      if (this.#sound.has(block, checksums, slot)) continue;
+      this.#options.verified(end - at);
+      if (matchesHash(checksums, slot, bytes, at, end)) this.#sound.add(block, checksums, slot);
+      else this.#addDamaged(partOf(run, at - from, end - from, slot));
     }
-    this.#options.verified(run.length);
+  }
+
+  #addDamaged(chunk: DataRun): void {
+    const where = whereOf(chunk);
+    const { objectOffset = 0, objectLength = 0 } = where;
+    const range = `[${objectOffset}, ${objectOffset + objectLength})`;
+    this.#options.findings.add('data-damaged', `Bytes ${range} differ from their checksum`, where);
   }
 }
 

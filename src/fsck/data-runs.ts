@@ -12,6 +12,15 @@ import type { Place } from './finding.js';
 /** Runs of one table: 128 Ki of them take 7 MiB, with eight checksums each 8 more. */
 export const RUNS_MAX = 128 * 1024;
 
+/** More than a table has when it was not read in time: by what one node adds. */
+const RUNS_LIMIT = 2 ** 20;
+
+/** No block is smaller: with 44 bits for them, sectors reach as far as offsets do. */
+const SECTOR_BYTES = 512;
+
+/** Sectors whose number shares the lower half of a word with an index. */
+const LOW_SECTORS = 2 ** 32 / RUNS_LIMIT;
+
 /** Runs that a table begins with room for. */
 const RUNS_FIRST = 1024;
 
@@ -115,8 +124,18 @@ export class DataRuns {
   /** Indices of all runs by address. */
   sorted(): Uint32Array {
     const { start } = this.#columns;
-    const order = Uint32Array.from({ length: this.count }, (_, i) => i);
-    return order.sort((a, b) => (start[a] as number) - (start[b] as number));
+    // Address and index in one word of 64 bits: these are sorted natively, many times as fast as by
+    // calls that compare.
+    const halves = new Uint32Array(2 * this.count);
+    for (let i = 0; i < this.count; i++) {
+      const sector = (start[i] as number) / SECTOR_BYTES;
+      halves[2 * i] = (sector % LOW_SECTORS) * RUNS_LIMIT + i;
+      halves[2 * i + 1] = sector / LOW_SECTORS;
+    }
+    new BigUint64Array(halves.buffer).sort();
+    const order = new Uint32Array(this.count);
+    for (let i = 0; i < this.count; i++) order[i] = (halves[2 * i] as number) % RUNS_LIMIT;
+    return order;
   }
 
   /** Joins the runs of `order` that lie close to each other. */

@@ -62,7 +62,9 @@ export class FreeBlocks {
         return run.start;
       }
       if (!(yield* this.#more())) {
-        throw new StoreError('E_NO_SPACE', `Cannot repair: no ${length} blocks in a row are free`);
+        const missing = `no ${length} blocks in a row are free for what has to be written anew`;
+        const remedy = 'make the device larger and repair it again';
+        throw new StoreError('E_NO_SPACE', `Cannot repair: ${missing}; ${remedy}`);
       }
     }
   }

@@ -4,6 +4,7 @@
  * - A leaf counts when its header says that it is one of this store and stands where it lies, its
  *   own checksum holds, a bitmap marks its blocks as used, and no tree refers to them: nodes that
  *   were given up in time are marked as free, so an older state does not come back.
+ * - Nor does a younger one: what a repair had made that did not come to its end is in no state.
  * - A header's checksum vouches for nothing but that the block is whole; what its records refer
  *   to is verified by the checksums in them, as everywhere.
  */
@@ -80,7 +81,8 @@ export function* holdOrphans(repair: RepairContext, free: FreeBlocks): Io<void> 
       const orphan = yield* readOrphan(map, leaf.address, visitor.role, storeTag);
       if (orphan === undefined) continue;
       free.hold(leaf.address, orphan.node.length);
-      yield* visitor.leaf(orphan.node, 0);
+      const more = visitor.leaf(orphan.node, 0);
+      if (more !== undefined) yield* more;
     }
   }
 }
@@ -112,7 +114,7 @@ function* scanGroup(
     const byte = marked?.[i >>> 3] ?? 255;
     if ((byte & (1 << (i & 7))) === 0 || blocks.get(start + i) > 0) continue;
     const orphan = yield* readOrphan(map, start + i, role, repair.storeTag);
-    if (orphan === undefined) continue;
+    if (orphan === undefined || orphan.node.birth > repair.superblock.epoch) continue;
     found.push({ address: start + i, birth: orphan.node.birth, owner: orphan.owner });
     i += orphan.node.length - 1;
   }

@@ -1,15 +1,17 @@
 /**
  * Reads runs of blocks before they are asked for: those that lie near each other in one go.
  *
+ * - One call's runs are read while the walk goes on with those of the call before.
  * - A run that could not be read ahead is read when it is asked for, and fails there.
  * - What was read ahead is handed out once, so that only what a walk is about to ask for is here.
  */
 
 import type { BlockDevice } from '../blockdev/block-device.js';
+import { Drive, waitFor } from '../blockdev/drive.js';
 import type { Io, IoStep } from '../blockdev/io.js';
 import { hasCode } from '../errors.js';
 
-/** Bytes that are read ahead together. */
+/** Bytes that are read ahead and not asked for yet, about. */
 export const AHEAD_BYTES = 1024 * 1024;
 
 /** Reads under way at a time. */
@@ -28,14 +30,27 @@ export class ReadAhead {
   readonly #device: BlockDevice;
   readonly #blockSize: number;
   readonly #pages = new Map<number, Uint8Array>();
+  #reading: Drive<void> | undefined;
 
   constructor(device: BlockDevice, blockSize: number) {
     this.#device = device;
     this.#blockSize = blockSize;
   }
 
-  /** Reads `runs`, all of them inside the device. */
-  *read(runs: readonly BlockRange[]): Io<void> {
+  /** Begins to read `runs`, all of them inside the device, when what was begun before has ended. */
+  *begin(runs: readonly BlockRange[]): Io<void> {
+    yield* this.end();
+    if (runs.length > 0) this.#reading = new Drive(this.#read(runs));
+  }
+
+  /** Waits for what was begun. */
+  *end(): Io<void> {
+    const reading = this.#reading;
+    this.#reading = undefined;
+    if (reading !== undefined) yield waitFor(reading);
+  }
+
+  *#read(runs: readonly BlockRange[]): Io<void> {
     const sorted = runs
       .filter(({ address }) => !this.#pages.has(address))
       .sort((one, other) => one.address - other.address);

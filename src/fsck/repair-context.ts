@@ -13,6 +13,7 @@ import type { Io } from '../blockdev/io.js';
 import type { ComparatorRegistry } from '../btree/comparator.js';
 import { Forest } from '../btree/forest.js';
 import type { Node, NodePlace } from '../btree/node.js';
+import { hasCode } from '../errors.js';
 import type { GroupSummary } from '../format/group-summary.js';
 import { type Superblock, storeTagOf } from '../format/superblock.js';
 import { SCHEMAS } from '../onode/schemas.js';
@@ -25,7 +26,10 @@ import type { CheckContext } from './context.js';
 import type { DeviceMap } from './device-map.js';
 import { NumberSet } from './number-set.js';
 
-/** Blocks that all damaged ranges share: they need as many entries as they are times as long. */
+/**
+ * Blocks that all damaged ranges share, if so many are free in a row: the ranges need as many
+ * entries as they are times as long.
+ */
 const DAMAGED_BLOCKS = 64;
 
 /** Bytes of clean nodes in memory. */
@@ -116,12 +120,24 @@ export class RepairContext {
   /** A run of zeros for damaged ranges to point to. */
   *damagedRun(): Io<BlockRun> {
     if (this.#damaged !== undefined) return this.#damaged;
-    const start = yield* this.free.take(DAMAGED_BLOCKS);
     const { device, map } = this;
-    const zeros = new Uint8Array(DAMAGED_BLOCKS * map.blockSize);
-    yield { kind: 'write', device, offset: map.offsetOf(start), sources: [zeros], durable: true };
-    this.#damaged = { start, length: DAMAGED_BLOCKS };
-    return this.#damaged;
+    const run = yield* this.#takeUpTo(DAMAGED_BLOCKS);
+    const offset = map.offsetOf(run.start);
+    const zeros = new Uint8Array(run.length * map.blockSize);
+    yield { kind: 'write', device, offset, sources: [zeros], durable: true };
+    this.#damaged = run;
+    return run;
+  }
+
+  /** A run of `most` blocks, or of half as many, and so on. @throws StoreError E_NO_SPACE */
+  *#takeUpTo(most: number): Io<BlockRun> {
+    for (let length = most; ; length = Math.ceil(length / 2)) {
+      try {
+        return { start: yield* this.free.take(length), length };
+      } catch (error) {
+        if (length === 1 || !hasCode(error, 'E_NO_SPACE')) throw error;
+      }
+    }
   }
 
   /** Places for something of `length` blocks, as many as the store keeps copies. */

@@ -47,8 +47,11 @@ export interface TreeVisitor {
   readonly place: Place;
   /** Somebody asks for the figures of the tree. */
   readonly isCounted?: boolean;
-  /** A leaf, met for the first time, from entry `first` on; its page is the visitor's. */
-  leaf(node: Node, first: number): Io<void>;
+  /**
+   * A leaf, met for the first time, from entry `first` on; its page is the visitor's. Gives what is
+   * still to be done, if it could not be done at once.
+   */
+  leaf(node: Node, first: number): Io<void> | undefined;
   /** A node that was met before: nothing below it is walked now. */
   again?(node: Node): Io<void>;
   /** A subtree that can't be walked. */
@@ -98,7 +101,15 @@ export function* walkRoot(
     const pointer = readPointer(bytes, parts.pointer, context.map.blockSize);
     yield* walk.pointer(pointer, tree, bounds);
     figures = pointer;
-  } else figures = yield* walk.embedded(bytes, parts, tree, bounds);
+  } else {
+    const node = walk.embedded(bytes, parts, tree, bounds);
+    if (node !== undefined) {
+      const { blockSize } = context.map;
+      figures = visitor.isCounted === true ? figuresOf(node, blockSize) : undefined;
+      const more = walk.below(node, tree, bounds);
+      if (more !== undefined) yield* more;
+    }
+  }
   context.trail?.exit();
   return figures;
 }
@@ -164,12 +175,8 @@ class Walk {
     }
   }
 
-  *embedded(
-    bytes: Uint8Array,
-    parts: RootParts,
-    tree: OpenTree,
-    bounds: Bounds,
-  ): Io<Figures | undefined> {
+  /** The embedded root node, when it can be walked. */
+  embedded(bytes: Uint8Array, parts: RootParts, tree: OpenTree, bounds: Bounds): Node | undefined {
     const { blockSize } = this.#context.map;
     const node = embeddedRoot(bytes, parts, this.#visitor.role, bounds.birth, blockSize);
     if ('code' in node) {
@@ -178,9 +185,7 @@ class Walk {
     }
     if (!this.#hasShape(node, tree)) return undefined;
     this.#checkKeys(node, tree, bounds);
-    const figures = this.#visitor.isCounted === true ? figuresOf(node, blockSize) : undefined;
-    yield* this.#below(node, tree, bounds);
-    return figures;
+    return node;
   }
 
   /** Checks the node that a pointer names, and everything below it unless that was done. */
@@ -206,22 +211,35 @@ class Walk {
         this.#add('block-copy', OTHER_CHECKSUM, pointer);
       }
       yield* context.turn(pointer);
-      yield* this.#below(node, tree, bounds);
+      const more = this.below(node, tree, bounds);
+      if (more !== undefined) yield* more;
       if (!isResuming) context.visited.walked?.(run);
     } else if (this.#visitor.again !== undefined) yield* this.#visitor.again(node);
   }
 
-  *#below(node: Node, tree: OpenTree, bounds: Bounds): Io<void> {
-    const { trail } = this.#context;
-    if (node.level === 0) {
-      yield* this.#visitor.leaf(node, trail?.first(node, tree.order) ?? 0);
-      return;
-    }
-    const { blockSize } = this.#context.map;
-    let ahead = 0;
+  /**
+   * Walks what is below a node: an object has several small trees, so what can be done at once is
+   * done without a generator.
+   */
+  below(node: Node, tree: OpenTree, bounds: Bounds): Io<void> | undefined {
+    if (node.level > 0) return this.#children(node, tree, bounds);
+    const context = this.#context;
+    const more = this.#visitor.leaf(node, context.trail?.first(node, tree.order) ?? 0);
+    return more ?? (context.isDataDue ? context.readData() : undefined);
+  }
+
+  *#children(node: Node, tree: OpenTree, bounds: Bounds): Io<void> {
+    const { trail, map } = this.#context;
+    const { blockSize } = map;
+    let [here, ahead] = [0, 0];
     for (let i = 0; i < node.count; i++) {
       if (trail?.isBehind(node, i, tree.order) === true) continue;
-      if (i >= ahead) ahead = yield* this.#readAhead(node, i);
+      if (i >= here) {
+        if (i >= ahead) ahead = yield* this.#beginAhead(node, i);
+        here = ahead;
+        if (here < node.count) ahead = yield* this.#beginAhead(node, here);
+        else yield* map.ahead.end();
+      }
       readEntry(node, i);
       const child = readPointer(node.page, entry.valueStart, blockSize);
       const low = i > 0 ? copyKey(node, i) : bounds.low;
@@ -230,13 +248,16 @@ class Walk {
     }
   }
 
-  /** Reads children from `first` on ahead; gives the index of the first that is not among them. */
-  *#readAhead(node: Node, first: number): Io<number> {
+  /**
+   * Begins to read children from `first` on, once what was begun before has been read. Gives the
+   * index of the first that is not among them.
+   */
+  *#beginAhead(node: Node, first: number): Io<number> {
     const { map, aheadBytes, isReporting } = this.#context;
     const runs: BlockRange[] = [];
     let bytes = 0;
     let next = first;
-    for (; next < node.count && bytes < aheadBytes; next++) {
+    for (; next < node.count && bytes < aheadBytes / 2; next++) {
       readEntry(node, next);
       const child = readPointer(node.page, entry.valueStart, map.blockSize);
       const { address, copy, blocks, fault } = child;
@@ -248,7 +269,7 @@ class Walk {
         bytes += blocks * map.blockSize;
       }
     }
-    if (runs.length > 1) yield* map.ahead.read(runs);
+    yield* map.ahead.begin(runs);
     return next;
   }
 

@@ -44,6 +44,13 @@ const REPLAY_BYTES_MAX = 16 * 1024 * 1024;
 /** Transactions after which one begins: without data as many are replayed within a second. */
 const REPLAY_TRANSACTIONS_MAX = 50_000;
 
+/**
+ * Bytes freed in a generation after which a checkpoint begins, and the part of the store if that is
+ * more: until then what is overwritten takes new space, which a file grows for.
+ */
+const FREED_BYTES_MIN = 32 * 1024 * 1024;
+const FREED_SHARE = 16;
+
 export interface CheckpointerOptions {
   readonly device: BlockDevice;
   readonly environment: Environment;
@@ -112,7 +119,7 @@ export class Checkpointer {
 
   /** Ends one now that a program leaves where it began, by never returning to the event loop. */
   finishIfStarved(): void {
-    if (this.#replayBytes > 2 * this.#replayBytesMax) this.#running?.finish();
+    if (this.#replayBytes > 2 * this.#replayBytesMax || this.#hasFreedMuch) this.#running?.finish();
   }
 
   /** Begins a checkpoint unless one is under way, and waits for its end. */
@@ -274,6 +281,13 @@ export class Checkpointer {
     return Math.min(REPLAY_BYTES_MAX * (align / blockSize), bytes / 4);
   }
 
+  /** True when as much waits for a checkpoint to be handed out again as one is written for. */
+  get #hasFreedMuch(): boolean {
+    const { allocator, blockSize } = this.#options.state;
+    const share = Math.floor(allocator.totalBlocks / FREED_SHARE);
+    return allocator.freedBlocks > Math.max(FREED_BYTES_MIN / blockSize, share);
+  }
+
   get #isDue(): boolean {
     const { space, stripeBudget, transaction } = this.#options;
     const { forest, pending } = this.#options.state;
@@ -283,6 +297,7 @@ export class Checkpointer {
       this.#replayBytes > this.#replayBytesMax ||
       transaction() - this.#superblock.transaction > REPLAY_TRANSACTIONS_MAX ||
       forest.dirtyBytes + pending.bytes > this.#options.dirtyBytesMax ||
+      this.#hasFreedMuch ||
       space.dirtyBlocks > space.dirtyBlocksMax / 2 ||
       stripeBudget.isSpent
     );

@@ -16,6 +16,7 @@ import type { AllocateOptions } from '../alloc/chooser.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
 import type { Io, IoStep } from '../blockdev/io.js';
 import type { Overtaken } from '../blockdev/overtaken.js';
+import type { StoreError } from '../errors.js';
 import type { DataGoal, PlacedExtent } from '../onode/context.js';
 import { AppendGoals } from './append-goals.js';
 import { fillRuns } from './placement.js';
@@ -105,16 +106,15 @@ export class DataPlaces {
     yield* this.#options.announce(runs);
     const data = part.bytes.subarray(0, length);
     const { grownTo } = goal;
-    const filled = fillRuns(data, runs, { blockSize, nodeSize, grownTo });
-    const pending = filled.map(({ extent, bytes }) => ({ address: extent.address, bytes }));
-    pending.push(...zerosFor(padding, blockSize));
+    const { extents, pieces } = fillRuns(data, runs, { blockSize, nodeSize, grownTo });
+    const pending = [...pieces, ...zerosFor(padding, blockSize)];
     for (const { address, sources, bytes } of piecesOf(pending, stripes, AHEAD_PIECE_BYTES)) {
       const offset = address * blockSize;
       check();
       stripes.note(offset, bytes);
       yield { kind: 'write', device, offset, sources, durable: false };
     }
-    return filled.map(({ extent }) => extent);
+    return extents;
   }
 
   /** Blocks for data that is not written ahead; none when there is no room. */
@@ -179,7 +179,7 @@ export class DataPlaces {
         if (runs.length > 0) return runs;
         this.#short.add(entry);
         if (older === undefined) yield* this.#makeRoom(blocks, entry);
-        else yield untilSettled(older);
+        else yield this.#untilSettled(older);
       }
     } finally {
       this.#short.delete(entry);
@@ -214,8 +214,20 @@ export class DataPlaces {
   *#makeRoom(blocks: number, entry: Entry): Io<void> {
     if (yield* this.#options.relieve(blocks, entry.sealed.redeems)) return;
     const before = this.#options.predecessor(entry);
-    if (before === undefined) throw noSpace(entry.sealed);
-    yield untilSettled(before);
+    if (before === undefined) throw this.#noSpace(entry);
+    yield this.#untilSettled(before);
+  }
+
+  /** A synchronous caller has settled all that came before him: he has nobody to wait for. */
+  #untilSettled(entry: Entry): IoStep {
+    const force = (): void => {
+      if (!entry.settled) throw this.#noSpace(entry);
+    };
+    return { kind: 'until', start: () => entry.applied.catch(() => undefined), force };
+  }
+
+  #noSpace(entry: Entry): StoreError {
+    return noSpace(entry.sealed, this.#options.keeper.growth.isHostFull);
   }
 
   /** Blocks that the transaction may still take from what reservations hold. */
@@ -228,14 +240,6 @@ export class DataPlaces {
   #redeemedBlocks({ sealed }: Entry): number {
     return heldBlocks(sealed.redeemed, this.#options.state);
   }
-}
-
-/** A synchronous caller has settled all that came before him: he has nobody to wait for. */
-function untilSettled(entry: Entry): IoStep {
-  const force = (): void => {
-    if (!entry.settled) throw noSpace(entry.sealed);
-  };
-  return { kind: 'until', start: () => entry.applied.catch(() => undefined), force };
 }
 
 /** What of `runs` is behind their first `blocks` blocks. */

@@ -100,7 +100,7 @@ export class Engine {
     this.#dirtyBytesMax = options.dirtyBytesMax;
     const storeTag = storeTagOf(superblock.uuid);
     this.space = new SpacePolicy(state);
-    this.#keeper = new SpaceKeeper(device, state, this.space);
+    this.#keeper = new SpaceKeeper(device, state, this.space, this.#overtaken);
     if (!options.readOnly) this.#keeper.fillPool();
     this.#places = new DataPlaces({
       device,
@@ -334,7 +334,8 @@ export class Engine {
     }
     if (entry.failure !== undefined) throw entry.failure;
     this.#committer.force();
-    this.#afterApply();
+    this.#keeper.growForDirty();
+    this.#afterApply(false);
     this.#checkpointer.finishIfStarved();
     return entry.sequence;
   }
@@ -445,7 +446,8 @@ export class Engine {
         } catch (error) {
           if (!(error instanceof Shortage)) throw error;
           if (yield* this.#relieve(error.blocks, isEntitled(entry.sealed))) continue;
-          throw error.blocks > 0 ? noSpace(entry.sealed) : noRuns();
+          const { isHostFull } = this.#keeper.growth;
+          throw error.blocks > 0 ? noSpace(entry.sealed, isHostFull) : noRuns();
         }
       }
     } catch (error) {
@@ -503,7 +505,7 @@ export class Engine {
     if (
       !clean &&
       space.dirtyBlocks > space.dirtyBlocksMax &&
-      !this.#keeper.grow(space.dirtyBlocks)
+      (this.#keeper.growth.isUnderWay || !this.#keeper.growth.growSync(space.dirtyBlocks))
     ) {
       return true;
     }
@@ -516,8 +518,10 @@ export class Engine {
     return forest.dirtyBytes + forest.packingBytes + pending.bytes > 2 * this.#dirtyBytesMax;
   }
 
-  /** Waits until a checkpoint has made room, and until that may be used. */
+  /** Waits until the file has grown, or a checkpoint has made room and that may be used. */
   *#makeRoom(entry: Entry): Io<void> {
+    const { growth } = this.#keeper;
+    if (growth.isUnderWay && (yield* growth.grow(this.space.dirtyBlocks))) return;
     const before = this.#checkpointer.count;
     yield* this.checkpointIo();
     assert(this.#checkpointer.count > before, 'a checkpoint has ended');
@@ -531,11 +535,11 @@ export class Engine {
   }
 
   /** Starts in the background what is due: a checkpoint, the next turn of dropping. */
-  #afterApply(): void {
-    const { state, space } = this;
+  #afterApply(hasTime = true): void {
+    const { state } = this;
     if (this.#poison !== undefined || this.#closed || this.readOnly) return;
     state.forest.trim();
-    if (space.dirtyBlocks > space.dirtyBlocksMax / 2) this.#keeper.grow(space.dirtyBlocks);
+    if (hasTime && !this.#closing) this.#keeper.growAhead();
     this.#checkpointer.startIfDue();
     this.#housekeeping.startIfDue();
   }
@@ -574,6 +578,7 @@ export class Engine {
     this.#closing = true;
     yield this.#committerIdle();
     yield* this.#checkpointer.idle();
+    yield this.#keeper.growth.ended();
     this.check();
     if (this.readOnly) return;
     yield waitFor(this.#checkpointer.start(true));

@@ -314,12 +314,20 @@ export class Journal {
     };
     encodeRecordHeader(header, 0, this.ring.uuid, fields);
     const offset = this.ring.offset + this.#head;
-    const { blockSize } = this.ring;
-    const padding = blocksFor(RECORD.size + inline, blockSize) * blockSize - RECORD.size - inline;
+    const padding = this.#writtenFor(inline) - RECORD.size - inline;
     this.#advance(header, span);
-    const sources = [header, ...input.body];
-    if (padding > 0) sources.push(ZEROS.subarray(0, padding));
-    return { offset, sources };
+    return { offset, sources: [header, ...input.body, ...zeros(padding)] };
+  }
+
+  /**
+   * Bytes that are written for a record with so many bytes of body in the ring: whole blocks, but
+   * whole units of one longer than a stripe unit. A unit that is written in part would have to be
+   * read, or more of the others.
+   */
+  #writtenFor(inline: number): number {
+    const { blockSize, align = blockSize } = this.ring;
+    const span = spanOf(inline, this.ring);
+    return span > align ? span : blocksFor(RECORD.size + inline, blockSize) * blockSize;
   }
 
   #advance(header: Uint8Array, span: number): void {

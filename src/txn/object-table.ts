@@ -9,12 +9,16 @@
  */
 
 import { StoreError } from '../errors.js';
-import { textOf } from '../format/bytes.js';
+import { equalBytes, textOf } from '../format/bytes.js';
 import { COLLECTION_KIND } from '../onode/cnode.js';
 import { objectKey } from '../onode/object-key.js';
 import { forEachRoot, Onode } from '../onode/onode.js';
+import { ObjectMap } from './object-map.js';
 import type { OpenCollection } from './open-collection.js';
 import { printable, type StoreState } from './store-state.js';
+
+/** Objects up to which a transaction's slots are searched in a row. */
+const ROW_MAX = 8;
 
 /** An object of the transaction's table, as the builder wrote it. */
 export interface NamedObject {
@@ -35,23 +39,28 @@ export class ObjectSlot {
   /** Size in bytes of the object of that record. */
   storedSize: number;
   changed = false;
-  /** What its onode is kept open under, if it is. */
-  readonly id: string | undefined;
+  /** Its onode is kept open when the transaction has ended. */
+  readonly isKept: boolean;
 
   constructor(
     collection: OpenCollection,
     key: Uint8Array,
     name: Uint8Array,
     onode: Onode | undefined,
-    id: string | undefined,
+    isKept: boolean,
   ) {
     this.collection = collection;
     this.key = key;
     this.name = name;
     this.onode = onode;
-    this.id = id;
+    this.isKept = isKept;
     this.stored = onode !== undefined;
     this.storedSize = onode?.size ?? 0;
+  }
+
+  /** True when it stands for `key` in the collection. */
+  isOf(collection: OpenCollection, key: Uint8Array): boolean {
+    return this.collection.id === collection.id && equalBytes(this.key, key);
   }
 
   /** Notes that the tree holds what the transaction made of the object. */
@@ -80,8 +89,8 @@ export class ObjectTable {
   readonly #named: readonly NamedObject[];
   #byIndex: (ObjectSlot | undefined)[] = [];
   readonly #slots: ObjectSlot[] = [];
-  /** The slots by collection and key, where there may be several. */
-  #byKey: Map<string, ObjectSlot> | undefined;
+  /** The slots by collection and key, where there are many. */
+  #byKey: ObjectMap<ObjectSlot> | undefined;
   /** Ids of hash-ordered collections that got an object, bits or another's objects. */
   #grown: Set<number> | undefined;
 
@@ -100,27 +109,35 @@ export class ObjectTable {
     const key = objectKey(collection.kind, named.name, named.hash);
     const isAlone = this.#named.length === 1 && this.#state.openObjects.isEmpty;
     const slot = isAlone
-      ? this.#open(collection, key, named.name)
+      ? this.#open(collection, key, named.name, false)
       : this.#shared(collection, key, named.name);
     this.#byIndex[index] = slot;
     return slot;
   }
 
   #shared(collection: OpenCollection, key: Uint8Array, name: Uint8Array): ObjectSlot {
-    this.#byKey ??= new Map();
-    const id = `${collection.id} ${textOf(key)}`;
-    let slot = this.#byKey.get(id);
-    if (slot === undefined) {
-      slot = this.#open(collection, key, name, id);
-      this.#byKey.set(id, slot);
+    const isIndexed = this.#named.length > ROW_MAX;
+    const known = isIndexed
+      ? this.#byKey?.get(collection.id, key)
+      : this.#slots.find((slot) => slot.isOf(collection, key));
+    if (known !== undefined) return known;
+    const slot = this.#open(collection, key, name, true);
+    if (isIndexed) {
+      this.#byKey ??= new ObjectMap();
+      this.#byKey.set(collection.id, key, slot);
     }
     return slot;
   }
 
-  #open(collection: OpenCollection, key: Uint8Array, name: Uint8Array, id?: string): ObjectSlot {
-    const kept = id === undefined ? undefined : this.#state.openObjects.get(id);
+  #open(
+    collection: OpenCollection,
+    key: Uint8Array,
+    name: Uint8Array,
+    isKept: boolean,
+  ): ObjectSlot {
+    const kept = isKept ? this.#state.openObjects.get(collection.id, key) : undefined;
     const onode = kept ?? this.#load(collection, key);
-    const slot = new ObjectSlot(collection, key, name, onode, id);
+    const slot = new ObjectSlot(collection, key, name, onode, isKept);
     this.#slots.push(slot);
     return slot;
   }
@@ -190,8 +207,8 @@ export class ObjectTable {
   writeBack(): void {
     for (const slot of this.#slots) {
       if (!slot.changed) continue;
-      const { onode, collection, key, id } = slot;
-      if (id !== undefined) this.#state.openObjects.keep(id, onode);
+      const { onode, collection, key } = slot;
+      if (slot.isKept) this.#state.openObjects.keep(collection.id, key, onode);
       if (onode !== undefined) {
         onode.version++;
         collection.objects.put(key, onode.encode());

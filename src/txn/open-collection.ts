@@ -99,13 +99,12 @@ export class OpenCollection {
   }
 
   /**
-   * Brings `record` up to date; true when it changed. Roots up to `limit` bytes are embedded, but
-   * for a branch that was changed: it stays a node, so that the record still holds when the next
+   * Brings `record` up to date; true when it changed. Roots up to `limit` bytes stay embedded. A
+   * root node that was changed stays a node, so that the record still holds when the next
    * transaction changes it too, until `settle`.
    */
   encode(limit: number): boolean {
-    const { root } = this.objects;
-    return this.#encode(limit, root !== null && root.level > 0 ? 0 : limit);
+    return this.#encode(limit, 0);
   }
 
   /** As `encode`, before a checkpoint: every root that may be embedded is. */

@@ -7,30 +7,33 @@
  */
 
 import type { Onode } from '../onode/onode.js';
+import { ObjectMap } from './object-map.js';
 
 /** Kept at most: more would only be copied by the garbage collector. */
 const KEPT_MAX = 256;
 
 export class OpenObjects {
-  readonly #onodes = new Map<string, Onode>();
+  readonly #onodes = new ObjectMap<Onode>();
 
   get isEmpty(): boolean {
     return this.#onodes.size === 0;
   }
 
-  /** The onode under `id`, which says collection and key. */
-  get(id: string): Onode | undefined {
-    return this.#onodes.get(id);
+  /** The onode of the object under `key` in the collection with this id. */
+  get(collection: number, key: Uint8Array): Onode | undefined {
+    return this.#onodes.get(collection, key);
   }
 
   /** Keeps the onode that is in the record now, or none when there is no record any more. */
-  keep(id: string, onode: Onode | undefined): void {
+  keep(collection: number, key: Uint8Array, onode: Onode | undefined): void {
     if (onode === undefined) {
-      this.#onodes.delete(id);
+      this.#onodes.delete(collection, key);
       return;
     }
-    if (this.#onodes.size >= KEPT_MAX && !this.#onodes.has(id)) this.#onodes.clear();
-    this.#onodes.set(id, onode);
+    if (this.#onodes.size >= KEPT_MAX && this.#onodes.get(collection, key) !== onode) {
+      this.#onodes.clear();
+    }
+    this.#onodes.set(collection, key, onode);
   }
 
   forget(): void {

@@ -36,7 +36,7 @@ export class Relief {
    */
   *make(blocks: number, entitled: boolean): Io<boolean> {
     const { space, keeper, drops, readers, overtaken, checkpoint } = this.#options;
-    if (keeper.grow(Math.max(blocks, space.dirtyBlocks))) return true;
+    if (yield* keeper.growth.grow(Math.max(blocks, space.dirtyBlocks))) return true;
     if (blocks === 0) return yield* this.#closeGeneration(entitled);
     const before = space.free;
     yield* drops.dropAll();

@@ -29,6 +29,7 @@ export interface SizeLimitOptions {
 export function* limitSize(options: SizeLimitOptions, blocksMax: number): Io<void> {
   const { device, state, checkpointer, keeper } = options;
   yield* checkpointer.idle();
+  yield keeper.growth.ended();
   const { totalBlocks } = state.allocator;
   if (blocksMax < totalBlocks) {
     throw new StoreError(
@@ -49,5 +50,5 @@ export function* limitSize(options: SizeLimitOptions, blocksMax: number): Io<voi
   }
   if (!isLast()) return;
   device.limitTo(blocksMax * state.blockSize);
-  keeper.adoptSize(blocksMax);
+  keeper.growth.adoptSize(blocksMax);
 }

@@ -1,26 +1,20 @@
 /**
- * Keeps space where it has to be: grows the file, fills the pool, takes blocks for data.
+ * Keeps space where it has to be: fills the pool, takes blocks for data.
  *
  * - What is appended goes into a window of its object. Windows are wishes: they are smaller where
  *   little is free, and in a file that may grow they never make it several times as large.
  * - The pool is filled first whenever blocks come back; data may have what it holds beyond its
  *   need.
- * - Growing is synchronous: zeros that are still under way would overwrite what is put there.
  */
 
 import type { AllocateOptions } from '../alloc/chooser.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
-import { hasCode } from '../errors.js';
+import type { Overtaken } from '../blockdev/overtaken.js';
 import type { DataGoal } from '../onode/context.js';
+import { FileGrowth } from './file-growth.js';
 import type { SpacePolicy } from './space-policy.js';
 import type { StoreState } from './store-state.js';
 import type { PlacedRun } from './transaction-record.js';
-
-/** Least step by which a file grows, in bytes. */
-const GROW_BYTES_MIN = 8 * 1024 * 1024;
-
-/** Largest step by which a file grows, in bytes. */
-const GROW_BYTES_MAX = 32 * 1024 * 1024;
 
 /** Blocks that the pool takes at once beyond its need, where much is free. */
 const POOL_SLACK = 256;
@@ -36,53 +30,32 @@ const ANY_DATA: AllocateOptions = { purpose: 'data' };
 const NO_RUNS: readonly PlacedRun[] = [];
 
 export class SpaceKeeper {
-  readonly #device: BlockDevice;
+  readonly growth: FileGrowth;
   readonly #state: StoreState;
   readonly #space: SpacePolicy;
 
   /** What `#coverOversize` has last found to be covered. */
   #covered = { oversizeBytes: 0, poolBlocks: 0 };
 
-  constructor(device: BlockDevice, state: StoreState, space: SpacePolicy) {
-    this.#device = device;
+  constructor(device: BlockDevice, state: StoreState, space: SpacePolicy, overtaken: Overtaken) {
     this.#state = state;
     this.#space = space;
+    this.growth = new FileGrowth({ device, state, overtaken, grown: () => this.fillPool() });
   }
 
-  /**
-   * Grows the file so that `blocks` more are free; false when it is at its limit. Synchronous,
-   * in small steps: zeros that are still under way would overwrite what is put in their place.
-   */
-  grow(blocks: number): boolean {
-    const device = this.#device;
-    const state = this.#state;
-    const { blockSize } = state;
-    const { stripeBlocks } = state.allocator.geometry;
-    const step = Math.max(GROW_BYTES_MIN, Math.min(GROW_BYTES_MAX, device.size / 8));
-    for (let more = Math.max(step, 2 * blocks * blockSize); more >= blockSize; more /= 2) {
-      const wanted = Math.min(device.size + more, device.sizeMax);
-      const size = wanted - (wanted % (stripeBlocks * blockSize));
-      if (size <= device.size) return false;
-      try {
-        device.growSync(size);
-      } catch (error) {
-        if (!hasCode(error, 'E_NO_SPACE')) throw error;
-        continue; // the host has not so much left
-      }
-      this.adoptSize();
-      return true;
-    }
-    device.limitTo(device.size); // the host is full: no use in trying for every transaction
-    return false;
+  /** Lets the file grow in the background before the room is needed. */
+  growAhead(): void {
+    const { dirtyBlocks, available } = this.#space;
+    this.growth.startIfDue(this.#isCramped ? 0 : available, dirtyBlocks);
   }
 
-  /** Lets the allocator know how large the device has become. */
-  adoptSize(blocksMax = Number.POSITIVE_INFINITY): void {
-    const { allocator, blockSize } = this.#state;
-    const blocks = Math.min(blocksMax, Math.floor(this.#device.size / blockSize));
-    if (blocks <= allocator.totalBlocks) return;
-    allocator.grow(blocks);
-    this.fillPool();
+  /** Grows the file at once for a generation that becomes too large for what is free. */
+  growForDirty(): void {
+    if (this.#isCramped && !this.growth.isUnderWay) this.growth.growSync(this.#space.dirtyBlocks);
+  }
+
+  get #isCramped(): boolean {
+    return this.#space.dirtyBlocks > this.#space.dirtyBlocksMax / 2;
   }
 
   /** Brings the pool to its target between generations. */
@@ -148,13 +121,9 @@ export class SpaceKeeper {
   /** Blocks that an object of `bytes` bytes, which grows, has kept for itself. */
   #windowFor(bytes: number): number {
     const { allocator, blockSize } = this.#state;
-    const wanted = this.#mayGrow ? Math.max(WINDOW_BYTES_MIN, 2 * bytes) : WINDOW_BYTES;
+    const wanted = this.growth.mayGrow ? Math.max(WINDOW_BYTES_MIN, 2 * bytes) : WINDOW_BYTES;
     const blocks = Math.ceil(Math.min(wanted, WINDOW_BYTES) / blockSize);
     return Math.max(1, Math.min(blocks, allocator.freeBlocks >>> 4));
-  }
-
-  get #mayGrow(): boolean {
-    return this.#device.size < this.#device.sizeMax;
   }
 
   /**
@@ -181,14 +150,18 @@ export class SpaceKeeper {
     return allocator.allocate(blocks, options);
   }
 
-  /** The same in windows, for which a file that may grow does so. */
+  /**
+   * The same in windows, for which a file that may grow does so; not while it does anyhow: what
+   * is under way can't be left behind in the midst of a transaction.
+   */
   #takeAppended(blocks: number, options: AllocateOptions): readonly PlacedRun[] {
     const { window } = options;
-    if (window === undefined || !this.#mayGrow) return NO_RUNS;
+    if (window === undefined || !this.growth.mayGrow) return NO_RUNS;
     const { allocator } = this.#state;
     const windowOnly = { ...options, windowOnly: true };
     const runs = allocator.allocate(blocks, windowOnly);
-    if (runs.length > 0 || !this.grow(Math.max(blocks, window))) return runs;
+    if (runs.length > 0 || this.growth.isUnderWay) return runs;
+    if (!this.growth.growSync(Math.max(blocks, window))) return runs;
     return allocator.allocate(blocks, windowOnly);
   }
 

@@ -252,9 +252,9 @@ export class StoreState implements ObjectContext {
     const { grownTo } = goal;
     const { blockSize, nodeSize } = this;
     const { pages } = this.pending;
-    const filled = fillRuns(data, runs, { blockSize, nodeSize, grownTo, pages });
-    for (const { extent, bytes } of filled) this.pending.put(extent.address, bytes);
-    return filled.map(({ extent }) => extent);
+    const { extents, pieces } = fillRuns(data, runs, { blockSize, nodeSize, grownTo, pages });
+    for (const { address, bytes } of pieces) this.pending.put(address, bytes);
+    return extents;
   }
 
   readData(address: number, blocks: number): Uint8Array {

@@ -159,14 +159,14 @@ export function noRuns(): StoreError {
   );
 }
 
-/** Nothing is free and nothing is being freed. */
-export function noSpace({ deleting }: SealedTransaction): StoreError {
-  return new StoreError(
-    'E_NO_SPACE',
-    deleting
-      ? 'Cannot apply transaction: the space kept for deleting is used up, and clones hold what was removed; drop a collection or its clone'
-      : 'Cannot apply transaction: nothing is free and nothing is being freed; remove something',
-  );
+/** Nothing is free and nothing is being freed; `isHostFull` where the file should have grown. */
+export function noSpace({ deleting }: SealedTransaction, isHostFull: boolean): StoreError {
+  const reason = deleting
+    ? 'the space kept for deleting is used up, and clones hold what was removed; drop a collection or its clone'
+    : isHostFull
+      ? "nothing is free in the store, and its file can't grow because the file system is full; make room there, or remove something here"
+      : 'nothing is free and nothing is being freed; remove something';
+  return new StoreError('E_NO_SPACE', `Cannot apply transaction: ${reason}`);
 }
 
 /** The last checkpoint is near: what came now would stand behind it. */

@@ -77,3 +77,33 @@ for (const isOrdered of [true, false]) {
     });
   }
 }
+
+test('a deep check reads what clones share once, and names each of them where that is damaged', async (t) => {
+  const device = newStore({ blockSize: 4096, nodeSize: 8192, size: 64 * MIB });
+  const engine = open(device);
+  const data = new Uint8Array(MIB).fill(1);
+  data.set(Buffer.from('shared by all'), 40_000);
+  commit(engine, (tx) => tx.createCollection('c').write('c', 'o00', 0, data));
+  const names = Array.from({ length: 50 }, (_, i) => `o${String(i).padStart(2, '0')}`);
+  for (const name of names.slice(1)) {
+    const own = new Uint8Array(5000).fill(Number(name.slice(1)));
+    commit(engine, (tx) => tx.clone('c', 'o00', name).write('c', name, 500_000, own));
+  }
+  close(engine);
+  const found: Finding[] = [];
+  const onFinding = (finding: Finding): unknown => found.push(finding);
+  const options = { comparators: registry(), deep: true, onFinding };
+  const whole = damaged(device, []);
+  const { bytesVerified, findings } = await runAsync(fsck(whole, options));
+  t.is(findings.error, 0);
+  t.true(bytesVerified < 3 * MIB, `${bytesVerified} bytes were verified`);
+
+  const bytes = Buffer.alloc(device.size);
+  device.readSync(0, bytes);
+  flip(bytes, bytes.indexOf('shared by all'));
+  device.writeSync(0, [bytes]);
+  await runAsync(fsck(device, options));
+  const named = found.map(({ object = '' }) => JSON.parse(object));
+  t.deepEqual(named.toSorted(), names);
+  t.deepEqual(new Set(found.map(({ code }) => code)), new Set(['data-damaged']));
+});

@@ -114,6 +114,46 @@ for (const [name, copies, sizeMax] of [
   });
 }
 
+test('repair() of a device that is too full for it says so, and mends it when it has been made larger', (t) => {
+  const short = shortened(wideStore(2), SIZE / 8);
+  const before = contentOf(padded(short, SIZE));
+  t.throws(() => mend(short), {
+    code: 'E_NO_SPACE',
+    message: /blocks in a row are free.*make the device larger/,
+  });
+  t.deepEqual(contentOf(padded(short, SIZE)), before);
+  // What the first attempt wrote to blocks without an owner is not taken for lost objects.
+  const larger = padded(short, SIZE / 4);
+  t.true(mend(larger).report.isRepaired);
+  t.deepEqual(worse(before, contentOf(larger)), []);
+  t.deepEqual(linesOf(check(larger)), []);
+});
+
+test('repair() of a full store finds the room for ending it wherever its device ends', (t) => {
+  const device = newStore({ ...SMALL, size: SIZE, sizeMax: SIZE, journalBytes: 256 * 1024 });
+  const engine = open(device);
+  commit(engine, (tx) => tx.createCollection('c'));
+  const fill = (i: number): void =>
+    commit(engine, (tx) => {
+      tx.write('c', `o-${i}`, 0, new Uint8Array(9000).fill(i + 1));
+      tx.setAttribute('c', `o-${i}`, 'a', new Uint8Array(300).fill(i));
+    });
+  t.throws(
+    () => {
+      for (let i = 0; ; i++) fill(i);
+    },
+    { code: 'E_NO_SPACE' },
+  );
+  close(engine);
+  for (const eighths of [7, 5, 3, 1]) {
+    const short = shortened(device, (eighths * SIZE) / 8);
+    const before = contentOf(padded(short, SIZE));
+    t.true(mend(short).report.isRepaired, `${eighths} eighths`);
+    t.deepEqual(worse(before, contentOf(short)), []);
+    t.deepEqual(linesOf(check(short)), []);
+  }
+});
+
 test('repair() of a device that has become shorter can be cut off anywhere and run again', (t) => {
   const prng = new Prng(seedFromEnvironment());
   t.log('SEED', prng.seed);

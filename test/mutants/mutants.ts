@@ -435,6 +435,13 @@ export const MUTANTS: readonly Mutant[] = [
     SALVAGE_TESTS,
   ),
   mutant(
+    'what a repair had made that was ended is salvaged',
+    'src/fsck/orphan-scan.ts',
+    'if (orphan === undefined || orphan.node.birth > repair.superblock.epoch) continue;',
+    'if (orphan === undefined) continue;',
+    ['test/fsck/repair-short.test.ts'],
+  ),
+  mutant(
     'a bitmap does not say that its store erases',
     CHECKPOINT,
     'const roCompat = state.erases ? RO_COMPAT.eraseFreed : 0;',

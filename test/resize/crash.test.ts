@@ -12,7 +12,7 @@ import { BY_LENGTH } from '../fsck/fixture.js';
 import { contentOf } from '../fsck/repair-fixture.js';
 import { Prng, seedFromEnvironment } from '../support/prng.js';
 import type { SimulatedDevice } from '../support/simulated-device.js';
-import { again, agedStore, faultsOf, resize } from './fixture.js';
+import { again, agedStore, crumbledStore, faultsOf, resize } from './fixture.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -76,4 +76,41 @@ test('shrink() can be cut off at any write and run again', (t) => {
     t.deepEqual(faultsOf(opened), [], `run again after a crash at ${point}`);
   }
   t.deepEqual([...limits].sort(), [before, SIZE].sort());
+});
+
+/** Points that are tried behind the first one at which extents are cut. */
+const POINTS_BEHIND_CUT = 8;
+
+/** Entries of the object that has to be cut. */
+function entriesOf(device: SimulatedDevice): number {
+  const store = Store.openOnSync(again(device));
+  const { length } = [...store.collection('c').object('large').extentsSync()];
+  store.closeSync();
+  return length;
+}
+
+test('shrink() can be cut off at any write while it cuts extents, and run again', (t) => {
+  const prng = new Prng(seedFromEnvironment());
+  t.log('SEED', prng.seed);
+  const options = { bytes: 10 * MIB, journalBytes: 256 * KIB, small: 48, large: MIB };
+  const { device, large } = crumbledStore(options);
+  const [content, before, entries] = [contentOf(device), limitOf(again(device)), entriesOf(device)];
+  const size = large - (large % (256 * KIB));
+  const start = device.point;
+  resize(device, size);
+  let [uncut, cut] = [0, 0];
+  for (const point of device.crashPoints(start)) {
+    const crashed = device.randomCrash(prng, point).device;
+    if (entriesOf(crashed) === entries) uncut++;
+    else if (++cut > POINTS_BEHIND_CUT) break;
+    t.is(limitOf(crashed), before, `crash at ${point}`);
+    const opened = again(crashed);
+    t.deepEqual(contentOf(opened), content, `crash at ${point}`);
+    t.deepEqual(faultsOf(opened), [], `crash at ${point}`);
+    resize(opened, size);
+    t.deepEqual(contentOf(opened), content, `run again after a crash at ${point}`);
+    t.deepEqual(faultsOf(opened), [], `run again after a crash at ${point}`);
+  }
+  t.log(`${uncut} points before the cut, ${cut} behind it`);
+  t.true(uncut > 5 && cut > POINTS_BEHIND_CUT);
 });

@@ -84,6 +84,45 @@ class Ager {
   }
 }
 
+export interface CrumbledOptions extends MkfsOptions {
+  /** Bytes of the device. */
+  readonly bytes: number;
+  /** Objects of 96 KiB in front, of which every other one was removed. */
+  readonly small: number;
+  /** Bytes of the large object. */
+  readonly large: number;
+}
+
+/**
+ * A store whose object `large` lies behind byte `large`, with nothing free before that but runs of
+ * 96 KiB. A range of it is shared with another object, another was written over.
+ */
+export function crumbledStore(options: CrumbledOptions): {
+  device: SimulatedDevice;
+  large: number;
+} {
+  const prng = new Prng(7);
+  const device = new SimulatedDevice({ size: options.bytes, history: false });
+  mkfsOn(device, options);
+  const store = Store.openOnSync(device);
+  store.commitSync(store.transaction().createCollection('c').createCollection('filler'));
+  const write = (collection: string, name: string, length: number): void => {
+    store.commitSync(store.transaction().write(collection, name, 0, prng.bytes(length)));
+  };
+  for (let i = 0; i < options.small; i++) {
+    write(i % 2 === 0 ? 'c' : 'filler', `s${i}`, 96 * KIB);
+  }
+  write('c', 'large', options.large);
+  const quarter = options.large / 4;
+  const tx = store.transaction().cloneRange('c', 'large', 'part', 100 * KIB, 2 * quarter, 0);
+  store.commitSync(tx.write('c', 'large', quarter - 68 * KIB, prng.bytes(50 * KIB)));
+  store.commitSync(store.transaction().dropCollection('filler'));
+  store.checkpointSync();
+  const [extent] = store.collection('c').object('large').extentsSync();
+  store.closeSync();
+  return { device: again(device), large: extent?.deviceOffset ?? 0 };
+}
+
 /** A device with the same bytes. */
 export function again(device: SimulatedDevice): SimulatedDevice {
   return new SimulatedDevice({ image: device.image(), sizeMax: device.sizeMax });

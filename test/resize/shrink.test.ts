@@ -3,15 +3,22 @@
 import test from 'ava';
 import { runSync } from '../../src/blockdev/io.js';
 import { hasCode, type StoreError } from '../../src/errors.js';
-import { type MkfsOptions, mkfsOn, Store } from '../../src/index.js';
+import { Store } from '../../src/index.js';
 import { resizeOn } from '../../src/resize/resize.js';
 import { BY_LENGTH, check } from '../fsck/fixture.js';
 import { Planter } from '../fsck/planter.js';
 import { contentOf, deepCopy } from '../fsck/repair-fixture.js';
 import { TREE_FAULTS } from '../fsck/tree-faults.js';
-import { Prng } from '../support/prng.js';
-import { SimulatedDevice } from '../support/simulated-device.js';
-import { type AgedOptions, again, agedStore, faultsOf, leastSize, resize } from './fixture.js';
+import type { SimulatedDevice } from '../support/simulated-device.js';
+import {
+  type AgedOptions,
+  again,
+  agedStore,
+  crumbledStore,
+  faultsOf,
+  leastSize,
+  resize,
+} from './fixture.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -68,36 +75,17 @@ test('shrink() says the least size that is possible, and reaches it', (t) => {
   t.deepEqual(faultsOf(device), []);
 });
 
-/**
- * A store whose large object lies behind `large`, with nothing free before that but runs of 96 KiB.
- * Ranges of it are shared with another object.
- */
-function crumbled(options: MkfsOptions): { device: SimulatedDevice; large: number } {
-  const prng = new Prng(7);
-  const device = new SimulatedDevice({ size: 32 * MIB, history: false });
-  mkfsOn(device, options);
-  const store = Store.openOnSync(device);
-  store.commitSync(store.transaction().createCollection('c').createCollection('filler'));
-  const write = (collection: string, name: string, length: number): void => {
-    store.commitSync(store.transaction().write(collection, name, 0, prng.bytes(length)));
-  };
-  for (let i = 0; i < 160; i++) write(i % 2 === 0 ? 'c' : 'filler', `s${i}`, 96 * KIB);
-  write('c', 'large', 3 * MIB);
-  const tx = store.transaction().cloneRange('c', 'large', 'part', 100 * KIB, 1500 * KIB, 0);
-  store.commitSync(tx.write('c', 'large', 700 * KIB, prng.bytes(50 * KIB)));
-  store.commitSync(store.transaction().dropCollection('filler'));
-  store.checkpointSync();
-  const [extent] = store.collection('c').object('large').extentsSync();
-  store.closeSync();
-  return { device: again(device), large: extent?.deviceOffset ?? 0 };
-}
-
 for (const geometry of [
   { unit: 0, width: 0 },
   { unit: 16 * KIB, width: 48 * KIB },
 ]) {
   test(`shrink() cuts extents where nothing as long is free, stripes of ${geometry.width}`, (t) => {
-    const { device, large } = crumbled({ geometry });
+    const { device, large } = crumbledStore({
+      geometry,
+      bytes: 32 * MIB,
+      small: 160,
+      large: 3 * MIB,
+    });
     const content = contentOf(device);
     const used = usedBytes(device);
     t.true(large > 12 * MIB);

@@ -17,7 +17,7 @@ import {
   checkWritable,
   totalLength,
 } from '../../src/blockdev/access.js';
-import type { BlockDevice, StripeGeometry } from '../../src/blockdev/block-device.js';
+import type { BlockDevice, StripeGeometry, WriteOptions } from '../../src/blockdev/block-device.js';
 import { divideByPower, solveTwo, sumOf, weightedSumOf } from './parity-math.js';
 
 /** What writes have cost. */
@@ -44,7 +44,7 @@ export interface ParityDeviceOptions {
   /** What the device says of itself; false for an array that hides its stripes. */
   readonly tellsGeometry?: boolean;
   /** The region that a write at this byte offset counts for; one for all by default. */
-  readonly regionOf?: (offset: number) => string;
+  readonly regionOf?: (offset: number, isDurable: boolean) => string;
 }
 
 /** The part of one row that a call covers. */
@@ -86,7 +86,7 @@ export class ParityDevice implements BlockDevice {
   /** Reads of bytes that stood on a lost disk. */
   reconstructedReads = 0;
   readonly #costs = new Map<string, WriteCosts>();
-  readonly #regionOf: (offset: number) => string;
+  readonly #regionOf: (offset: number, isDurable: boolean) => string;
   readonly #disks: Uint8Array[] = [];
   readonly #lost = new Set<number>();
   readonly #rows: number;
@@ -178,7 +178,11 @@ export class ParityDevice implements BlockDevice {
     this.readSync(offset, target);
   }
 
-  writeSync(offset: number, sources: readonly Uint8Array[]): void {
+  writeSync(
+    offset: number,
+    sources: readonly Uint8Array[],
+    { durable = false }: WriteOptions = {},
+  ): void {
     checkOpen(this, this.#closed);
     checkWritable(this);
     const length = totalLength(sources);
@@ -190,15 +194,19 @@ export class ParityDevice implements BlockDevice {
       at += source.length;
     }
     const parts = this.#partsOf(offset, length);
-    this.#count(offset, length, parts);
+    this.#count(this.costsOf(this.#regionOf(offset, durable)), length, parts);
     for (const part of parts) {
       const start = part.row * this.width + part.from - offset;
       this.#store(part, bytes.subarray(start, start + part.to - part.from));
     }
   }
 
-  async write(offset: number, sources: readonly Uint8Array[]): Promise<void> {
-    this.writeSync(offset, sources);
+  async write(
+    offset: number,
+    sources: readonly Uint8Array[],
+    options?: WriteOptions,
+  ): Promise<void> {
+    this.writeSync(offset, sources, options);
   }
 
   flushSync(): void {
@@ -339,8 +347,7 @@ export class ParityDevice implements BlockDevice {
 
   // Costs
 
-  #count(offset: number, length: number, parts: readonly RowPart[]): void {
-    const costs = this.costsOf(this.#regionOf(offset));
+  #count(costs: WriteCosts, length: number, parts: readonly RowPart[]): void {
     const reads: DiskRun[] = [];
     const writes: DiskRun[] = [];
     costs.calls++;

@@ -145,7 +145,15 @@ export class SimulatedDevice implements BlockDevice {
   }
 
   grow(size: number): Promise<void> {
-    return this.#queue.add(() => this.#beginGrow(size));
+    return this.#queue.add(() => {
+      assert(!this.#isGrowing, 'one growth of a device at a time');
+      const end = this.#beginGrow(size);
+      this.#isGrowing = true;
+      return () => {
+        this.#isGrowing = false;
+        end();
+      };
+    });
   }
 
   closeSync(): void {
@@ -333,14 +341,16 @@ export class SimulatedDevice implements BlockDevice {
     checkWritable(this);
     checkGrowth(this, size);
     if (size <= this.size) return () => undefined;
-    assert(!this.#isGrowing, 'one growth of a device at a time');
-    this.#isGrowing = true;
+    const from = this.size;
     const fault = this.faults.next('grow', 0, 0);
-    const entry = this.#log.grow(this.size, size);
+    const entry = this.#log.grow(from, size);
     this.#moved();
     return () => {
-      this.#isGrowing = false;
-      if (fault === undefined && !this.#isOff) this.#image.resize(size);
+      const isDone = fault === undefined && !this.#isOff;
+      // Overtaken: these zeros land on whatever was put there in the meantime.
+      const overtaken = Math.min(size, this.size) - from;
+      if (isDone && overtaken > 0) this.#image.write(from, new Uint8Array(overtaken));
+      if (isDone && this.size < size) this.#image.resize(size);
       this.#end('grow', entry, fault);
     };
   }

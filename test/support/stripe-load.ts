@@ -39,6 +39,14 @@ export interface StripeLoadOptions {
   readonly follows?: StripeLoad;
 }
 
+/**
+ * What the writes of a store are for: records in the journal's ring, slots of superblocks, large data
+ * ahead of its record, and what checkpoints write.
+ */
+export const LOAD_REGIONS = ['ring', 'slots', 'ahead', 'checkpoints'] as const;
+
+type LoadRegion = (typeof LOAD_REGIONS)[number];
+
 const NO_STRIPES = { unit: 0, width: 0 };
 const COLLECTION = 'load';
 const OBJECT_MIN = 4096;
@@ -76,9 +84,10 @@ export class StripeLoad {
     this.device = new ParityDevice({
       ...options,
       tellsGeometry: aware,
-      regionOf: (offset) => {
+      regionOf: (offset, isDurable): LoadRegion => {
         if (offset >= ring.start && offset < ring.end) return 'ring';
-        return offset < ring.start || offset >= ring.far ? 'slots' : 'rest';
+        if (offset < ring.start || offset >= ring.far) return 'slots';
+        return isDurable ? 'checkpoints' : 'ahead';
       },
     });
     const { size, geometry } = this.device;
@@ -100,13 +109,17 @@ export class StripeLoad {
 
   /** What writes outside journal and superblocks have cost. */
   get outside(): WriteCosts {
-    return this.device.costsOf('rest');
+    return this.#sumOf(['ahead', 'checkpoints']);
   }
 
   /** What all writes have cost. */
   get total(): WriteCosts {
+    return this.#sumOf(LOAD_REGIONS);
+  }
+
+  #sumOf(regions: readonly LoadRegion[]): WriteCosts {
     const sum = noCosts();
-    for (const region of ['ring', 'slots', 'rest']) {
+    for (const region of regions) {
       const costs = this.device.costsOf(region);
       for (const key of Object.keys(sum) as (keyof WriteCosts)[]) sum[key] += costs[key];
     }

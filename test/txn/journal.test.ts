@@ -2,6 +2,7 @@ import test from 'ava';
 import { AssertionError } from '../../src/assert.js';
 import { runAsync, runSync } from '../../src/blockdev/io.js';
 import { hasCode } from '../../src/errors.js';
+import { lengthOf } from '../../src/format/hash-list.js';
 import { JOURNAL_ORIGIN, RECORD, RECORD_TYPE, sealBody } from '../../src/format/journal-record.js';
 import { Journal } from '../../src/txn/journal.js';
 import { SimulatedDevice } from '../support/simulated-device.js';
@@ -10,6 +11,7 @@ import {
   BLOCK_SIZE,
   bodyFor,
   bodyOfBlocks,
+  DEVICE_BYTES,
   flush,
   mark,
   newDevice,
@@ -37,6 +39,25 @@ test('append() writes whole blocks, each record at a block', (t) => {
   }
   t.is(journal.usedBytes, blocks * BLOCK_SIZE);
   t.is(journal.bytesSince(JOURNAL_ORIGIN), blocks * BLOCK_SIZE);
+});
+
+test('append() with stripes fills the units of a record that is longer than one', (t) => {
+  const device = newDevice();
+  device.writeSync(0, [new Uint8Array(DEVICE_BYTES).fill(0xaa)]); // an older round of the ring
+  const journal = new Journal({ ...ringOn(device), align: 4 * BLOCK_SIZE });
+  journal.begin(JOURNAL_ORIGIN);
+  const lengths = [1, bodyOfBlocks(2), bodyOfBlocks(4), bodyOfBlocks(5), bodyOfBlocks(6), 9];
+  const written = [1, 2, 4, 8, 8, 1];
+  for (const [i, length] of lengths.entries()) {
+    const [write] = put(device, journal, length).writes;
+    t.is(write === undefined ? 0 : lengthOf(write.sources), (written[i] as number) * BLOCK_SIZE);
+    t.is(((write?.offset as number) - RING_OFFSET) % (4 * BLOCK_SIZE), 0);
+  }
+  const found = runSync(journal.scan(JOURNAL_ORIGIN));
+  t.deepEqual(found.next, journal.position());
+  for (const [i, record] of found.records.entries()) {
+    t.deepEqual(runSync(journal.readBody(record)), bodyFor(i + 1, lengths[i] as number));
+  }
 });
 
 test('scan() gives back every record and body', async (t) => {

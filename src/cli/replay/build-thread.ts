@@ -9,6 +9,7 @@ import { readLines } from './line-reader.js';
 import { type BuilderOptions, TraceBuilder, type TraceTransaction } from './trace-builder.js';
 import {
   CHUNKS_AHEAD,
+  type ChunkAnswer,
   type Failure,
   failureOf,
   type PackedLines,
@@ -22,17 +23,52 @@ const LINE_BYTES_MAX = 16 * 1024 * 1024;
 const CHUNK_LINES = 64;
 const CHUNK_BYTES = 1024 * 1024;
 
-/** Bytes of the buffer that the small transactions of a chunk share. */
+/** Bytes of the buffer that the small transactions of a chunk share; a power of two. */
 const SLAB_BYTES = 128 * 1024;
+
+/** Least bytes of a buffer; a power of two. */
+const BUFFER_BYTES_MIN = 16 * 1024;
+
+/** Bytes of buffers that wait to be used again: what may be in flight. */
+const SPARE_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Buffers for chunks, used again as they come back. Their lengths are powers of two. */
+class BufferPool {
+  readonly #spares = new Map<number, ArrayBuffer[]>();
+  #bytes = 0;
+
+  /** A buffer of at least `length` bytes, of any content. */
+  take(length: number): ArrayBuffer {
+    const size = 2 ** Math.ceil(Math.log2(Math.max(length, BUFFER_BYTES_MIN)));
+    const spare = this.#spares.get(size)?.pop();
+    if (spare === undefined) return new ArrayBuffer(size);
+    this.#bytes -= size;
+    return spare;
+  }
+
+  give(buffer: ArrayBuffer): void {
+    const size = buffer.byteLength;
+    if (this.#bytes + size > SPARE_BYTES_MAX) return;
+    const spares = this.#spares.get(size) ?? [];
+    spares.push(buffer);
+    this.#spares.set(size, spares);
+    this.#bytes += size;
+  }
+}
 
 /** Transactions on their way into a chunk. */
 class ChunkFiller {
+  readonly #pool: BufferPool;
   #transactions: PackedLines[] = [];
   #lines = 0;
   #bytes = 0;
   #buffers: ArrayBuffer[] = [];
   #slab: ArrayBuffer | undefined;
   #slabAt = 0;
+
+  constructor(pool: BufferPool) {
+    this.#pool = pool;
+  }
 
   get isFull(): boolean {
     return this.#lines >= CHUNK_LINES || this.#bytes >= CHUNK_BYTES;
@@ -50,12 +86,12 @@ class ChunkFiller {
 
   #take(length: number): Uint8Array {
     if (length > SLAB_BYTES / 8) {
-      const buffer = new ArrayBuffer(length);
+      const buffer = this.#pool.take(length);
       this.#buffers.push(buffer);
-      return new Uint8Array(buffer);
+      return new Uint8Array(buffer, 0, length);
     }
     if (this.#slab === undefined || this.#slabAt + length > SLAB_BYTES) {
-      this.#slab = new ArrayBuffer(SLAB_BYTES);
+      this.#slab = this.#pool.take(SLAB_BYTES);
       this.#slabAt = 0;
       this.#buffers.push(this.#slab);
     }
@@ -82,8 +118,10 @@ class Demand {
   #left = CHUNKS_AHEAD;
   #asked: () => void = () => undefined;
 
-  constructor(port: MessagePort) {
-    port.on('message', () => {
+  constructor(port: MessagePort, pool: BufferPool) {
+    port.on('message', ({ asks, buffers }: ChunkAnswer) => {
+      for (const buffer of buffers) pool.give(buffer);
+      if (!asks) return;
       this.#left++;
       this.#asked();
     });
@@ -101,8 +139,9 @@ class Demand {
 
 async function build(port: MessagePort, options: BuilderOptions): Promise<void> {
   const builder = new TraceBuilder(options);
-  const chunk = new ChunkFiller();
-  const demand = new Demand(port);
+  const pool = new BufferPool();
+  const chunk = new ChunkFiller(pool);
+  const demand = new Demand(port, pool);
   let failure: Failure | undefined;
   try {
     for await (const line of readLines(options.path, LINE_BYTES_MAX)) {

@@ -55,12 +55,14 @@ export async function replay(options: ReplayOptions): Promise<ReplayFigures> {
   const cursor = await openCursor(store);
   const replayer = new Replayer(options, cursor.position.line);
   try {
-    for await (const { transactions, lines } of traceChunks({ path, batch, cursor })) {
-      for (const one of transactions) {
-        replayer.submit(one);
+    for await (const chunk of traceChunks({ path, batch, cursor })) {
+      const settled: Promise<void>[] = [];
+      for (const one of chunk.transactions) {
+        settled.push(replayer.submit(one));
         if (replayer.isFull) await replayer.advance();
       }
-      options.onLines?.(lines);
+      void Promise.all(settled).then(() => chunk.giveBack());
+      options.onLines?.(chunk.lines);
     }
     await replayer.finish();
   } catch (error) {
@@ -89,13 +91,16 @@ class Replayer {
     this.#resumedAt = resumedAt;
   }
 
-  submit(one: PackedLines): void {
+  /** Submits a transaction; the promise resolves when it is durable or refused. */
+  submit(one: PackedLines): Promise<void> {
     const { first, last, userBytes } = one;
-    this.#inFlight.push(this.#commit(one));
+    const settled = this.#commit(one);
+    this.#inFlight.push(settled);
     this.#inFlightBytes += userBytes;
     this.#userBytes += userBytes;
     this.#lines += last - first + 1;
     this.#transactions++;
+    return settled;
   }
 
   /** Submits a transaction and waits until it is durable or refused; it never rejects. */

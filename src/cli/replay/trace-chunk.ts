@@ -3,6 +3,8 @@
  *
  * - Transactions go in chunks, packed, their buffers transferred; no more chunks are under way
  *   than were asked for, so that memory does not grow with the trace.
+ * - The buffers come back when the transactions in them are settled, and are used again: else the
+ *   garbage collector of the thread that has the store would have all bytes of the trace to follow.
  * - What was built in front of a bad line comes before what is said about it.
  */
 
@@ -26,6 +28,14 @@ export interface TraceChunk {
   readonly isLast: boolean;
   /** Why nothing does, if it is not the end of the trace. */
   readonly failure: Failure | undefined;
+}
+
+/** What goes back. */
+export interface ChunkAnswer {
+  /** Another chunk is asked for. */
+  readonly asks: boolean;
+  /** Buffers of chunks that nobody uses any more. */
+  readonly buffers: readonly ArrayBuffer[];
 }
 
 /** A StoreError as another thread can take it. */
