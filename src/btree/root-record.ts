@@ -330,7 +330,7 @@ const soleLeaf = new Node(NODE_STATE.embedded);
  * @throws as opening it would
  */
 export function findSole(bytes: Uint8Array, at: number, end: number, spec: TreeSpec): boolean {
-  const parts = decodeRoot(bytes, at, end);
+  const parts = readRoot(bytes, at, end);
   if (parts.form !== ROOT_FORM.embedded || parts.level > 0) return false;
   checkRootSpec(bytes, parts, spec);
   viewEmbedded(soleLeaf, bytes, parts);

@@ -4,7 +4,7 @@
  */
 
 import { checkIterable, invalidArgument, StoreError } from '../errors.js';
-import { asciiBytes, textOf } from '../format/bytes.js';
+import { asciiBytes, copyOut, textOf } from '../format/bytes.js';
 import { NAME_SIZE_MAX, OBJECT_SIZE_MAX } from '../onode/limits.js';
 
 /** Text stands for its UTF-8 bytes. */
@@ -27,7 +27,7 @@ export function toBytes(value: Bytes): Uint8Array {
 
 /** As `toBytes`; nothing that the caller does with his bytes changes them. */
 export function toOwnBytes(value: Bytes): Uint8Array {
-  return value instanceof Uint8Array ? new Uint8Array(value) : toBytes(value);
+  return value instanceof Uint8Array ? copyOut(value, 0, value.length) : toBytes(value);
 }
 
 /** A name that stays as it is, whatever the caller does with his bytes. */
