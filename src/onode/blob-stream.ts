@@ -25,6 +25,7 @@ import {
   type ExtentEntry,
   encodeEntry,
   extentFault,
+  extentOf,
   sliceEntry,
 } from './extent-entry.js';
 import { chunksMax, inlineMax } from './limits.js';
@@ -85,16 +86,7 @@ export class BlobStream {
     this.#open(offset, length, size);
     let at = offset;
     for (const extent of placed) {
-      const entry: ExtentEntry = {
-        kind: ENTRY_KIND.extent,
-        birth: this.#context.generation,
-        length: extent.length,
-        shift: extent.shift,
-        skip: 0,
-        blocks: extent.blocks,
-        address: extent.address,
-        checksums: extent.checksums,
-      };
+      const entry = extentOf(extent, this.#context.generation);
       if (goesOn || at > offset) this.#putExtent(at, entry);
       else this.#put(at, entry);
       at += extent.length;
