@@ -65,7 +65,8 @@ ${systems.join('\n')}
 - Under a limit of memory, which counts the page cache too, every process gets the same option of V8 (\`${SMALL_HEAP.join(' ')}\`).
 - For writes that are under way together, LMDB uses its own batching; SQLite and LevelDB, which have none that serves here, get all
   waiting writes in one transaction or batch (\`bench/compare/group-queue.ts\`).
-- The raw file does the same bytes with \`write\` and \`fdatasync\`, or \`pread\`, in a file whose blocks are there already.
+- The raw file does the same bytes with \`write\` and \`fdatasync\`, or \`pread\`, in a file whose blocks are there already. So they are in
+  Holdfast's file where puts are measured (\`mkfs --preallocate\`); everywhere else it grows like those of the others.
 - Holdfast verifies the checksum of every byte that it reads; the others don't.
 - Processor time is that of all threads of the process until it is quiet again, so work left for later counts too.
 - "Asked" is what the project wants to reach, as a multiple of the fastest peer's speed and of the raw file's. Where it falls short, the

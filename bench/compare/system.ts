@@ -42,6 +42,8 @@ export interface SystemOptions {
   readonly fixedSize: boolean;
   /** Bytes that the store may grow to. */
   readonly sizeMax: number;
+  /** It has them from the start where the system knows how: what growing costs isn't measured. */
+  readonly preallocated: boolean;
 }
 
 /** An ordered set of keys with their values. */

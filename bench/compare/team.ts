@@ -22,6 +22,7 @@ const OPTIONS_DEFAULT = {
   valueBytes: 100,
   fixedSize: true,
   sizeMax: 64 * 1024 ** 3,
+  preallocated: false,
 } as const;
 
 /** Samples of each system that took part, or why none did. */

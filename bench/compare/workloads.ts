@@ -5,11 +5,11 @@ import { agingAt, growthAt } from './workloads/lasting.js';
 import { MIXED } from './workloads/mixed.js';
 import { readingAt } from './workloads/reading.js';
 import { wholeAt } from './workloads/whole.js';
-import { WRITING } from './workloads/writing.js';
+import { writingAt } from './workloads/writing.js';
 
 export function workloadsAt(scale: Scale): readonly Workload[] {
   return [
-    ...WRITING,
+    ...writingAt(scale),
     ...readingAt(scale),
     ...wholeAt(scale),
     MIXED,

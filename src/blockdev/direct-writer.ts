@@ -19,11 +19,14 @@ import { type Descriptor, systemCode, writeFully, writeFullySync } from './descr
 /** No sector is larger, and a multiple suits every smaller one. */
 const ALIGNMENT = 4096;
 
-/** Of longer writes the medium's time is the larger part, and copying would be felt. */
-const LENGTH_MAX = 64 * 1024;
+/**
+ * Of longer writes the medium's time is the larger part, and copying would be felt. What 32
+ * transactions with a block of data each put into the journal together is shorter.
+ */
+const LENGTH_MAX = 256 * 1024;
 
 /** Buffers of LENGTH_MAX bytes that are made at once. */
-const BUFFERS = 16;
+const BUFFERS = 8;
 
 /** Page-aligned buffers of LENGTH_MAX bytes that no writer has. */
 const spares: Uint8Array[] = [];

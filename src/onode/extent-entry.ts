@@ -10,6 +10,7 @@
 
 import { CorruptError } from '../errors.js';
 import { ByteReader, ByteWriter, newBytes, setU64BigEndian } from '../format/bytes.js';
+import type { PlacedExtent } from './context.js';
 
 export const ENTRY_KIND = { extent: 1, inline: 2, hole: 3 } as const;
 
@@ -47,6 +48,12 @@ export function blobKey(offset: number): Uint8Array {
   const key = newBytes(8);
   setU64BigEndian(key, 0, offset);
   return key;
+}
+
+/** The entry of all of an extent that has got its place. */
+export function extentOf(placed: PlacedExtent, birth: number): ExtentEntry {
+  const { address, blocks, length, shift, checksums } = placed;
+  return { kind: ENTRY_KIND.extent, birth, length, shift, skip: 0, blocks, address, checksums };
 }
 
 /** Record bytes of an entry: a copy of its own. */

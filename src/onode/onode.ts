@@ -19,7 +19,7 @@ import { COUNTER_LIMIT } from '../format/journal-record.js';
 import { ROLE, type Role } from '../format/role.js';
 import { BlobStream } from './blob-stream.js';
 import { ANYWHERE, type ObjectContext } from './context.js';
-import { type BlobEntry, blobKey, ENTRY_KIND, encodeEntry } from './extent-entry.js';
+import { type BlobEntry, blobKey, ENTRY_KIND, encodeEntry, extentOf } from './extent-entry.js';
 import { embedMax, inlineMax } from './limits.js';
 import { ATTRIBUTES_SPEC, BLOB_SPEC, MAP_SPEC } from './tree-specs.js';
 import type { NewValue } from './value-record.js';
@@ -186,6 +186,8 @@ export function openRoot(
   return new Tree(forest, stated, { bytes: root, at: 0, end: root.length });
 }
 
+const FIRST_KEY = blobKey(0);
+
 const NEW_OBJECT: OnodeRecord = {
   flags: 0,
   id: 0,
@@ -274,15 +276,14 @@ export class Onode {
       return;
     }
     const placed = 'bytes' in value ? context.placeData(value.bytes, ANYWHERE) : value.placed;
-    const [only] = placed;
-    const entry = only && { ...only, kind: ENTRY_KIND.extent, birth, skip: 0 };
-    const isSole = entry !== undefined && placed.length === 1 && this.#putSole(entry);
+    const only = placed.length === 1 ? placed[0] : undefined;
+    const isSole = only !== undefined && this.#putSole(extentOf(only, birth));
     if (!isSole) this.blob.writePlaced(0, placed, 0);
   }
 
   /** Makes `entry` all of the blob stream; false when its record would be too large. */
   #putSole(entry: BlobEntry): boolean {
-    const record = soleRoot(BLOB_SPEC, blobKey(0), encodeEntry(entry));
+    const record = soleRoot(BLOB_SPEC, FIRST_KEY, encodeEntry(entry));
     if (record.length > embedMax(this.#context.nodeSize)) return false;
     this.#roots.blob = record;
     return true;
@@ -301,9 +302,10 @@ export class Onode {
   /** The record, with every tree's root as it is now. */
   encode(): Uint8Array {
     const limit = embedMax(this.#context.nodeSize);
-    const attributes = this.#root(this.#attributes, this.#roots.attributes, limit);
-    const blob = this.#root(this.#blob, this.#roots.blob, limit);
-    const map = this.#root(this.#map, this.#roots.map, limit);
+    const isPlain = !this.largeValues;
+    const attributes = this.#root(this.#attributes, this.#roots.attributes, limit, isPlain);
+    const blob = this.#root(this.#blob, this.#roots.blob, limit, false);
+    const map = this.#root(this.#map, this.#roots.map, limit, isPlain);
     this.#roots = { attributes, blob, map };
     return encodeOnode({
       flags: this.largeValues ? ONODE_FLAG.largeValues : 0,
@@ -325,10 +327,10 @@ export class Onode {
   }
 
   /** Root record of one tree; none for an empty one, unless it is formatted in its own way. */
-  #root(tree: Tree | undefined, before: Uint8Array, limit: number): Uint8Array {
+  #root(tree: Tree | undefined, before: Uint8Array, limit: number, isPlain: boolean): Uint8Array {
     if (tree === undefined) return before;
     if (tree.isEmpty() && !this.#isFormatted(tree)) return EMPTY;
-    return tree.encodeRoot(limit);
+    return tree.encodeRoot(limit, limit, isPlain);
   }
 
   #isFormatted(tree: Tree): boolean {

@@ -26,7 +26,7 @@ import {
 import type { Committer } from './committer.js';
 import type { Environment } from './environment.js';
 import type { Journal } from './journal.js';
-import { untilLanded } from './overdue.js';
+import { Overdue, untilLanded } from './overdue.js';
 import type { Readers } from './readers.js';
 import type { SpaceKeeper } from './space-keeper.js';
 import type { SpacePolicy } from './space-policy.js';
@@ -117,9 +117,17 @@ export class Checkpointer {
     if (this.#running === undefined && this.#isDue) this.start();
   }
 
-  /** Ends one now that a program leaves where it began, by never returning to the event loop. */
+  /**
+   * Ends one now that a program leaves where it began, by never returning to the event loop. One
+   * that waits for writes which only the event loop can see the end of is begun again later.
+   */
   finishIfStarved(): void {
-    if (this.#replayBytes > 2 * this.#replayBytesMax || this.#hasFreedMuch) this.#running?.finish();
+    if (this.#replayBytes <= 2 * this.#replayBytesMax && !this.#hasFreedMuch) return;
+    try {
+      this.#running?.finish();
+    } catch (error) {
+      if (!(error instanceof Overdue)) throw error; // what the caller committed is durable
+    }
   }
 
   /** Begins a checkpoint unless one is under way, and waits for its end. */

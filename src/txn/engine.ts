@@ -332,7 +332,7 @@ export class Engine {
     }
     if (entry.failure !== undefined) throw entry.failure;
     this.#committer.force();
-    this.#keeper.growForDirty();
+    this.#keeper.growIfCramped();
     this.#afterApply(false);
     this.#checkpointer.finishIfStarved();
     return entry.sequence;
@@ -497,17 +497,9 @@ export class Engine {
 
   /** True while a transaction has to wait for a checkpoint before it may be applied. */
   #mustWait(entry: Entry): boolean {
-    const { state, space } = this;
     if (!this.#acceptor.hasRecordRoom(entry)) return true;
-    const clean = state.forest.dirtyBytes === 0;
-    if (
-      !clean &&
-      space.dirtyBlocks > space.dirtyBlocksMax &&
-      (this.#keeper.growth.isUnderWay || !this.#keeper.growth.growSync(space.dirtyBlocks))
-    ) {
-      return true;
-    }
-    return !clean && this.#isOverBudget;
+    if (this.state.forest.dirtyBytes === 0) return false;
+    return !this.#keeper.fitsGeneration || this.#isOverBudget;
   }
 
   /** True while changes take more memory than they may. */
@@ -518,8 +510,7 @@ export class Engine {
 
   /** Waits until the file has grown, or a checkpoint has made room and that may be used. */
   *#makeRoom(entry: Entry): Io<void> {
-    const { growth } = this.#keeper;
-    if (growth.isUnderWay && (yield* growth.grow(this.space.dirtyBlocks))) return;
+    if (!this.#keeper.fitsGeneration && (yield* this.#keeper.growForGeneration())) return;
     const before = this.#checkpointer.count;
     yield* this.checkpointIo();
     assert(this.#checkpointer.count > before, 'a checkpoint has ended');

@@ -86,7 +86,7 @@ test('what was in the page cache before does not come back', async (t) => {
 test('what is long, or not of whole pages, is left to others', async (t) => {
   const file = newFile(t);
   const writer = newWriter(t, file);
-  for (const length of [512, PAGE - 1, 3 * PAGE + 512, 17 * PAGE]) {
+  for (const length of [512, PAGE - 1, 3 * PAGE + 512, 65 * PAGE]) {
     const bytes = new Uint8Array(length).fill(1);
     t.false(writer.writeSync(0, [bytes]), `${length} bytes`);
     t.false(await writer.write(0, [bytes]), `${length} bytes`);

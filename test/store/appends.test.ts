@@ -108,7 +108,8 @@ for (const [name, piece] of [
   test(`appends ${name} in a file that grows: runs become longer as objects do`, async (t) => {
     const growth = new Growth(t, { initialSize: 32 * MiB });
     await growth.growTo(MiB, piece);
-    t.true(growth.runs <= 7, `${growth.runs} runs`);
+    // One more than windows that double make: nobody waits for one while the file is growing.
+    t.true(growth.runs <= 8, `${growth.runs} runs`);
     growth.verify(t);
   });
 }

@@ -26,7 +26,8 @@ const LENT_BYTES_MIN = 64 * 1024;
 
 export function openHoldfast(options: SystemOptions): System {
   const path = join(options.directory, 'store.hf');
-  if (!existsSync(path)) mkfsSync(path, { size: options.sizeMax });
+  const { sizeMax: size, preallocated: preallocate } = options;
+  if (!existsSync(path)) mkfsSync(path, { size, preallocate });
   const store = Store.openSync(path, { cacheBytes: options.cacheBytes });
   return new HoldfastSystem(store, options);
 }

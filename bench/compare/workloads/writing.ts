@@ -3,7 +3,15 @@
 import { type Bench, keepInFlight, memoryBytes, percentile } from '../bench.js';
 import { keyOf, makeValue } from '../records.js';
 import type { Collection } from '../system.js';
-import { ALL, BATCH, type Goal, type Sample, WITHOUT_RAW, type Workload } from '../workload.js';
+import {
+  ALL,
+  BATCH,
+  type Goal,
+  type Sample,
+  type Scale,
+  WITHOUT_RAW,
+  type Workload,
+} from '../workload.js';
 
 const IN_FLIGHT = 64;
 
@@ -19,7 +27,20 @@ async function fillSome(bench: Bench): Promise<void> {
   await bench.main.put(keyOf(THERE_BEFORE), makeValue(bench.written++, bench.options.valueBytes));
 }
 
-function putOne(name: string, title: string, valueBytes: number, goal: Goal): Workload {
+/** More than any system puts in a second. */
+const SMALL_BYTES_PER_SECOND = 384 * 1024 ** 2;
+const LARGE_BYTES_PER_SECOND = 1536 * 1024 ** 2;
+
+/** A store of `scale` that puts don't fill; the plain file has its blocks from the start too. */
+function roomFor(valueBytes: number, { seconds, rounds }: Scale) {
+  const speed = valueBytes > 4096 ? LARGE_BYTES_PER_SECOND : SMALL_BYTES_PER_SECOND;
+  const bytes = 256 * 1024 ** 2 + (rounds + 1) * seconds * speed;
+  return { valueBytes, sizeMax: bytes - (bytes % 1024 ** 2), preallocated: true } as const;
+}
+
+type Put = readonly [name: string, title: string, valueBytes: number, goal: Goal];
+
+function putOne(scale: Scale, [name, title, valueBytes, goal]: Put): Workload {
   return {
     name,
     group: 'put',
@@ -27,7 +48,7 @@ function putOne(name: string, title: string, valueBytes: number, goal: Goal): Wo
     unit: 'op/s',
     goal,
     systems: ALL,
-    options: { shape: 'objects', valueBytes },
+    options: { shape: 'objects', ...roomFor(valueBytes, scale) },
     warmUp: true,
     fill: fillSome,
     round: async (bench, round) => {
@@ -51,7 +72,7 @@ async function putFor(bench: Bench, collection: Collection, round: number): Prom
   return count;
 }
 
-function putInFlight(name: string, title: string, valueBytes: number, goal: Goal): Workload {
+function putInFlight(scale: Scale, [name, title, valueBytes, goal]: Put): Workload {
   return {
     name,
     group: 'flight',
@@ -59,7 +80,7 @@ function putInFlight(name: string, title: string, valueBytes: number, goal: Goal
     unit: 'op/s',
     goal,
     systems: WITHOUT_RAW,
-    options: { shape: 'objects', valueBytes },
+    options: { shape: 'objects', ...roomFor(valueBytes, scale) },
     warmUp: true,
     fill: fillSome,
     round: async (bench, round) => {
@@ -179,13 +200,19 @@ async function loadAll(bench: Bench, share: number): Promise<Sample> {
   return { value: records / measured.seconds, cpuMicros: measured.cpuMicros };
 }
 
-export const WRITING: readonly Workload[] = [
-  putOne('put-100', '100 B', 100, { peer: 1.1, raw: 0.85 }),
-  putOne('put-4k', '4 KiB', 4096, { peer: 1.1, raw: 0.85 }),
-  putOne('put-64k', '64 KiB', 65536, { peer: 2, raw: 0.6 }),
-  putOne('put-1m', '1 MiB', 1024 ** 2, { peer: 4, raw: 0.6 }),
-  putInFlight('flight-100', '100 B', 100, { peer: 4 }),
-  putInFlight('flight-4k', '4 KiB', 4096, { peer: 3 }),
+const PUTS: readonly Put[] = [
+  ['put-100', '100 B', 100, { peer: 1.1, raw: 0.85 }],
+  ['put-4k', '4 KiB', 4096, { peer: 1.1, raw: 0.85 }],
+  ['put-64k', '64 KiB', 65536, { peer: 2, raw: 0.6 }],
+  ['put-1m', '1 MiB', 1024 ** 2, { peer: 4, raw: 0.6 }],
+];
+
+const FLIGHTS: readonly Put[] = [
+  ['flight-100', '100 B', 100, { peer: 4 }],
+  ['flight-4k', '4 KiB', 4096, { peer: 3 }],
+];
+
+const LOADS: readonly Workload[] = [
   bulkLoad('load-map', '100 B entries of a map, random order, 1000 a commit', 'map', 1, {
     peer: 2,
   }),
@@ -195,5 +222,13 @@ export const WRITING: readonly Workload[] = [
     'objects',
     1 / 4,
   ),
-  SUSTAINED,
 ];
+
+export function writingAt(scale: Scale): readonly Workload[] {
+  return [
+    ...PUTS.map((put) => putOne(scale, put)),
+    ...FLIGHTS.map((put) => putInFlight(scale, put)),
+    ...LOADS,
+    SUSTAINED,
+  ];
+}
