@@ -8,11 +8,26 @@
  */
 
 import { copyBytes, setU16 } from '../format/bytes.js';
+import { ROLE } from '../format/role.js';
 import type { Node } from './node.js';
 import { lengthSize, NODE_BODY, SLOT_SIZE, setLength, VALUE_SIZE_VARIABLE } from './node-format.js';
 import { entry, entryStart, readEntry } from './node-view.js';
 import { startEmbeddedRoot } from './root-record.js';
 import type { TreeSpec } from './tree-spec.js';
+
+/** Roots up to this part of a node's size stay embedded while they are edited. */
+export const SMALL_PART = 8;
+
+/** Times that the embedded root of a collection is written anew before it becomes a node. */
+export const SMALL_EDITS_MAX = 8;
+
+/** Trees whose roots stand in the records of objects and collections: many, and most are small. */
+export const SMALL_ROLES: ReadonlySet<number> = new Set([
+  ROLE.objects,
+  ROLE.attributes,
+  ROLE.blob,
+  ROLE.map,
+]);
 
 /** One record that is put or removed. */
 export interface SmallEdit {

@@ -46,7 +46,7 @@ import {
   startEmbeddedRoot,
   startExternalRoot,
 } from './root-record.js';
-import { editedSize, writeEdited } from './small-leaf.js';
+import { editedSize, SMALL_EDITS_MAX, SMALL_PART, SMALL_ROLES, writeEdited } from './small-leaf.js';
 import { noteRun, TreeEditor } from './tree-editor.js';
 import { checkRecordSizes, searchOrder, type TreeSpec } from './tree-spec.js';
 import { recordsBelow, storedBytesBelow } from './tree-totals.js';
@@ -61,20 +61,6 @@ export type { TreeReport } from './verify.js';
  * only to be dropped, and still leaves room for several in a leaf of the drop list.
  */
 export const MIDDLE_SIZE_MAX = 1024;
-
-/** Roots up to this part of a node's size stay embedded while they are edited. */
-const SMALL_PART = 8;
-
-/** Times that the embedded root of a collection is written anew before it becomes a node. */
-const SMALL_EDITS_MAX = 8;
-
-/** Trees whose roots stand in the records of objects and collections: many, and most are small. */
-const SMALL_ROLES: ReadonlySet<number> = new Set([
-  ROLE.objects,
-  ROLE.attributes,
-  ROLE.blob,
-  ROLE.map,
-]);
 
 /** A root record in place: it begins at `bytes[at]` and may reach to `end`. */
 export interface RootRecord {
@@ -551,17 +537,20 @@ export class Tree implements RootHolder {
   /**
    * The root record. A root that is embedded stays so up to `limit` bytes of record; a root node
    * that was changed is embedded up to `changedMax` bytes, otherwise the record points to it.
+   * `isPlain` says that no record of a leaf refers to anything.
    * @returns bytes that the tree goes on reading: the caller copies them, or leaves them alone.
    */
-  encodeRoot(limit: number, changedMax = limit): Uint8Array {
+  encodeRoot(limit: number, changedMax = limit, isPlain = false): Uint8Array {
     const root = this.root;
     if (root === null) return emptyRoot(this.spec);
     const size = embeddedRootSize(this.spec, usedBytes(root));
     if (root.state === NODE_STATE.embedded) {
-      if (size <= limit) return this.#embed(root);
+      if (size <= limit) return this.#embed(root, isPlain);
       return this.#external(this.#edit().ownRoot());
     }
-    return this.hasOwnRoot && size <= changedMax ? this.#embed(root) : this.#external(root);
+    return this.hasOwnRoot && size <= changedMax
+      ? this.#embed(root, isPlain)
+      : this.#external(root);
   }
 
   #external(root: Node): Uint8Array {
@@ -570,9 +559,10 @@ export class Tree implements RootHolder {
     return bytes;
   }
 
-  #embed(root: Node): Uint8Array {
+  #embed(root: Node, isPlain: boolean): Uint8Array {
+    const refers = this.forest.mayReferToNodes(root) && !(isPlain && root.level === 0);
     if (root === this.#recordRoot) {
-      if (this.forest.mayReferToNodes(root)) {
+      if (refers) {
         this.forest.resolveReferences(this.#record, 0, this.#record.length, this.spec.role);
       }
       return this.#record;
@@ -580,7 +570,7 @@ export class Tree implements RootHolder {
     const length = usedBytes(root);
     const bytes = startEmbeddedRoot(this.spec, root.level, length);
     writeBody(root, bytes, bytes.length - length, length);
-    this.forest.resolveReferences(bytes, 0, bytes.length, this.spec.role);
+    if (refers) this.forest.resolveReferences(bytes, 0, bytes.length, this.spec.role);
     if (root.state === NODE_STATE.embedded) return bytes;
     const parts = readRoot(bytes, 0, bytes.length);
     const view = this.#viewOf(bytes, embeddedNode(bytes, parts, this.spec.role));

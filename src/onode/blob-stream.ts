@@ -69,20 +69,26 @@ export class BlobStream {
       this.#putInline(offset, data);
       return;
     }
-    this.writePlaced(
-      offset,
-      this.#context.placeData(data, this.goal(offset, data.length, size)),
-      size,
-    );
+    const goal = this.goal(offset, data.length, size);
+    const placed = this.#context.placeData(data, goal);
+    const goesOn = placed[0]?.address === goal.hint;
+    this.#putPlaced(offset, placed, size, goesOn);
   }
 
   /** Puts data that has its place already at `offset`, in an object of `size` bytes. */
   writePlaced(offset: number, placed: readonly PlacedExtent[], size: number): void {
+    this.#putPlaced(offset, placed, size, true);
+  }
+
+  /** `goesOn`: the first extent may continue the one in front of it. */
+  #putPlaced(offset: number, placed: readonly PlacedExtent[], size: number, goesOn: boolean): void {
     const length = placed.reduce((sum, extent) => sum + extent.length, 0);
     this.#open(offset, length, size);
     let at = offset;
     for (const extent of placed) {
-      this.#putExtent(at, extentOf(extent, this.#context.generation));
+      const entry = extentOf(extent, this.#context.generation);
+      if (goesOn || at > offset) this.#putExtent(at, entry);
+      else this.#put(at, entry);
       at += extent.length;
     }
   }

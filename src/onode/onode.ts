@@ -302,9 +302,10 @@ export class Onode {
   /** The record, with every tree's root as it is now. */
   encode(): Uint8Array {
     const limit = embedMax(this.#context.nodeSize);
-    const attributes = this.#root(this.#attributes, this.#roots.attributes, limit);
-    const blob = this.#root(this.#blob, this.#roots.blob, limit);
-    const map = this.#root(this.#map, this.#roots.map, limit);
+    const isPlain = !this.largeValues;
+    const attributes = this.#root(this.#attributes, this.#roots.attributes, limit, isPlain);
+    const blob = this.#root(this.#blob, this.#roots.blob, limit, false);
+    const map = this.#root(this.#map, this.#roots.map, limit, isPlain);
     this.#roots = { attributes, blob, map };
     return encodeOnode({
       flags: this.largeValues ? ONODE_FLAG.largeValues : 0,
@@ -326,10 +327,10 @@ export class Onode {
   }
 
   /** Root record of one tree; none for an empty one, unless it is formatted in its own way. */
-  #root(tree: Tree | undefined, before: Uint8Array, limit: number): Uint8Array {
+  #root(tree: Tree | undefined, before: Uint8Array, limit: number, isPlain: boolean): Uint8Array {
     if (tree === undefined) return before;
     if (tree.isEmpty() && !this.#isFormatted(tree)) return EMPTY;
-    return tree.encodeRoot(limit);
+    return tree.encodeRoot(limit, limit, isPlain);
   }
 
   #isFormatted(tree: Tree): boolean {

@@ -97,7 +97,7 @@ export interface StripeUse extends StripeCounts {
   readonly fullWrites: number;
   /** Stripes of which a write covered a part only: no whole one was free. */
   readonly partialWrites: number;
-  /** Bytes that were moved so that stripes become free. */
+  /** Bytes that were moved so that stripes become free, and objects lie in few runs. */
   readonly moved: number;
 }
 
@@ -332,9 +332,8 @@ export class Store {
   }
 
   #stripeUse(): StripeUse {
-    const { state, cleaner } = this.#engine;
-    const { width, fullWrites, partialWrites } = state.stripes;
-    const moved = cleaner.movedBlocks * state.blockSize;
+    const { state } = this.#engine;
+    const { width, fullWrites, partialWrites, movedBytes: moved } = state.stripes;
     return { ...state.allocator.stripes.count(), width, fullWrites, partialWrites, moved };
   }
 

@@ -64,8 +64,6 @@ export interface CleanerOptions {
 }
 
 export class Cleaner {
-  /** Blocks that were moved since the store was opened. */
-  movedBlocks = 0;
   readonly #options: CleanerOptions;
   readonly #walk: CleanWalk;
   /** Stripes that are to be emptied, and the blocks that they held when they were chosen. */
@@ -249,7 +247,7 @@ export class Cleaner {
       throw error;
     }
     this.#keep();
-    this.movedBlocks += part.blocks;
+    state.stripes.movedBytes += bytes.length;
   }
 
   /** Points the entry's part to new blocks, unless it has changed or is shared now. */

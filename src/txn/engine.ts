@@ -24,13 +24,14 @@ import { type Superblock, storeTagOf } from '../format/superblock.js';
 import { Acceptor } from './acceptor.js';
 import { Announcer } from './announcer.js';
 import { Checkpointer } from './checkpointer.js';
-import { Cleaner } from './cleaner.js';
+import { Cleaner, type CleanerOptions } from './cleaner.js';
 import { Committer, GROUP_BYTES_MAX } from './committer.js';
 import { DataPlaces } from './data-places.js';
 import { DropWorker } from './drop-worker.js';
 import type { Environment } from './environment.js';
 import { Eraser } from './eraser.js';
 import { ExtentSplitter } from './extent-splitter.js';
+import { Gatherer } from './gatherer.js';
 import { Housekeeping } from './housekeeping.js';
 import type { Journal } from './journal.js';
 import { Overdue, untilLanded } from './overdue.js';
@@ -65,7 +66,6 @@ export class Engine {
   readonly state: StoreState;
   readonly readers: Readers;
   readonly space: SpacePolicy;
-  readonly cleaner: Cleaner;
   readonly readOnly: boolean;
   readonly eraser: Eraser;
   readonly #journal: Journal;
@@ -78,7 +78,8 @@ export class Engine {
   readonly #drops: DropWorker;
   readonly #housekeeping: Housekeeping;
   readonly #relief: Relief;
-  readonly #dirtyBytesMax: number;
+  /** What moves data on its own works with. */
+  readonly #movers: CleanerOptions;
   /** Writes that may still land: no place is given to others before they have. */
   readonly #overtaken = new Overtaken(() => this.#landed());
   readonly #queue = new TransactionQueue();
@@ -97,7 +98,6 @@ export class Engine {
     this.state = state;
     this.readOnly = options.readOnly;
     this.#journal = journal;
-    this.#dirtyBytesMax = options.dirtyBytesMax;
     const storeTag = storeTagOf(superblock.uuid);
     this.space = new SpacePolicy(state);
     this.#keeper = new SpaceKeeper(device, state, this.space, this.#overtaken);
@@ -173,7 +173,7 @@ export class Engine {
       isOpen: () => this.#poison === undefined && !this.#closing && !this.#closed,
       checkpoint: () => this.checkpointIo(),
     });
-    this.cleaner = new Cleaner({
+    this.#movers = {
       device,
       state,
       space: this.space,
@@ -184,10 +184,11 @@ export class Engine {
       checkpoint: () => this.checkpointIo(),
       beginRead: () => this.beginRead(),
       endRead: (reader) => this.readers.end(reader),
-    });
+    };
     this.#housekeeping = new Housekeeping({
       drops: this.#drops,
-      cleaner: this.cleaner,
+      cleaner: new Cleaner(this.#movers),
+      gatherer: new Gatherer(this.#movers),
       readers: this.readers,
       overtaken: this.#overtaken,
       checkpointCount: () => this.#checkpointer.count,
@@ -247,10 +248,7 @@ export class Engine {
 
   /** Cuts long extents that reach behind the block `end`, so that a shrink finds room for them. */
   *splitIo(end: number): Io<void> {
-    const { state, space } = this;
-    const checkpoint = (): Io<void> => this.checkpointIo();
-    const parts = { state, space, keeper: this.#keeper, dirtyBytesMax: this.#dirtyBytesMax };
-    yield* new ExtentSplitter({ ...parts, checkpoint }, end).run();
+    yield* new ExtentSplitter(this.#movers, end).run();
   }
 
   /** Begins a checkpoint unless one is under way, and waits for its end. E_CLOSED near the last. */
@@ -334,7 +332,7 @@ export class Engine {
     }
     if (entry.failure !== undefined) throw entry.failure;
     this.#committer.force();
-    this.#keeper.growForDirty();
+    this.#keeper.growIfCramped();
     this.#afterApply(false);
     this.#checkpointer.finishIfStarved();
     return entry.sequence;
@@ -499,29 +497,20 @@ export class Engine {
 
   /** True while a transaction has to wait for a checkpoint before it may be applied. */
   #mustWait(entry: Entry): boolean {
-    const { state, space } = this;
     if (!this.#acceptor.hasRecordRoom(entry)) return true;
-    const clean = state.forest.dirtyBytes === 0;
-    if (
-      !clean &&
-      space.dirtyBlocks > space.dirtyBlocksMax &&
-      (this.#keeper.growth.isUnderWay || !this.#keeper.growth.growSync(space.dirtyBlocks))
-    ) {
-      return true;
-    }
-    return !clean && this.#isOverBudget;
+    if (this.state.forest.dirtyBytes === 0) return false;
+    return !this.#keeper.fitsGeneration || this.#isOverBudget;
   }
 
   /** True while changes take more memory than they may. */
   get #isOverBudget(): boolean {
     const { forest, pending } = this.state;
-    return forest.dirtyBytes + forest.packingBytes + pending.bytes > 2 * this.#dirtyBytesMax;
+    return forest.dirtyBytes + forest.packingBytes + pending.bytes > 2 * this.#movers.dirtyBytesMax;
   }
 
   /** Waits until the file has grown, or a checkpoint has made room and that may be used. */
   *#makeRoom(entry: Entry): Io<void> {
-    const { growth } = this.#keeper;
-    if (growth.isUnderWay && (yield* growth.grow(this.space.dirtyBlocks))) return;
+    if (!this.#keeper.fitsGeneration && (yield* this.#keeper.growForGeneration())) return;
     const before = this.#checkpointer.count;
     yield* this.checkpointIo();
     assert(this.#checkpointer.count > before, 'a checkpoint has ended');

@@ -1,6 +1,6 @@
 /**
  * What the engine does on its own behind the transactions: works the drop list off, then cleans
- * stripes. One piece of work at a time, begun when a transaction has been applied.
+ * stripes and gathers what lies about. One piece of work at a time, begun when a transaction has been applied.
  */
 
 import { Drive } from '../blockdev/drive.js';
@@ -8,11 +8,13 @@ import type { Io } from '../blockdev/io.js';
 import type { Overtaken } from '../blockdev/overtaken.js';
 import type { Cleaner } from './cleaner.js';
 import type { DropWorker } from './drop-worker.js';
+import type { Gatherer } from './gatherer.js';
 import type { Readers } from './readers.js';
 
 export interface HousekeepingOptions {
   readonly drops: DropWorker;
   readonly cleaner: Cleaner;
+  readonly gatherer: Gatherer;
   readonly readers: Readers;
   readonly overtaken: Overtaken;
   /** Checkpoints that have ended. */
@@ -42,9 +44,10 @@ export class Housekeeping {
 
   startIfDue(): void {
     if (this.#work !== undefined) return;
-    const { drops, cleaner } = this.#options;
+    const { drops, cleaner, gatherer } = this.#options;
     if (!drops.isEmpty) this.#start(drops.dropAll());
     else if (this.#isCleaningDue) this.#start(cleaner.pass());
+    else if (this.#isGatheringDue) this.#start(gatherer.pass());
   }
 
   /** Begins no cleaning any more. */
@@ -59,6 +62,11 @@ export class Housekeeping {
       this.#work = undefined;
     };
     drive.promise.then(ended, ended);
+  }
+
+  get #isGatheringDue(): boolean {
+    const { gatherer, readers } = this.#options;
+    return !this.#stopped && !readers.hasSnapshot && gatherer.isDue;
   }
 
   /** True at most once for each checkpoint; what snapshots hold can't be made free by moving. */

@@ -220,6 +220,14 @@ export class ObjectTable {
     }
   }
 
+  /** The object at `index` grows by so many bytes of data. */
+  noteGrowth(index: number, length: number): void {
+    const named = this.#named[index];
+    if (named !== undefined) {
+      this.#state.scattered.note(named.collection, this.slot(index).key, length);
+    }
+  }
+
   /** The hashes of the collection's objects are to be checked when the transaction ends. */
   noteGrown(collection: OpenCollection): void {
     if (!isHashed(collection)) return;

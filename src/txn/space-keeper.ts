@@ -9,6 +9,7 @@
 
 import type { AllocateOptions } from '../alloc/chooser.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
+import type { Io } from '../blockdev/io.js';
 import type { Overtaken } from '../blockdev/overtaken.js';
 import type { DataGoal } from '../onode/context.js';
 import { FileGrowth } from './file-growth.js';
@@ -49,8 +50,18 @@ export class SpaceKeeper {
     this.growth.startIfDue(this.#isCramped ? 0 : available, dirtyBlocks);
   }
 
+  /** False when the generation must be closed, or the file grow, before it becomes larger. */
+  get fitsGeneration(): boolean {
+    return this.#space.dirtyBlocks <= this.#space.dirtyBlocksMax;
+  }
+
+  /** Grows the file for the generation; false when it can't. */
+  growForGeneration(): Io<boolean> {
+    return this.growth.grow(this.#space.dirtyBlocks);
+  }
+
   /** Grows the file at once for a generation that becomes too large for what is free. */
-  growForDirty(): void {
+  growIfCramped(): void {
     if (this.#isCramped && !this.growth.isUnderWay) this.growth.growSync(this.#space.dirtyBlocks);
   }
 

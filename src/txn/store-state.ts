@@ -37,6 +37,7 @@ import { OpenObjects } from './open-objects.js';
 import { PendingData } from './pending-data.js';
 import { fillRuns } from './placement.js';
 import { REFERENCE, ReferenceTable } from './reference-table.js';
+import { Scattered } from './scattered.js';
 import type { StripeMeter } from './stripe-meter.js';
 import type { PlacedRun } from './transaction-record.js';
 
@@ -126,6 +127,7 @@ export class StoreState implements ObjectContext {
   readonly metadataCopies: number;
   readonly healer: Healer;
   readonly stripes: StripeMeter;
+  readonly scattered: Scattered;
   counters: Counters;
   /** Raised by every change of the trees; what was read from them holds as long as it stays. */
   version = 0;
@@ -158,6 +160,7 @@ export class StoreState implements ObjectContext {
     this.metadataCopies = options.metadataCopies;
     this.healer = options.healer;
     this.stripes = options.stripes;
+    this.scattered = new Scattered(options.stripes.width);
     this.pending = new PendingData(options.blockSize);
     this.references = new ReferenceTable(options.trees.references, (start, length) =>
       this.allocator.free({ start, length }),

@@ -49,6 +49,14 @@ export class StripeBudget {
     return this.#taken > Math.max(STRIPES_MIN, this.#free / GENERATIONS);
   }
 
+  /**
+   * Whole stripes that were free when they were last counted, but for what the generation takes;
+   * infinite before that.
+   */
+  get left(): number {
+    return this.#free - this.#taken;
+  }
+
   /** Stripes of this generation: those that it has taken, and those that its nodes will take. */
   get #taken(): number {
     const { allocator } = this.#state;

@@ -11,6 +11,8 @@ export class StripeMeter {
   fullWrites = 0;
   /** Stripes of which a write covered a part only. */
   partialWrites = 0;
+  /** Bytes of data that housekeeping has put elsewhere. */
+  movedBytes = 0;
 
   constructor(blockSize: number, width: number) {
     this.blockSize = blockSize;
