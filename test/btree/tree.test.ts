@@ -32,6 +32,16 @@ function filled(bed: Bed, count: number): Tree {
   return tree;
 }
 
+/** All keys and values, in order. */
+function contentOf(tree: Tree): string[] {
+  const content: string[] = [];
+  const cursor = tree.cursor();
+  for (cursor.seekFirst(); cursor.valid; cursor.next()) {
+    content.push(`${Buffer.from(cursor.key())} ${Buffer.from(cursor.value()).toString('hex')}`);
+  }
+  return content;
+}
+
 /** Checkpoints and empties the cache. */
 function chill(bed: Bed): void {
   bed.checkpoint();
@@ -301,6 +311,36 @@ test('gather() does nothing where nodes are read at once', (t) => {
   bed.forest.sync(() => bed.forest.gather([1], () => t.fail()));
   bed.forest.attempt(() => bed.forest.gather([1], () => t.fail()), undefined);
   t.pass();
+});
+
+test('a rollback gives leaves back whose slots it kept, whatever came behind', (t) => {
+  const bed = makeBed(512, 512);
+  const tree = filled(bed, 400);
+  const before = contentOf(tree);
+  // First what leaves the heap alone, then what packs, overwrites, splits or merges the same leaf.
+  const behind: readonly ((key: Uint8Array) => void)[] = [
+    (key) => tree.put(key, Buffer.from('another')),
+    (key) => tree.put(key, Buffer.alloc(300, 1)),
+    (key) => tree.delete(key),
+    (key) => tree.deleteRange(key, keyOf(250), () => undefined),
+    (key) => {
+      for (let i = 0; i < 30; i++) tree.put(key, Buffer.alloc(20 + (i % 3), i));
+    },
+    (key) => {
+      for (let i = 0; i < 40; i++) tree.put(Buffer.concat([key, Buffer.from([i])]), EMPTY);
+    },
+  ];
+  for (const change of behind) {
+    bed.forest.begin();
+    bed.oracle.begin();
+    tree.put(Buffer.from('key 000200 new'), Buffer.from('light'));
+    tree.delete(keyOf(201));
+    change(keyOf(200));
+    bed.forest.rollback();
+    bed.oracle.rollback();
+    t.deepEqual(contentOf(tree), before);
+    tree.verify();
+  }
 });
 
 test('a writing run is rolled back at each miss and ends with the same tree', async (t) => {
