@@ -74,6 +74,6 @@ export class Announcer {
 
   *#durable(): Io<void> {
     const committer = this.#committer;
-    yield { kind: 'until', start: () => committer.idle(), force: () => committer.force() };
+    yield { kind: 'until', start: () => committer.settled(), force: () => committer.force() };
   }
 }

@@ -188,9 +188,10 @@ export class Checkpointer {
         state.forest.clean(frozen.nodes);
         state.pending.recycle(frozen.data);
       });
+      // For what is added meanwhile it doesn't wait: under load something always is.
       yield {
         kind: 'until',
-        start: () => this.#options.committer.idle(),
+        start: () => this.#options.committer.settled(),
         force: () => this.#options.committer.force(),
       };
       this.#options.check();

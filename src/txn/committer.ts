@@ -66,6 +66,8 @@ interface QueuedRecord {
   readonly isAhead: boolean;
   readonly waiters: readonly Waiter[];
   readonly last: number; // transaction sequence
+  /** Called when it is durable, or never will be known to be. */
+  readonly ended: (() => void)[];
 }
 
 interface SpilledBody {
@@ -207,6 +209,7 @@ export class Committer {
       isAhead: false,
       waiters,
       last,
+      ended: [],
     });
     this.#body = this.#spareBodies.pop() ?? new ByteWriter();
     this.#waiters = [];
@@ -217,7 +220,7 @@ export class Committer {
 
   /**
    * Puts a record into the queue that names allocation groups; false when it has no room. It is
-   * durable when nothing is busy any more, and before any later record is begun.
+   * durable when `settled` resolves, and before any later record is begun.
    */
   announce(groups: readonly number[]): boolean {
     this.close();
@@ -243,6 +246,7 @@ export class Committer {
       isAhead: true,
       waiters: [],
       last: 0,
+      ended: [],
     });
     this.#cancelMark();
     return true;
@@ -272,7 +276,16 @@ export class Committer {
     this.#scheduleMark();
   }
 
-  /** Resolves when everything that was added is durable. */
+  /** Resolves when everything that has been added until now is durable. */
+  async settled(): Promise<void> {
+    this.close();
+    const last = this.#queue.at(-1);
+    if (last === undefined) return;
+    this.start();
+    await new Promise<void>((resolve) => last.ended.push(resolve));
+  }
+
+  /** Resolves when everything that was added, now and meanwhile, is durable. */
   idle(): Promise<void> {
     if (!this.isBusy) return Promise.resolve();
     this.start();
@@ -284,12 +297,13 @@ export class Committer {
     this.#stopped = true;
     this.#cancelMark();
     const waiting = [...this.#queue.flatMap((queued) => queued.waiters), ...this.#waiters];
+    const ended = this.#queue.flatMap((queued) => queued.ended);
     this.#queue.length = 0;
     this.#waiters = [];
     this.#count = 0;
     this.#body = new ByteWriter();
     for (const waiter of waiting) waiter.lose(error);
-    for (const resolve of this.#idle.splice(0)) resolve();
+    for (const resolve of [...ended, ...this.#idle.splice(0)]) resolve();
   }
 
   async #run(): Promise<void> {
@@ -351,6 +365,7 @@ export class Committer {
     if (!queued.underWay) this.#giveBack(queued.writer);
     if (queued.waiters.length > 0) this.durableTransaction = queued.last;
     for (const waiter of queued.waiters) waiter.commit();
+    for (const resolve of queued.ended) resolve();
     if (!this.isBusy) for (const resolve of this.#idle.splice(0)) resolve();
   }
 
@@ -412,6 +427,7 @@ export class Committer {
       isAhead: false,
       waiters: [],
       last: 0,
+      ended: [],
     });
     this.start();
   }

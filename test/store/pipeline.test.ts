@@ -51,3 +51,26 @@ test('commit() of who has so many in flight goes on by halves after they all sto
   t.is(gathered, IN_FLIGHT);
   t.deepEqual(new Set(halves), new Set([IN_FLIGHT / 2]));
 });
+
+test('a checkpoint ends while transactions go on without a pause', async (t) => {
+  const device = new CountingDevice({ size: 64 * 1024 * 1024 });
+  mkfsOn(device);
+  const store = await Store.openOn(device);
+  await store.commit(store.transaction().createCollection('c'));
+  let committed = 0;
+  let isEnough = false;
+  const client = async (): Promise<void> => {
+    while (!isEnough && committed < 50 * TRANSACTIONS) {
+      await store.commit(store.transaction().touch('c', `o${committed % 100}`));
+      committed++;
+    }
+  };
+  const clients = Array.from({ length: IN_FLIGHT }, client);
+  while (committed < TRANSACTIONS) await turn();
+  const before = committed;
+  await store.checkpoint();
+  isEnough = true;
+  t.true(committed - before < 2 * TRANSACTIONS, `${committed - before} while it was written`);
+  await Promise.all(clients);
+  await store.close();
+});
