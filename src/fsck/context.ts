@@ -9,6 +9,7 @@ import type { BlockDevice } from '../blockdev/block-device.js';
 import type { Io } from '../blockdev/io.js';
 import type { ComparatorRegistry } from '../btree/comparator.js';
 import type { Node } from '../btree/node.js';
+import { encodedEmptyRoot } from '../btree/root-record.js';
 import { hasOwnChecksum } from '../format/block.js';
 import type { Superblock } from '../format/superblock.js';
 import type { ExtentEntry } from '../onode/extent-entry.js';
@@ -94,6 +95,11 @@ export interface Visited {
   isNewChunk?(address: number, birth: number): boolean;
 }
 
+/** True when the tree of this root says of some block that it is shared. */
+function holdsReferences(root: Uint8Array): boolean {
+  return root.length > 0 && !encodedEmptyRoot(root);
+}
+
 /** Nothing was looked at yet. */
 export function newCounts(): CheckCounts {
   return { nodes: 0, collections: 0, objects: 0, extents: 0, bytesVerified: 0, copiesHealed: 0 };
@@ -157,7 +163,9 @@ export class CheckContext {
     this.visited = options.visited ?? new VisitedNodes();
     const { device, map, findings } = options;
     const verified = (bytes: number): void => this.count('bytesVerified', bytes);
-    this.#data = new DataCheck({ device, map, findings, verified });
+    const { references } = options.superblock.roots;
+    const isShared = options.visited === undefined && holdsReferences(references);
+    this.#data = new DataCheck({ device, map, findings, isShared, verified });
   }
 
   /** On the way back to where an earlier walk has stopped: all of this was reported then. */

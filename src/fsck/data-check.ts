@@ -58,6 +58,8 @@ export interface DataCheckOptions {
   readonly device: BlockDevice;
   readonly map: DeviceMap;
   readonly findings: Findings;
+  /** Clones may share data, and nobody else remembers what was seen of it. */
+  readonly isShared: boolean;
   /** Told of bytes that were read and compared. */
   readonly verified: (bytes: number) => void;
   /** Runs that wait at most, about; RUNS_MAX unless given. */
@@ -67,7 +69,7 @@ export interface DataCheckOptions {
 export class DataCheck {
   readonly #options: DataCheckOptions;
   readonly #buffers = ReadBuffers.shared;
-  readonly #sound = new SoundChunks();
+  readonly #sound: SoundChunks | undefined;
   #waiting = new DataRuns();
   /** What is read and compared while the walk goes on. */
   #background: Drive<void> | undefined;
@@ -75,6 +77,7 @@ export class DataCheck {
 
   constructor(options: DataCheckOptions) {
     this.#options = options;
+    this.#sound = options.isShared ? new SoundChunks() : undefined;
   }
 
   /**
@@ -90,7 +93,7 @@ export class DataCheck {
     const isNew = (at: number): boolean => {
       const block = extent.address + (at * chunk) / blockSize;
       const isUnseen = visited.isNewChunk?.(block, extent.birth);
-      return isUnseen ?? !this.#sound.has(block, extent.checksums, at * 8);
+      return isUnseen ?? this.#sound?.has(block, extent.checksums, at * 8) !== true;
     };
     for (let from = 0; from < count; ) {
       if (!isNew(from)) {
@@ -218,9 +221,9 @@ export class DataCheck {
     for (let at = from, slot = run.checksumAt; at < to; at += chunk, slot += 8) {
       const end = Math.min(to, at + chunk);
       const block = (run.start + at - from) / blockSize;
-      if (this.#sound.has(block, checksums, slot)) continue;
+      if (this.#sound?.has(block, checksums, slot) === true) continue;
       this.#options.verified(end - at);
-      if (matchesHash(checksums, slot, bytes, at, end)) this.#sound.add(block, checksums, slot);
+      if (matchesHash(checksums, slot, bytes, at, end)) this.#sound?.add(block, checksums, slot);
       else this.#addDamaged(partOf(run, at - from, end - from, slot));
     }
   }

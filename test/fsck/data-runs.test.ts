@@ -53,6 +53,7 @@ function checkOf(found: Finding[]) {
     device,
     map: new DeviceMap(device, newest),
     findings: new Findings((finding) => found.push(finding)),
+    isShared: false,
     verified: (count) => {
       verified += count;
     },
