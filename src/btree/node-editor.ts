@@ -9,7 +9,7 @@
 import { assert } from '../assert.js';
 import { copyBytes, setU16 } from '../format/bytes.js';
 import { putPointer, putProvisional } from '../format/pointer.js';
-import { makeHeadsRoom, type Node, setPage } from './node.js';
+import { type Node, putHeads, setPage } from './node.js';
 import {
   BODY_START,
   lengthSize,
@@ -303,10 +303,7 @@ export function resize(node: Node, pageLength: number): void {
   givePage(node.page);
   const { order, heads, headsAt } = node;
   setPage(node, page);
-  if (order !== null && node.headed) {
-    makeHeadsRoom(node, node.count);
-    node.heads.set(heads.subarray(headsAt, headsAt + node.count), node.headsAt);
-  }
+  if (order !== null && node.headed) putHeads(node, heads, headsAt);
   node.order = order;
   node.bodyStart = BODY_START;
   node.bodyLength = bodyLength;

@@ -112,7 +112,7 @@ export class Node {
   heapStart = 0;
   /** Dead bytes of the heap. */
   garbage = 0;
-  /** Inserts in a row at the right edge (positive) or the left edge (negative). */
+  /** Inserts in a row: at the right edge or each behind the last (positive), at the left (negative). */
   run = 0;
   /** Index of the last insert, perhaps moved since by others. */
   runAt = -2;
@@ -176,6 +176,12 @@ export function setPage(node: Node, page: Uint8Array): void {
   node.headsRoom = room;
 }
 
+/** Gives a node the heads of its keys from `heads[headsAt]` on, where they were made for another page. */
+export function putHeads(node: Node, heads: Uint32Array, headsAt: number): void {
+  makeHeadsRoom(node, node.count);
+  node.heads.set(heads.subarray(headsAt, headsAt + node.count), node.headsAt);
+}
+
 /** Makes room for `count` heads, of whatever memory held before. */
 export function makeHeadsRoom(node: Node, count: number): void {
   if (node.headsRoom >= count) return;
@@ -223,10 +229,9 @@ export function copyNode(node: Node): Node {
 
 /** Gives `copy`, which has the same keys, the heads of `node`, if these are valid. */
 function copyHeads(node: Node, copy: Node): void {
-  const { order, heads, headsAt, count } = node;
+  const { order } = node;
   if (order === null || !node.headed) return;
-  makeHeadsRoom(copy, count);
-  copy.heads.set(heads.subarray(headsAt, headsAt + count), copy.headsAt);
+  putHeads(copy, node.heads, node.headsAt);
   copy.headed = true;
   copy.headLow = node.headLow;
   copy.headSpan = node.headSpan;

@@ -4,7 +4,8 @@
  * - A chunk is known by its place and its checksum together: another record that names the same
  *   place with another checksum is verified, and reported, for itself. So is each object that
  *   shares a damaged chunk, because only what was sound is remembered.
- * - An open-addressing table of 53 bits of both, mixed: 8 bytes a chunk and as much room again.
+ * - An open-addressing table of 52 bits of both, mixed: 8 bytes a chunk and as much room again. What
+ *   does not find its place soon is not remembered: forged checksums may all lead to one place.
  */
 
 import { getU32 } from '../format/bytes.js';
@@ -14,6 +15,9 @@ const CHUNKS_MAX = 4 * 1024 * 1024;
 
 /** Slots of a table that has just been made. */
 const SLOTS_FIRST = 1024;
+
+/** Slots that are looked at for one chunk. */
+const PROBES_MAX = 64;
 
 /** Bits of the checksum's upper half that fit into a double beside the lower one. */
 const HIGH_MASK = 2 ** 20 - 1;
@@ -32,19 +36,25 @@ export class SoundChunks {
   /** Remembers a chunk that was verified. */
   add(block: number, checksums: Uint8Array, at: number): void {
     if (2 * this.#count >= this.#slots.length && !this.#grow()) return;
-    const key = keyOf(block, checksums, at);
+    this.#put(keyOf(block, checksums, at));
+  }
+
+  #put(key: number): void {
     const slot = this.#slotOf(key);
-    if (this.#slots[slot] === key) return;
+    if (this.#slots[slot] !== 0) return;
     this.#slots[slot] = key;
     this.#count++;
   }
 
-  /** The slot of a key, or the free one where it belongs. */
+  /** The slot of a key, or the free one where it belongs; one of another where none is near. */
   #slotOf(key: number): number {
     const slots = this.#slots;
     const mask = slots.length - 1;
     let slot = key & mask;
-    while (slots[slot] !== 0 && slots[slot] !== key) slot = (slot + 1) & mask;
+    for (let probes = 1; probes < PROBES_MAX; probes++) {
+      if (slots[slot] === 0 || slots[slot] === key) break;
+      slot = (slot + 1) & mask;
+    }
     return slot;
   }
 
@@ -53,12 +63,13 @@ export class SoundChunks {
     if (this.#count >= CHUNKS_MAX) return false;
     const before = this.#slots;
     this.#slots = new Float64Array(2 * before.length);
-    for (const key of before) if (key !== 0) this.#slots[this.#slotOf(key)] = key;
+    this.#count = 0;
+    for (const key of before) if (key !== 0) this.#put(key);
     return true;
   }
 }
 
-/** A whole number in [1, 2^53): its low bits are spread, whatever the blocks are. */
+/** A whole number in [2^32, 2^53): its low bits are spread, whatever the blocks are. */
 function keyOf(block: number, checksums: Uint8Array, at: number): number {
   const low = (getU32(checksums, at) ^ Math.imul(block | 0, 0x9e37_79b1)) >>> 0;
   const upper = Math.floor(block / 2 ** 32);

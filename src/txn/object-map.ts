@@ -3,8 +3,11 @@
  *
  * - Found by a hash of the bytes: no text is made of a key to look it up.
  * - Keys are kept as they are given: nobody may change them.
+ * - Names come from a program's clients: the hash begins with a number of this process, so that nobody
+ *   can choose names that all have the same one.
  */
 
+import { randomInt } from 'node:crypto';
 import { equalBytes } from '../format/bytes.js';
 
 /** One of the values whose keys have the same hash. */
@@ -44,12 +47,11 @@ export class ObjectMap<Value> {
     const link = this.#find(hash, collection, key);
     if (link === undefined) return;
     this.#size--;
-    let rest = link.next;
-    for (let at = this.#chains.get(hash); at !== link; at = at?.next) {
-      if (at !== undefined) rest = { ...at, next: rest };
-    }
-    if (rest === undefined) this.#chains.delete(hash);
-    else this.#chains.set(hash, rest);
+    let before: Link<Value> | undefined;
+    for (let at = this.#chains.get(hash); at !== link; at = at?.next) before = at;
+    if (before !== undefined) before.next = link.next;
+    else if (link.next !== undefined) this.#chains.set(hash, link.next);
+    else this.#chains.delete(hash);
   }
 
   clear(): void {
@@ -67,9 +69,11 @@ export class ObjectMap<Value> {
   }
 }
 
-/** 31 bits, which a map takes without an object for each: FNV-1a. */
+const SEED = randomInt(2 ** 32);
+
+/** 31 bits, which a map takes without an object for each: FNV-1a from a seed of its own. */
 function hashOf(collection: number, key: Uint8Array): number {
-  let hash = Math.imul(collection ^ 0x811c_9dc5, 0x0100_0193);
+  let hash = Math.imul(collection ^ SEED, 0x0100_0193);
   for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ (key[i] as number), 0x0100_0193);
   return hash >>> 1;
 }
