@@ -5,8 +5,8 @@
  * - What lies close together is read at once, in the background: the walk goes on meanwhile. What
  *   lies scattered waits for its neighbours, which may come late in the walk; so a device is read
  *   nearly in its own order and once, in whatever order its objects are walked.
- * - Memory: RUNS_MAX runs that wait and as many that are being read (data-runs.ts), and
- *   READS_TOGETHER pieces of BUFFER_BYTES.
+ * - Memory: RUNS_MAX runs that wait and as many that are being read (data-runs.ts), READS_TOGETHER
+ *   pieces of BUFFER_BYTES, and what is known to be sound where clones share it (sound-chunks.ts).
  * - A piece that can't be read is read again chunk by chunk, so that a finding is about the chunk
  *   that is lost and the others are verified.
  */
@@ -82,7 +82,8 @@ export class DataCheck {
 
   /**
    * Adds an extent that lies at byte `offset` of an object, but for chunks that `visited` knows, or
-   * that are known to be sound where it knows of none. Gives the bytes that are to be read for it; `read` follows when `isDue`.
+   * that are known to be sound where it knows of none. Gives the bytes that are to be read for it;
+   * `read` follows when `isDue`.
    */
   add(extent: ExtentEntry, offset: number, place: Place, visited: Visited): number {
     const { blockSize } = this.#options.map;

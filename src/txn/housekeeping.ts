@@ -1,6 +1,7 @@
 /**
  * What the engine does on its own behind the transactions: works the drop list off, then cleans
- * stripes and gathers what lies about. One piece of work at a time, begun when a transaction has been applied.
+ * stripes and gathers what lies about. One piece of work at a time, begun when a transaction has been
+ * applied.
  */
 
 import { Drive } from '../blockdev/drive.js';
