@@ -102,23 +102,45 @@ export class TreeEditor {
 
   /** Makes the path to `key` its own; gives the search result in the leaf. */
   descend(key: Uint8Array): number {
-    const { forest } = this;
+    const branch = this.#descendTo(1, key);
+    const leaf = branch.level > 0 ? this.#step(branch, key, false) : branch;
+    this.nodes[0] = leaf;
+    return search(leaf, this.order, key, 0, key.length);
+  }
+
+  /** The same for a put; what it gives may be a delta leaf, and that isn't searched. */
+  descendToPut(key: Uint8Array): Node {
+    const branch = this.#descendTo(1, key);
+    const leaf = branch.level > 0 ? this.#step(branch, key, true) : branch;
+    this.nodes[0] = leaf;
+    return leaf;
+  }
+
+  /** Makes the path to `key` its own down to `level`; gives its end, which may lie below. */
+  #descendTo(level: number, key: Uint8Array): Node {
     const root = this.holder.root;
-    let node = root !== null && forest.isOwn(root) ? root : this.ownRoot();
-    while (node.level > 0) {
-      const index = childIndex(node, this.order, key, 0, key.length);
-      this.nodes[node.level] = node;
-      this.indexes[node.level] = index;
-      const child = forest.child(node, index, this.spec);
-      const own = forest.own(child);
-      if (own !== child) {
-        forest.touch(node);
-        setChild(node, index, own);
-      }
-      node = own;
+    let node = root !== null && this.#isOwnPage(root) ? root : this.ownRoot();
+    while (node.level > level) node = this.#step(node, key, false);
+    return node;
+  }
+
+  #isOwnPage(node: Node): boolean {
+    return this.forest.isOwn(node) && node.deltas === null;
+  }
+
+  /** One level of a path: the child of `node` that leads to `key`, the tree's own. */
+  #step(node: Node, key: Uint8Array, mayDefer: boolean): Node {
+    const { forest, order, spec } = this;
+    const index = childIndex(node, order, key, 0, key.length);
+    this.nodes[node.level] = node;
+    this.indexes[node.level] = index;
+    const child = mayDefer ? forest.leaf(node, index, spec) : forest.child(node, index, spec);
+    const own = mayDefer ? forest.ownLeaf(child, order) : forest.own(child);
+    if (own !== child) {
+      forest.touch(node);
+      setChild(node, index, own);
     }
-    this.nodes[0] = node;
-    return search(node, this.order, key, 0, key.length);
+    return own;
   }
 
   /** Takes the pre-images of the path from `level` up: branches may be changed afterwards. */

@@ -60,7 +60,7 @@ export class MapOperations {
     if (!('bytes' in value) || value.bytes.length > inlineMax(this.#state.nodeSize)) {
       onode.largeValues = true;
     }
-    tree.put(key, encodeValue(this.#state, value));
+    tree.set(key, encodeValue(this.#state, value));
   }
 
   /** Removes a value record; where there is none, nothing changes. */

@@ -12,6 +12,7 @@ import type { BlockDevice } from '../blockdev/block-device.js';
 import { Drive, waitFor } from '../blockdev/drive.js';
 import { type Io, runSync } from '../blockdev/io.js';
 import type { Overtaken } from '../blockdev/overtaken.js';
+import type { Node } from '../btree/node.js';
 import { StoreError } from '../errors.js';
 import type { JournalPosition } from '../format/journal-record.js';
 import type { Superblock } from '../format/superblock.js';
@@ -179,15 +180,18 @@ export class Checkpointer {
       const frozen = this.#freeze();
       state.endGeneration();
       this.#options.stripeBudget.begin();
-      const { check } = this.#options;
+      const { check, overtaken } = this.#options;
       // The first step of a drive waits for its turn: the device may have failed when that comes.
       yield { kind: 'until', start: async () => check(), force: check };
       yield* this.#options.announcer.begin(contentRuns(frozen, state.blockSize));
-      yield* writeFrozen(state, device, frozen, check);
-      this.#options.overtaken.after(() => {
-        state.forest.clean(frozen.nodes);
-        state.pending.recycle(frozen.data);
-      });
+      const written = (nodes: readonly Node[]): void => {
+        overtaken.after(() => {
+          state.forest.clean(nodes);
+          state.forest.trim();
+        });
+      };
+      yield* writeFrozen(state, device, frozen, { check, written });
+      overtaken.after(() => state.pending.recycle(frozen.data));
       // For what is added meanwhile it doesn't wait: under load something always is.
       yield {
         kind: 'until',

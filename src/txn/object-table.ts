@@ -211,7 +211,7 @@ export class ObjectTable {
       if (slot.isKept) this.#state.openObjects.keep(collection.id, key, onode);
       if (onode !== undefined) {
         onode.version++;
-        collection.objects.put(key, onode.encode());
+        collection.objects.set(key, onode.encode());
         if (!slot.stored) this.noteGrown(collection);
       } else if (slot.stored) {
         collection.objects.delete(key);

@@ -322,14 +322,14 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'a checkpoint leaves the bitmaps out',
     CHECKPOINT,
-    'const runs = [...frozen.data, ...frozen.bitmaps, ...placesOf(frozen.nodes), ...padding];',
-    'const runs = [...frozen.data, ...placesOf(frozen.nodes), ...padding];',
+    'const runs = [...frozen.data, ...frozen.bitmaps, ...placesOf(nodes), ...padding];',
+    'const runs = [...frozen.data, ...placesOf(nodes), ...padding];',
   ),
   mutant(
     'a checkpoint leaves data out',
     CHECKPOINT,
-    'const runs = [...frozen.data, ...frozen.bitmaps, ...placesOf(frozen.nodes), ...padding];',
-    'const runs = [...frozen.bitmaps, ...placesOf(frozen.nodes), ...padding];',
+    'const runs = [...frozen.data, ...frozen.bitmaps, ...placesOf(nodes), ...padding];',
+    'const runs = [...frozen.bitmaps, ...placesOf(nodes), ...padding];',
   ),
   mutant(
     'a checkpoint names one transaction less than it holds',
