@@ -92,11 +92,13 @@ export class Deltas {
     return index < 0 ? undefined : this.records[index];
   }
 
-  /** Bytes by which the body grows if the record is put; undefined where that takes the page. */
-  growthBy(leaf: Node, key: Uint8Array, value: Uint8Array): number | undefined {
-    const index = this.search(key);
+  /**
+   * Bytes by which the body grows if a record is put at `index`, as `search` gave it; undefined where
+   * that takes the page.
+   */
+  growthBy(leaf: Node, index: number, key: Uint8Array, valueLength: number): number | undefined {
     if (index < 0 && this.records.length >= DELTAS_MAX) return undefined;
-    const size = SLOT_SIZE + encodedSize(leaf, key.length, value.length);
+    const size = SLOT_SIZE + encodedSize(leaf, key.length, valueLength);
     const growth = size - this.#replacedBytes(leaf, index, key);
     if (growth > this.room) return undefined;
     const used = this.#bodyLength - this.room + growth;
@@ -116,8 +118,7 @@ export class Deltas {
   }
 
   /** Puts a delta that makes the body grow by `growth` bytes; gives the memory that it takes. */
-  put(delta: Delta, key: Uint8Array, growth: number): number {
-    const index = this.search(key);
+  put(delta: Delta, index: number, growth: number): number {
     if (index >= 0) this.records[index] = delta;
     else this.records.splice(~index, 0, delta);
     const taken = DELTA_OVERHEAD + delta.end - delta.start;

@@ -58,13 +58,20 @@ export class DeltaLeaves {
 
   /** Puts a record into a delta leaf of one's own; undefined where it needs its page for that. */
   put(leaf: Node, key: Uint8Array, value: Uint8Array): Delta | undefined {
-    const growth = leaf.deltas?.growthBy(leaf, key, value);
+    const index = leaf.deltas?.search(key) ?? 0;
+    const growth = leaf.deltas?.growthBy(leaf, index, key, value.length);
     if (growth === undefined) return undefined;
     this.#undo.touchDeltas(leaf);
     this.#forgetPage(leaf);
     const delta = this.#arena.copy(key, value);
-    this.#table.grow(leaf, (leaf.deltas as Deltas).put(delta, key, growth));
+    this.#table.grow(leaf, (leaf.deltas as Deltas).put(delta, index, growth));
     return delta;
+  }
+
+  /** True when `put` of such a record needs no page. */
+  hasRoom(leaf: Node, key: Uint8Array, valueLength: number): boolean {
+    const index = leaf.deltas?.search(key) ?? 0;
+    return leaf.deltas?.growthBy(leaf, index, key, valueLength) !== undefined;
   }
 
   /** Gives a delta leaf a page to read. @throws CorruptError; MissSignal */

@@ -299,6 +299,14 @@ export class Forest {
     );
   }
 
+  /** Brings what `ownLeaf` and `putDelta` need for such a record into memory. @throws as `child` */
+  approach(leaf: Node, key: Uint8Array, valueLength: number): void {
+    const isReady = this.isOwn(leaf)
+      ? this.#deltaLeaves.hasRoom(leaf, key, valueLength)
+      : this.#mayDefer(leaf);
+    if (!isReady) this.resident(leaf, null);
+  }
+
   /** Puts a record into a delta leaf that `ownLeaf` gave; false where that takes its page. */
   putDelta(leaf: Node, key: Uint8Array, value: Uint8Array): boolean {
     const delta = this.#deltaLeaves.put(leaf, key, value);

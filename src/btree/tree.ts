@@ -312,6 +312,12 @@ export class Tree implements RootHolder {
     this.put(key, value);
   }
 
+  /** Reads what `set` needs, and no more. @throws CorruptError; MissSignal */
+  approach(key: Uint8Array, valueLength: number): void {
+    const leaf = this.#deltaLeafOf(key);
+    if (leaf !== null && !leaf.resident) this.forest.approach(leaf, key, valueLength);
+  }
+
   #descendToPut(key: Uint8Array): Node {
     try {
       return this.#edit().descendToPut(key);

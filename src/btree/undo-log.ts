@@ -32,14 +32,14 @@ export interface UndoTarget {
   bury(node: Node): void;
 }
 
-/** Room for slots that an image has from the start. */
+/** Room for slots that an image has at least. */
 const SLOTS_BYTES_MIN = 128;
 
 /** The changeable part of a dirty node before a savepoint changed it. */
 class NodeImage {
   /** Its page; empty in an image of slots. */
   page: Uint8Array = EMPTY;
-  #slots = new Uint8Array(SLOTS_BYTES_MIN);
+  #slots = EMPTY;
   #slotBytes = 0;
   length = 0;
   count = 0;
@@ -63,7 +63,9 @@ class NodeImage {
   takeSlots(node: Node): void {
     const start = node.bodyStart + NODE_BODY.size;
     this.#slotBytes = SLOT_SIZE * node.count;
-    if (this.#slots.length < this.#slotBytes) this.#slots = new Uint8Array(2 * this.#slotBytes);
+    if (this.#slots.length < this.#slotBytes) {
+      this.#slots = new Uint8Array(Math.max(SLOTS_BYTES_MIN, 2 * this.#slotBytes));
+    }
     copyBytes(node.page, start, start + this.#slotBytes, this.#slots, 0);
     this.length = node.length;
     this.count = node.count;

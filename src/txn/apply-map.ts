@@ -81,7 +81,11 @@ export class MapOperations {
 
   #set(): void {
     const { slot, onode } = this.#objects.existing(this.#reader.varint());
-    this.#gather(onode.map, true);
+    const { map, largeValues } = onode;
+    this.#gather(true, (key, valueLength) => {
+      if (largeValues) map.find(key);
+      else map.approach(key, valueLength);
+    });
     slot.change();
     for (let left = this.#reader.varint(); left > 0; left--) {
       const key = this.#reader.lengthPrefixed();
@@ -91,13 +95,14 @@ export class MapOperations {
   }
 
   /** Lets the leaves of the keys at the reader, which stays there, be read together. */
-  #gather(map: Tree, withValues: boolean): void {
-    this.#state.forest.gather(keysAhead(this.#reader, withValues), (key) => map.find(key));
+  #gather(withValues: boolean, look: (key: Uint8Array, valueLength: number) => void): void {
+    const keys = keysAhead(this.#reader, withValues);
+    this.#state.forest.gather(keys, ([key, valueLength]) => look(key, valueLength));
   }
 
   #removeKeys(): void {
     const { slot, onode } = this.#objects.existing(this.#reader.varint());
-    this.#gather(onode.map, false);
+    this.#gather(false, (key) => onode.map.find(key));
     for (let left = this.#reader.varint(); left > 0; left--) {
       const key = this.#checkKey(onode, this.#reader.lengthPrefixed());
       this.remove(slot, onode, onode.map, key);
@@ -157,13 +162,16 @@ export class MapOperations {
   };
 }
 
-/** The keys of a counted list at the reader, each with its value or without. */
-function* keysAhead(from: ByteReader, withValues: boolean): Generator<Uint8Array> {
+/** The keys of a counted list at the reader, and bytes of each's value record where there is one. */
+function* keysAhead(from: ByteReader, withValues: boolean): Generator<[Uint8Array, number]> {
   const reader = new ByteReader(from.bytes, from.at, from.end);
   for (let left = reader.varint(); left > 0 && !reader.failed; left--) {
-    yield reader.lengthPrefixed();
-    if (!withValues) continue;
-    if (reader.u8() === DATA_KIND.here) reader.lengthPrefixed();
-    else reader.varint();
+    const key = reader.lengthPrefixed();
+    if (!withValues) yield [key, 0];
+    else if (reader.u8() === DATA_KIND.here) yield [key, 1 + reader.lengthPrefixed().length];
+    else {
+      reader.varint();
+      yield [key, 0];
+    }
   }
 }
