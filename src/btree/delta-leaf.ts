@@ -18,6 +18,7 @@
 
 import { copyBytes, EMPTY, setU16 } from '../format/bytes.js';
 import type { Comparator } from './comparator.js';
+import { isBehind } from './insert-run.js';
 import { type Node, setPage } from './node.js';
 import { encodedSize } from './node-editor.js';
 import { BODY_START, NODE_BODY, SLOT_SIZE, setLength, VALUE_SIZE_VARIABLE } from './node-format.js';
@@ -248,10 +249,11 @@ function writeDelta(leaf: Node, delta: Delta, page: Uint8Array, at: number): num
   return to + end - start;
 }
 
-/** Deltas that are all new and at one place are a run of inserts. */
+/** Deltas that are all new and at one place are a run of inserts, which may go on from the base's. */
 function noteRuns(leaf: Node, base: Node, places: readonly number[]): void {
   const first = places[0] ?? 0;
   const isRun = first < 0 && places.every((place) => place === first);
-  leaf.run = isRun ? Math.max(base.run, 0) + places.length : 0;
+  const goesOn = ~first === base.count || isBehind(base, ~first);
+  leaf.run = isRun ? places.length + (goesOn ? Math.max(base.run, 0) : 0) : 0;
   leaf.runAt = isRun ? ~first + places.length - 1 : -2;
 }

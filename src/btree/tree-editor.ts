@@ -15,6 +15,7 @@
 import { assert } from '../assert.js';
 import type { Comparator } from './comparator.js';
 import type { Forest } from './forest.js';
+import { isBehind, noteRun } from './insert-run.js';
 import { NODE_STATE, type Node } from './node.js';
 import {
   appendEntries,
@@ -38,9 +39,6 @@ const RUN_MIN = 2;
 
 /** Inserts in a row, each right behind the one before it, from which on a full node splits there. */
 const INNER_RUN_MIN = 4;
-
-/** Entries that such a run may pass over from one insert to the next. */
-const RUN_GAP_MAX = 1;
 
 /** Below this part of a node's body, a node looks for company. */
 const FILL_MIN = 1 / 3;
@@ -534,19 +532,6 @@ export class TreeEditor {
     this.indexes[root.level] = 0;
     this.#mendChild(root.level);
   }
-}
-
-/** Remembers along which edge inserts run, or where inside. */
-export function noteRun(node: Node, index: number): void {
-  if (index === node.count - 1 || isBehind(node, index)) node.run = node.run > 0 ? node.run + 1 : 1;
-  else if (index === 0) node.run = node.run < 0 ? node.run - 1 : -1;
-  else node.run = 0;
-  node.runAt = index;
-}
-
-/** True when an insert at `index` goes on from the last one, perhaps over an entry in between. */
-function isBehind(node: Node, index: number): boolean {
-  return index > node.runAt && index <= node.runAt + 1 + RUN_GAP_MAX;
 }
 
 /** The entry at which the front half of a node's bytes ends. */

@@ -21,6 +21,7 @@ import { Cursor } from './cursor.js';
 import { damageOnWay } from './damage.js';
 import type { Deltas } from './delta-leaf.js';
 import type { Forest } from './forest.js';
+import { noteRun } from './insert-run.js';
 import { NODE_STATE, type Node } from './node.js';
 import { orderFault } from './node-check.js';
 import {
@@ -48,7 +49,7 @@ import {
   startExternalRoot,
 } from './root-record.js';
 import { editedSize, SMALL_EDITS_MAX, SMALL_PART, SMALL_ROLES, writeEdited } from './small-leaf.js';
-import { noteRun, TreeEditor } from './tree-editor.js';
+import { TreeEditor } from './tree-editor.js';
 import { checkRecordSizes, searchOrder, type TreeSpec } from './tree-spec.js';
 import { recordsBelow, storedBytesBelow } from './tree-totals.js';
 import type { RootHolder } from './undo-log.js';

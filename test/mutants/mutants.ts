@@ -30,6 +30,7 @@ const SEPARATE_TESTS = [
   'test/crash/separate-journal-crash.test.ts',
 ];
 const SALVAGE_TESTS = ['test/fsck/repair-salvage.test.ts'];
+const DELTA_TESTS = ['test/btree/delta-leaf.test.ts', 'test/btree/model.test.ts'];
 const COPY_TESTS = ['test/corruption/copies.test.ts'];
 
 const COMMITTER = 'src/txn/committer.ts';
@@ -342,6 +343,35 @@ export const MUTANTS: readonly Mutant[] = [
     'src/btree/forest.ts',
     'return node.state === NODE_STATE.dirty && node.birth === this.#generation && node.refs === 1;',
     'return node.state <= NODE_STATE.packing && node.refs === 1;',
+  ),
+  // Delta leaves
+  mutant(
+    'a search does not look at what was put beside a leaf',
+    'src/btree/tree.ts',
+    'if (delta !== undefined) {',
+    'if (delta !== undefined && key.length > 4096) {',
+    DELTA_TESTS,
+  ),
+  mutant(
+    'the page of a delta leaf keeps what was replaced',
+    'src/btree/delta-leaf.ts',
+    'if (place >= 0) isReplaced = true;',
+    'if (place > base.count) isReplaced = true;',
+    DELTA_TESTS,
+  ),
+  mutant(
+    'a rollback leaves deltas behind',
+    'src/btree/undo-log.ts',
+    'if (node.deltas !== null) node.deltas = node.deltas.copy();',
+    '',
+    DELTA_TESTS,
+  ),
+  mutant(
+    'what is shared is given up for a delta leaf',
+    'src/btree/forest.ts',
+    '      !this.#sharing.isShared(leaf)\n',
+    '      leaf.address >= 0\n',
+    DELTA_TESTS,
   ),
   // Sharing
   mutant(
