@@ -41,8 +41,10 @@ export const SUPERBLOCK_EMBED_MAX = Math.floor(ROOTS_BYTES_MAX / ROOT_ROLES.leng
 /** Nodes that are sealed before the event loop has its turn: about a millisecond. */
 const NODES_A_TURN = 128;
 
-/** Nodes that are written together where they are written in pieces: 4 MiB of the usual size. */
-const NODES_A_PIECE = 4 * NODES_A_TURN;
+/** Bytes of nodes that are written together where they are written in pieces, and the part of what
+ * may be dirty in memory if that is less. */
+const PIECE_BYTES_MAX = 4 * 1024 * 1024;
+const PIECE_PART = 1 / 8;
 
 /** What a checkpoint writes. */
 export interface FrozenState {
@@ -319,6 +321,8 @@ class NodePlaces {
 
 /** Who is asked and told while a checkpoint is written. */
 export interface WriteObserver {
+  /** Bytes that may be dirty in memory. */
+  readonly dirtyBytesMax: number;
   /** Throws when nothing may be written any more. */
   check(): void;
   /** These nodes are written: they are clean once nothing can be writing from their pages. */
@@ -357,15 +361,18 @@ function* sealNodes(
 ): Io<readonly Node[]> {
   const { forest } = state;
   const inPieces = nodes.some((node) => node.deltas !== null);
+  const bytes = Math.min(PIECE_BYTES_MAX, observer.dirtyBytesMax * PIECE_PART);
+  const piece = inPieces ? Math.max(1, Math.floor(bytes / state.nodeSize)) : nodes.length;
+  const step = Math.min(NODES_A_TURN, piece);
   let sealed: Node[] = [];
-  for (let at = 0; at < nodes.length; at += NODES_A_TURN) {
-    const turn = nodes.slice(at, at + NODES_A_TURN);
+  for (let at = 0; at < nodes.length; at += step) {
+    const turn = nodes.slice(at, at + step);
     const seal = (): void => forest.sealAll(turn);
     if (!turn.some((node) => node.deltas !== null)) seal();
     else yield { kind: 'until', start: () => forest.run(seal), force: () => forest.sync(seal) };
     sealed.push(...turn);
     if (turn.length === NODES_A_TURN) yield { kind: 'pause' };
-    if (!inPieces || sealed.length < NODES_A_PIECE) continue;
+    if (!inPieces || sealed.length < piece) continue;
     yield* writeSorted(state, device, placesOf(sealed), observer);
     observer.written(sealed);
     sealed = [];

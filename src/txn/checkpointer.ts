@@ -184,7 +184,7 @@ export class Checkpointer {
       const frozen = this.#freeze();
       state.endGeneration();
       this.#options.stripeBudget.begin();
-      const { check, overtaken } = this.#options;
+      const { check, overtaken, dirtyBytesMax } = this.#options;
       // The first step of a drive waits for its turn: the device may have failed when that comes.
       yield { kind: 'until', start: async () => check(), force: check };
       yield* this.#options.announcer.begin(contentRuns(frozen, state.blockSize));
@@ -194,7 +194,7 @@ export class Checkpointer {
           state.forest.trim();
         });
       };
-      yield* writeFrozen(state, device, frozen, { check, written });
+      yield* writeFrozen(state, device, frozen, { dirtyBytesMax, check, written });
       overtaken.after(() => state.pending.recycle(frozen.data));
       // For what is added meanwhile it doesn't wait: under load something always is.
       yield {
