@@ -143,6 +143,8 @@ export class CheckContext {
   #doubled = new NumberSet();
   /** Told of every run in its place that something refers to. */
   onRefer: ((start: number, length: number) => void) | undefined;
+  /** Nodes of embedded roots that were walked, for those that come next. */
+  readonly spareNodes: Node[] = [];
   #nodesThisTurn = 0;
   readonly #heal: ContextOptions['heal'];
 

@@ -18,7 +18,7 @@ import { readKept } from './copies.js';
 import type { FindingCode } from './finding.js';
 import type { PendingClaims } from './journal-check.js';
 import { type ReferenceRun, ReferencesVisitor } from './service-trees.js';
-import { walkRoot } from './tree-walk.js';
+import { walked, walkRoot } from './tree-walk.js';
 
 /** Findings that may only mean that something could not be walked. */
 const LEAKS: ReadonlySet<FindingCode> = new Set([
@@ -90,7 +90,7 @@ function* settleReferences(context: CheckContext): Io<void> {
   const quiet = context.quiet();
   const visitor = new ReferencesVisitor(quiet, (run) => settleRun(context, run));
   const { roots, epoch } = context.superblock;
-  yield* walkRoot(quiet, visitor, roots.references, epoch);
+  yield* walked(walkRoot(quiet, visitor, roots.references, epoch));
 }
 
 function settleRun(context: CheckContext, run: ReferenceRun): void {

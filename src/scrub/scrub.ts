@@ -186,7 +186,10 @@ class Scrub {
   async #begin(): Promise<void> {
     const engine = this.#engine;
     if (!engine.readOnly) await this.#checkpoint();
-    for (const finding of await checkFixedPlaces(engine, this.#medium)) this.#report(finding);
+    const { findings, bytes } = await checkFixedPlaces(engine, this.#medium);
+    for (const finding of findings) this.#report(finding);
+    this.#bytes += bytes;
+    await this.#throttle.pay(bytes, this.#ends);
   }
 
   /** A checkpoint, unless it would need what can't be read: then the walk says what that is. */
