@@ -367,6 +367,7 @@ class Walk {
 
   #lose(code: FindingCode, message: string, run?: NodeRun): void {
     this.#context.leaveTrail();
+    this.#context.loss ??= { code, message };
     this.#add(code, message, run);
     this.#lost();
   }
