@@ -45,11 +45,6 @@ export class NumberSet {
     }
   }
 
-  clear(): void {
-    this.#pages.clear();
-    this.#lastIndex = -1;
-  }
-
   #page(index: number): Uint8Array | undefined {
     if (index !== this.#lastIndex) {
       this.#lastPage = this.#pages.get(index);

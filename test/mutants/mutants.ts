@@ -32,6 +32,7 @@ const SEPARATE_TESTS = [
 const SALVAGE_TESTS = ['test/fsck/repair-salvage.test.ts'];
 const COPY_TESTS = ['test/corruption/copies.test.ts'];
 
+const DESCRIPTOR_IO = 'src/blockdev/descriptor-io.ts';
 const COMMITTER = 'src/txn/committer.ts';
 const CHECKPOINT = 'src/txn/checkpoint.ts';
 const RUN_WRITER = 'src/txn/run-writer.ts';
@@ -87,6 +88,20 @@ export const MUTANTS: readonly Mutant[] = [
     JOURNAL,
     'durable: this.#durable,',
     'durable: this.#sequence,',
+  ),
+  mutant(
+    'a write that the system cuts short is taken for whole',
+    DESCRIPTOR_IO,
+    'count = await writeSome(to.fd, rest.slice(0, VECTORS_MAX), at);',
+    'count = await writeSome(to.fd, rest.slice(0, VECTORS_MAX), at); return;',
+    ['test/blockdev/descriptor-io.test.ts'],
+  ),
+  mutant(
+    'a synchronous write that the system cuts short is taken for whole',
+    DESCRIPTOR_IO,
+    'count = writevSync(to.fd, rest.slice(0, VECTORS_MAX), at);',
+    'count = writevSync(to.fd, rest.slice(0, VECTORS_MAX), at); return;',
+    ['test/blockdev/descriptor-io.test.ts'],
   ),
   mutant(
     'no mark follows the last record',
