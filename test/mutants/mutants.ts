@@ -494,6 +494,13 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   // Objects kept open
   mutant(
+    'a chunk that cannot be read hides those behind it',
+    'src/fsck/data-check.ts',
+    '} else if (!this.#isSound(one.start,',
+    'return; } else if (!this.#isSound(one.start,',
+    ['test/fsck/data-runs.test.ts'],
+  ),
+  mutant(
     'an object is kept open over a rollback',
     STATE,
     'this.openObjects.forget();\n    this.#isOpen = false;',
