@@ -494,6 +494,13 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   // Objects kept open
   mutant(
+    'a scrub passes over what was written since where it has seen something else',
+    'src/scrub/seen-blocks.ts',
+    'if (birth > this.#epoch) return true;',
+    '',
+    ['test/scrub/seen-blocks.test.ts'],
+  ),
+  mutant(
     'a chunk that cannot be read hides those behind it',
     'src/fsck/data-check.ts',
     '} else if (!this.#isSound(one.start,',
