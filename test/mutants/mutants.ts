@@ -33,6 +33,7 @@ const SALVAGE_TESTS = ['test/fsck/repair-salvage.test.ts'];
 const DELTA_TESTS = ['test/btree/delta-leaf.test.ts', 'test/btree/model.test.ts'];
 const COPY_TESTS = ['test/corruption/copies.test.ts'];
 
+const DESCRIPTOR_IO = 'src/blockdev/descriptor-io.ts';
 const COMMITTER = 'src/txn/committer.ts';
 const CHECKPOINT = 'src/txn/checkpoint.ts';
 const RUN_WRITER = 'src/txn/run-writer.ts';
@@ -88,6 +89,20 @@ export const MUTANTS: readonly Mutant[] = [
     JOURNAL,
     'durable: this.#durable,',
     'durable: this.#sequence,',
+  ),
+  mutant(
+    'a write that the system cuts short is taken for whole',
+    DESCRIPTOR_IO,
+    'count = await writeSome(to.fd, rest.slice(0, VECTORS_MAX), at);',
+    'count = await writeSome(to.fd, rest.slice(0, VECTORS_MAX), at); return;',
+    ['test/blockdev/descriptor-io.test.ts'],
+  ),
+  mutant(
+    'a synchronous write that the system cuts short is taken for whole',
+    DESCRIPTOR_IO,
+    'count = writevSync(to.fd, rest.slice(0, VECTORS_MAX), at);',
+    'count = writevSync(to.fd, rest.slice(0, VECTORS_MAX), at); return;',
+    ['test/blockdev/descriptor-io.test.ts'],
   ),
   mutant(
     'no mark follows the last record',
@@ -508,6 +523,20 @@ export const MUTANTS: readonly Mutant[] = [
     ['test/store/failure.test.ts'],
   ),
   // Objects kept open
+  mutant(
+    'a scrub passes over what was written since where it has seen something else',
+    'src/scrub/seen-blocks.ts',
+    'if (birth > this.#epoch) return true;',
+    '',
+    ['test/scrub/seen-blocks.test.ts'],
+  ),
+  mutant(
+    'a chunk that cannot be read hides those behind it',
+    'src/fsck/data-check.ts',
+    '} else if (!this.#isSound(one.start,',
+    'return; } else if (!this.#isSound(one.start,',
+    ['test/fsck/data-runs.test.ts'],
+  ),
   mutant(
     'an object is kept open over a rollback',
     STATE,
