@@ -191,7 +191,7 @@ export class StoreState implements ObjectContext {
   begin(placer?: Placer): void {
     this.forest.begin();
     this.#placer = placer;
-    this.#touched.length = 0;
+    while (this.#touched.length > 0) this.#touched.pop(); // a length of 0 would give its memory up
     this.#isOpen = true;
     this.#saved.allocator = this.allocator.mark();
     this.#saved.pending = this.pending.mark();
