@@ -178,7 +178,7 @@ export class ByteReader {
 
   varint(): number {
     const first = this.at < this.end ? (this.bytes[this.at] as number) : 128;
-    if (first >= 128) return this.#longVarint();
+    if (!(first < 128)) return this.#longVarint();
     this.at++;
     return first;
   }
