@@ -8,7 +8,7 @@ import { rootReferences } from '../btree/root-record.js';
 import { ByteReader } from '../format/bytes.js';
 import { ROLE } from '../format/role.js';
 import { forEachCnodeRoot } from './cnode.js';
-import { decodeEntry, ENTRY_KIND } from './extent-entry.js';
+import { ADDRESS_SIZE, decodeEntry, ENTRY_KIND } from './extent-entry.js';
 import { forEachRoot, onodeSize } from './onode.js';
 import { decodeValue, VALUE_KIND } from './value-record.js';
 
@@ -49,9 +49,6 @@ const forEachValueRoot: Roots = (bytes, start, end, visit) => {
 };
 
 const VALUES = rooted(forEachValueRoot, valueBytes);
-
-/** Bytes of the address in an extent entry: it stands right in front of the checksums. */
-const ADDRESS_SIZE = 6;
 
 const EXTENTS: RecordSchema = {
   mayReferToNodes: false,
