@@ -157,6 +157,11 @@ export class Forest {
     return this.#loader.attempt(fn, argument);
   }
 
+  /** True where `gather` does something. */
+  get mayGather(): boolean {
+    return this.#loader.mayGather;
+  }
+
   /**
    * Where an asynchronous call is repeated after a miss: calls `look`, which only reads, for each
    * item, and lets the nodes that are missing be read together. Elsewhere it does nothing.
@@ -289,7 +294,7 @@ export class Forest {
   /** The same for a record that was just put into a leaf at `page[start, end)`. */
   resolveRecord(node: Node, start: number, end: number): void {
     const schema = this.schemas[node.role];
-    if (schema === undefined) return;
+    if (schema?.mayReferToNodes !== true) return;
     this.#sealer.pending = false;
     schema.references(node.page, start, end, this.#sealer);
     if (this.#sealer.pending) node.unresolved = true;
