@@ -170,6 +170,11 @@ export class Forest {
     return this.#loader.attempt(fn, argument);
   }
 
+  /** True where `gather` does something. */
+  get mayGather(): boolean {
+    return this.#loader.mayGather;
+  }
+
   /**
    * Where an asynchronous call is repeated after a miss: calls `look`, which only reads, for each
    * item, and lets the nodes that are missing be read together. Elsewhere it does nothing.
@@ -356,7 +361,9 @@ export class Forest {
   /** The same for a record that was just put into a leaf at `page[start, end)`. */
   resolveRecord(node: Node, start: number, end: number): void {
     const schema = this.schemas[node.role];
-    if (schema !== undefined) this.#resolveValue(node, node.page, start, end, schema);
+    if (schema?.mayReferToNodes === true) {
+      this.#resolveValue(node, node.page, start, end, schema);
+    }
   }
 
   #resolveValue(

@@ -217,6 +217,11 @@ export class ByteReader {
     const from = this.#take(length);
     return from < 0 ? EMPTY : copyOut(this.bytes, from, from + length);
   }
+
+  /** Passes `length` bytes by; gives where they stand in `bytes`, -1 when they aren't there. */
+  skip(length: number): number {
+    return this.#take(length);
+  }
 }
 
 export const EMPTY = new Uint8Array(0);

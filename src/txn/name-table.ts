@@ -14,6 +14,7 @@ import {
   textOf,
   varintSize,
 } from '../format/bytes.js';
+import { readKnownText } from './known-text.js';
 import type { NamedObject } from './object-table.js';
 
 /** Names up to which a table is searched in a row. */
@@ -124,7 +125,7 @@ export function readNames(reader: ByteReader): {
 } {
   const collections: string[] = [];
   for (let left = reader.varint(); left > 0 && !reader.failed; left--) {
-    collections.push(textOf(reader.lengthPrefixed()));
+    collections.push(readKnownText(reader));
   }
   const objects: NamedObject[] = [];
   for (let left = reader.varint(); left > 0 && !reader.failed; left--) {
