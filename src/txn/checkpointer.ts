@@ -255,7 +255,7 @@ export class Checkpointer {
       state.forest.retireNumbers(this.#settledEpoch);
     }
     this.#settledEpoch = frozen.epoch;
-    state.forest.trim();
+    state.trim();
     state.allocator.trim();
   }
 
