@@ -183,10 +183,13 @@ export class Forest {
     this.#loader.gather(items, look);
   }
 
-  /** Evicts clean nodes down to `cacheBytes`. Only between operations: views of pages end here. */
-  trim(): void {
+  /**
+   * Evicts clean nodes down to `cacheBytes` less `otherBytes`, which somebody else keeps there. Only
+   * between operations: views of pages end here.
+   */
+  trim(otherBytes = 0): void {
     this.#deltaLeaves.trim();
-    this.#cache.trim(this.cacheBytes);
+    this.#cache.trim(this.cacheBytes - otherBytes);
   }
 
   // Nodes

@@ -12,6 +12,7 @@ import { CorruptError } from '../errors.js';
 import {
   ByteReader,
   copyBytes,
+  EMPTY,
   newBytes,
   setU48,
   setU64BigEndian,
@@ -99,13 +100,16 @@ export function encodeEntry(entry: BlobEntry): Uint8Array {
 const SHIFT_MIN = 10;
 const SHIFT_MAX = 26;
 
+/** Reads the fields of every entry that is decoded. */
+const reader = new ByteReader(EMPTY);
+
 /**
  * Decodes the record `bytes[start, end)`; data and checksums are views into it.
  *
  * @throws CorruptError when the record makes no sense.
  */
 export function decodeEntry(bytes: Uint8Array, start: number, end: number): BlobEntry {
-  const reader = new ByteReader(bytes, start, end);
+  reader.seek(bytes, start, end);
   const kind = reader.u8();
   const birth = reader.varint();
   const length = reader.varint();

@@ -109,6 +109,44 @@ export function onodeSize(bytes: Uint8Array, start: number, end: number): number
   return size;
 }
 
+/** What the last `findBlob` found: bytes of the object, and its blob stream's root record. */
+export const foundBlob = { size: 0, start: 0, end: 0 };
+
+/**
+ * Finds the root record of the blob stream in the record `bytes[start, end)`, of no bytes where there
+ * is none; the result is in `foundBlob`. As `decodeOnode` without the rest, and without an object.
+ *
+ * @throws CorruptError when the record makes no sense.
+ */
+export function findBlob(bytes: Uint8Array, start: number, end: number): void {
+  head.seek(bytes, start, end);
+  const flags = head.varint();
+  head.varint(); // id
+  const version = head.varint();
+  const size = head.varint();
+  head.varint(); // birth
+  if ((flags & ONODE_FLAG.hint) !== 0) {
+    head.varint();
+    head.varint();
+  }
+  if (head.failed || flags > FLAGS_KNOWN || version >= COUNTER_LIMIT) {
+    throw new CorruptError('Cannot decode onode: head makes no sense');
+  }
+  const attributesEnd = endOfRoot(flags & ONODE_FLAG.attributes, bytes, head.at, end);
+  const blobEnd = endOfRoot(flags & ONODE_FLAG.blob, bytes, attributesEnd, end);
+  if (endOfRoot(flags & ONODE_FLAG.map, bytes, blobEnd, end) !== end) {
+    throw new CorruptError('Cannot decode onode: length differs');
+  }
+  foundBlob.size = size;
+  foundBlob.start = attributesEnd;
+  foundBlob.end = blobEnd;
+}
+
+/** The offset behind the root record at `bytes[at]`, if the flag says that there is one. */
+function endOfRoot(flag: number, bytes: Uint8Array, at: number, end: number): number {
+  return flag === 0 ? at : at + rootRecordSize(bytes, at, end);
+}
+
 /**
  * Decodes the record `bytes[start, end)`; roots are views into it.
  *

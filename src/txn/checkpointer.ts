@@ -191,7 +191,7 @@ export class Checkpointer {
       const written = (nodes: readonly Node[]): void => {
         overtaken.after(() => {
           state.forest.clean(nodes);
-          state.forest.trim();
+          state.trim();
         });
       };
       yield* writeFrozen(state, device, frozen, { dirtyBytesMax, check, written });
@@ -263,7 +263,7 @@ export class Checkpointer {
       state.forest.retireNumbers(this.#settledEpoch);
     }
     this.#settledEpoch = frozen.epoch;
-    state.forest.trim();
+    state.trim();
     state.allocator.trim();
   }
 

@@ -535,7 +535,7 @@ export class Engine {
   #afterApply(hasTime = true): void {
     const { state } = this;
     if (this.#poison !== undefined || this.#closed || this.readOnly) return;
-    state.forest.trim();
+    state.trim();
     if (hasTime && !this.#closing) this.#keeper.growAhead();
     this.#checkpointer.startIfDue();
     this.#housekeeping.startIfDue();

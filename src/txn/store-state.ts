@@ -31,6 +31,7 @@ import { embedMax } from '../onode/limits.js';
 import { SCHEMAS } from '../onode/schemas.js';
 import { COLLECTIONS_SPEC } from '../onode/tree-specs.js';
 import { CollectionTotals } from './collection-totals.js';
+import { DataCache } from './data-cache.js';
 import type { Healer } from './healer.js';
 import { OpenCollection } from './open-collection.js';
 import { OpenObjects } from './open-objects.js';
@@ -119,6 +120,7 @@ export class StoreState implements ObjectContext {
   readonly trees: StoreTrees;
   readonly references: ReferenceTable;
   readonly pending: PendingData;
+  readonly dataCache: DataCache;
   readonly openObjects = new OpenObjects();
   readonly blockSize: number;
   readonly nodeSize: number;
@@ -163,6 +165,9 @@ export class StoreState implements ObjectContext {
     this.stripes = options.stripes;
     this.scattered = new Scattered(options.stripes.width);
     this.pending = new PendingData(options.blockSize);
+    const { cacheBytes } = options.forest;
+    // What is erased should not stay in memory either.
+    this.dataCache = new DataCache(options.erases ? 0 : cacheBytes, options.blockSize);
     this.references = new ReferenceTable(options.trees.references, (start, length) =>
       this.allocator.free({ start, length }),
     );
@@ -185,6 +190,13 @@ export class StoreState implements ObjectContext {
 
   get generation(): number {
     return this.forest.generation;
+  }
+
+  /** Takes clean nodes and data out of memory down to `cacheBytes`. Only between operations. */
+  trim(): void {
+    const { forest, dataCache } = this;
+    dataCache.trim(forest.cachedBytes);
+    forest.trim(dataCache.bytes);
   }
 
   /** Begins a transaction whose data is placed by `placer`. */
