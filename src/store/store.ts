@@ -13,7 +13,14 @@ import { type Io, runAsync, runSync } from '../blockdev/io.js';
 import { openDevice, openDeviceSync } from '../blockdev/open-device.js';
 import { RawDevice } from '../blockdev/raw-device.js';
 import { type Comparator, ComparatorRegistry } from '../btree/comparator.js';
-import { CorruptError, checkObject, hasCode, invalidArgument, StoreError } from '../errors.js';
+import {
+  CorruptError,
+  checkOptions,
+  hasCode,
+  invalidArgument,
+  type OptionNames,
+  StoreError,
+} from '../errors.js';
 import { SUPERBLOCK_VERSION } from '../format/superblock.js';
 import { DEVICE_BLOCKS_MAX } from '../format/superblock-bounds.js';
 import { type ScrubOptions, type ScrubReport, scrub } from '../scrub/scrub.js';
@@ -61,6 +68,19 @@ export interface OpenOptions {
   /** Where the time and timers come from; the system's by default. */
   readonly environment?: Environment;
 }
+
+/** All names of OpenOptions. */
+export const OPEN_OPTIONS: OptionNames<OpenOptions> = {
+  readOnly: true,
+  cacheBytes: true,
+  dirtyBytes: true,
+  comparators: true,
+  force: true,
+  journal: true,
+  journalDevice: true,
+  acceptJournalLoss: true,
+  environment: true,
+};
 
 /** Where the space is, in bytes. */
 export interface Statfs {
@@ -201,14 +221,14 @@ export class Store {
    *   E_DAMAGED_JOURNAL, E_NO_JOURNAL, E_COMPARATOR
    */
   static async open(path: string, options: OpenOptions = {}): Promise<Store> {
-    const { readOnly = false, force = false } = checkObject(options, 'options');
+    const { readOnly = false, force = false } = checkOptions(options, OPEN_OPTIONS);
     const device = await openDevice(path, { readOnly, force });
     return await Store.openOn(device, withJournal(device, options));
   }
 
   /** As `open`, without returning to the event loop. */
   static openSync(path: string, options: OpenOptions = {}): Store {
-    const { readOnly = false, force = false } = checkObject(options, 'options');
+    const { readOnly = false, force = false } = checkOptions(options, OPEN_OPTIONS);
     const device = openDeviceSync(path, { readOnly, force });
     return Store.openOnSync(device, withJournal(device, options));
   }
@@ -534,6 +554,7 @@ function closeAll(device: BlockDevice, { journalDevice }: OpenOptions): void {
 }
 
 function engineOptions(device: BlockDevice, options: OpenOptions) {
+  checkOptions(options, OPEN_OPTIONS);
   const { readOnly = device.readOnly, cacheBytes = CACHE_BYTES_DEFAULT } = options;
   checkBytes(cacheBytes, 'cache');
   const comparators = new ComparatorRegistry();
