@@ -33,6 +33,8 @@ export interface ChunkName {
 }
 
 export class ChunkIndex {
+  /** Bytes of memory that it takes. */
+  readonly bytes: number;
   readonly #words: Uint32Array;
   readonly #mask: number;
 
@@ -40,10 +42,7 @@ export class ChunkIndex {
   constructor(buckets: number) {
     this.#words = new Uint32Array(buckets * BUCKET_WORDS);
     this.#mask = buckets - 1;
-  }
-
-  get bytes(): number {
-    return this.#words.byteLength;
+    this.bytes = this.#words.byteLength;
   }
 
   /** The place of a chunk; 0 when none is known. */

@@ -22,6 +22,9 @@ const SEGMENT_PART = 64;
 /** Bytes of budget for each bucket of the index: chunks are seldom smaller. */
 const BUCKET_SHARE = 4096;
 
+/** Most buckets: 256 MiB of index, for 12 million chunks; a budget may be any number. */
+const BUCKETS_MAX = 2 ** 22;
+
 /** Places are below this. */
 const PLACES_LIMIT = 2 ** 32;
 
@@ -141,7 +144,8 @@ export class DataCache {
   }
 
   #openIndex(): ChunkIndex {
-    this.#index ??= new ChunkIndex(2 ** Math.floor(Math.log2(this.#budget / BUCKET_SHARE)));
+    const buckets = Math.min(BUCKETS_MAX, this.#budget / BUCKET_SHARE);
+    this.#index ??= new ChunkIndex(2 ** Math.floor(Math.log2(buckets)));
     return this.#index;
   }
 

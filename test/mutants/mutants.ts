@@ -529,6 +529,20 @@ export const MUTANTS: readonly Mutant[] = [
     'if (matchesHash(entry.checksums, slot, bytes, at, end) || end > 0) continue;',
     ['test/store/failure.test.ts'],
   ),
+  mutant(
+    'data in memory is found by its address alone',
+    'src/txn/chunk-index.ts',
+    'words[way + 3] === high &&\n        words[way + 2] === low &&\n',
+    '',
+    ['test/store/cached-reads.test.ts'],
+  ),
+  mutant(
+    'data is kept in memory before it is verified',
+    'src/txn/data-reader.ts',
+    'verify(entry, bytes, state.blockSize);\n  state.dataCache.offer(entry, bytes);',
+    'state.dataCache.offer(entry, bytes);\n  verify(entry, bytes, state.blockSize);',
+    ['test/store/cached-reads.test.ts'],
+  ),
   // Objects kept open
   mutant(
     'a scrub passes over what was written since where it has seen something else',

@@ -28,17 +28,21 @@ test('the third read of an object asks the device for nothing', async (t) => {
   }
 });
 
-test('what was written anew is read anew', (t) => {
-  const bed = storeBed(t);
+test('what was written anew is read anew, in blocks that held something else before', (t) => {
+  const bed = storeBed(t, { size: 24 * MIB });
   bed.commit((tx) => tx.createCollection('c'));
   const object = () => bed.store.collection('c').object('o');
-  for (let round = 0; round < 20; round++) {
-    const data = randomBytes(40_000);
+  const offsets = new Set<number>();
+  const rounds = 80;
+  for (let round = 0; round < rounds; round++) {
+    const data = randomBytes(600_000);
     bed.commit((tx) => tx.write('c', 'o', 0, data));
     for (let i = 0; i < 3; i++) t.true(data.equals(object().readSync()));
     bed.store.checkpointSync();
     for (let i = 0; i < 3; i++) t.true(data.equals(object().readSync()));
+    for (const { deviceOffset } of object().extentsSync()) offsets.add(deviceOffset);
   }
+  t.true(offsets.size < rounds / 2, `${offsets.size} places`);
 });
 
 test('damage on the device is no matter to what is in memory, and found when it is not', (t) => {

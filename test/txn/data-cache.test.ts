@@ -139,6 +139,17 @@ test('it keeps nothing without a budget, and no chunk that is longer than a segm
   t.is(taken(cache, entry), undefined);
 });
 
+test('a budget may be any number', (t) => {
+  const bytes = new Prng(6).bytes(3 * BLOCK);
+  const entry = extentOf(bytes, 0);
+  for (const budget of [2 ** 50, Number.MAX_SAFE_INTEGER, Number.POSITIVE_INFINITY]) {
+    const cache = new DataCache(budget, BLOCK);
+    cache.trim(MIB);
+    offerTwice(cache, entry, bytes);
+    t.deepEqual(taken(cache, entry), bytes);
+  }
+});
+
 test('chunks of many generations at few places: every hit is right', (t) => {
   const prng = new Prng(seedFromEnvironment());
   t.log('SEED', prng.seed);
