@@ -21,6 +21,9 @@ const SYSFS_UNIT = 512;
 /** A wider stripe than this is no stripe but a driver's wish for large I/O. */
 const WIDTH_MAX = 64 * 1024 * 1024;
 
+/** More units in a stripe are no disks: a drive that wishes for a megabyte of its pages, say. */
+const DISKS_MAX = 256;
+
 /** A stripe unit is whole pages. */
 const UNIT_MIN = 4096;
 
@@ -93,12 +96,22 @@ function diskOf(directory: string): string {
 
 function mdStripes(disk: string): StripeGeometry | undefined {
   const level = readText(join(disk, 'md/level'))?.trim();
+  if (level === undefined) return undefined;
   const unit = readNumber(join(disk, 'md/chunk_size'));
   const disks = readNumber(join(disk, 'md/raid_disks'));
-  if (level === undefined || unit === undefined || disks === undefined) return undefined;
+  if (unit === undefined || disks === undefined) return unsettled(disk);
   const dataDisks = level === 'raid10' ? raid10Disks(disk, disks) : plainDisks(level, disks);
   if (unit === 0 || dataDisks < 2) return NO_STRIPES;
   return { unit, width: unit * dataDisks, origin: `${basename(disk)}, ${level} of ${disks} disks` };
+}
+
+/** While an array is reshaped, numbers are followed by what they were: its stripes are of two kinds. */
+function unsettled(disk: string): StripeGeometry {
+  const isReshaped = ['chunk_size', 'raid_disks'].some((name) =>
+    readText(join(disk, 'md', name))?.includes('('),
+  );
+  if (!isReshaped) return NO_STRIPES;
+  return { ...NO_STRIPES, origin: `${basename(disk)} is being reshaped: no stripes are used` };
 }
 
 function plainDisks(level: string, disks: number): number {
@@ -124,7 +137,8 @@ function queueStripes(disk: string): StripeGeometry | undefined {
   const physical = readNumber(join(disk, 'queue/physical_block_size')) ?? UNIT_MIN / 2;
   const transfer = readNumber(join(disk, 'queue/max_hw_sectors_kb')) ?? 0;
   const isUnit = unit >= UNIT_MIN && unit % UNIT_MIN === 0 && unit > physical;
-  const isWidth = width > unit && width % unit === 0 && width <= WIDTH_MAX;
+  const isWhole = width > unit && width % unit === 0;
+  const isWidth = isWhole && width <= Math.min(WIDTH_MAX, DISKS_MAX * unit);
   if (!isUnit || !isWidth || width === transfer * 1024) return undefined;
   return { unit, width, origin: `I/O sizes of ${basename(disk)}` };
 }

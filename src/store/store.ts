@@ -41,13 +41,13 @@ import { findSignatures } from './signature.js';
 import { StoredCollection } from './stored-collection.js';
 import { PresentView, SnapshotView, type View } from './view.js';
 
-/** Bytes of clean nodes that are kept in memory where nothing else is asked. */
+/** Bytes of clean nodes and data that are kept in memory where nothing else is asked. */
 const CACHE_BYTES_DEFAULT = 64 * 1024 * 1024;
 
 /** How a store is opened. */
 export interface OpenOptions {
   readonly readOnly?: boolean;
-  /** Bytes of memory for nodes that are not dirty; 64 MiB by default. */
+  /** Bytes of memory for nodes that are not dirty and for data that is read often; 64 MiB by default. */
   readonly cacheBytes?: number;
   /** Bytes of changes in memory at which a checkpoint begins; half of cacheBytes by default. */
   readonly dirtyBytes?: number;

@@ -531,11 +531,12 @@ export class Transaction {
 
   #object(collection: Bytes, object: ObjectName): void {
     const hashed = isHashed(object);
-    const bytes = toBytes(hashed ? object.name : object);
-    const name = checkSize(bytes, 'object name', NAME_SIZE_MAX);
+    const given = hashed ? object.name : object;
+    const name = checkSize(toBytes(given), 'object name', NAME_SIZE_MAX);
     if (!hashed) checkName(name, 'object name');
     const hash = hashed ? checkCount(object.hash, 'hash', 2 ** 32 - 1) : undefined;
-    this.#number(this.#names.object(this.#collectionIndex(collection), hash, name));
+    const isOurs = name !== given; // bytes of text that nobody else has
+    this.#number(this.#names.object(this.#collectionIndex(collection), { hash, name, isOurs }));
   }
 
   #number(value: number): void {

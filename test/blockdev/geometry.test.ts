@@ -4,9 +4,10 @@ import test, { type ExecutionContext } from 'ava';
 import { NO_STRIPES } from '../../src/blockdev/block-device.js';
 import * as geometry from '../../src/blockdev/geometry.js';
 import { deviceNumbers, readFacts } from '../../src/blockdev/geometry.js';
+import { plantRecorded, recordedNames } from '../support/sysfs-tree.js';
 import { temporaryDirectory } from '../support/temp-directory.js';
 
-/** A recorded sysfs: attributes by their path below the root. */
+/** A sysfs of attributes by their path below the root. */
 function sysfs(t: ExecutionContext, attributes: Record<string, string | number>): string {
   const root = temporaryDirectory(t);
   for (const [path, value] of Object.entries(attributes)) {
@@ -51,6 +52,7 @@ test('readGeometry() finds no stripes where an array has none', (t) => {
   t.deepEqual(readGeometry(sysfs(t, md('raid5', 2))), NO_STRIPES);
   t.deepEqual(readGeometry(sysfs(t, md('raid10', 3, { 'md/layout': 0x102 }))), NO_STRIPES);
   t.deepEqual(readGeometry(sysfs(t, md('raid5', '4 (3)'))), NO_STRIPES);
+  t.deepEqual(readGeometry(sysfs(t, md('raid5', ''))), NO_STRIPES);
 });
 
 test('readGeometry() takes the I/O sizes of a queue only when they look like stripes', (t) => {
@@ -106,6 +108,74 @@ test('readFacts() finds a disk and its aligned partition by their numbers', (t) 
   t.is(readFacts(8, 19, root), undefined);
 });
 
+interface Recorded {
+  /** Number of the device. */
+  readonly device: readonly [major: number, minor: number];
+  /** Bytes. */
+  readonly size: number;
+  readonly sector: number;
+  readonly unit: number;
+  readonly width: number;
+  readonly origin?: string;
+}
+
+const KIB = 1024;
+
+/** What is found in the trees of test/blockdev/sysfs. */
+const RECORDED: Readonly<Record<string, Recorded>> = {
+  'md-raid5': {
+    ...found([9, 0], 3_000_206_622_720, 512 * KIB, 1536 * KIB),
+    origin: 'md0, raid5 of 4 disks',
+  },
+  'md-raid5-3': {
+    ...found([9, 0], 2_000_136_699_904, 256 * KIB, 512 * KIB),
+    origin: 'md0, raid5 of 3 disks',
+  },
+  'md-raid6': {
+    ...found([9, 2000], 8_001_590_919_168, 64 * KIB, 256 * KIB),
+    origin: 'md2000, raid6 of 6 disks',
+  },
+  'md-raid10': {
+    ...found([9, 0], 1_996_212_928_512, 128 * KIB, 256 * KIB),
+    origin: 'md0, raid10 of 4 disks',
+  },
+  'md-raid10-reshaping': {
+    ...found([9, 2], 48_002_289_893_376, 0, 0),
+    origin: 'md2 is being reshaped: no stripes are used',
+  },
+  'hardware-raid': {
+    ...found([8, 0], 599_013_720_064, 256 * KIB, 512 * KIB),
+    origin: 'I/O sizes of sda',
+  },
+  'hardware-raid-strip-only': found([8, 0], 40_001_177_911_296, 0, 0),
+  ssd: found([8, 0], 240_057_409_536, 0, 0),
+  'disk-512e': found([8, 0], 8_001_563_222_016, 0, 0),
+  'disk-4kn': { ...found([8, 0], 1_000_204_886_016, 0, 0), sector: 4096 },
+  nvme: found([259, 0], 240_057_409_536, 0, 0),
+  'dm-thin': found([252, 4], 1_099_511_627_776, 0, 0),
+  loop: found([7, 0], 67_108_864, 0, 0),
+  'loop-4k': { ...found([7, 0], 67_108_864, 0, 0), sector: 4096 },
+  virtio: found([254, 0], 274_877_906_944, 0, 0),
+};
+
+function found(device: Recorded['device'], size: number, unit: number, width: number): Recorded {
+  return { device, size, sector: 512, unit, width };
+}
+
+for (const [name, { device, size, sector, unit, width, origin }] of Object.entries(RECORDED)) {
+  test(`readFacts() of the recorded tree ${name}`, (t) => {
+    const facts = readFacts(...device, plantRecorded(t, name));
+    t.is(facts?.size, size);
+    t.is(facts?.sectorSize, sector);
+    t.is(facts?.isReadOnly, false);
+    t.deepEqual(facts?.geometry, origin === undefined ? NO_STRIPES : { unit, width, origin });
+  });
+}
+
+test('every recorded tree is looked at', (t) => {
+  t.deepEqual(recordedNames().sort(), Object.keys(RECORDED).sort());
+});
+
 /** Attributes of a queue, in bytes but for the longest transfer. */
 interface Queue {
   readonly logical: number;
@@ -140,6 +210,7 @@ const DISKS: Readonly<Record<string, readonly [queue: Queue, unit: number, width
     0,
     0,
   ],
+  'an SSD that recommends all that a command can move': [disk512(512, 4096, 16_773_120, 0), 0, 0],
   'a loop device': [disk512(512, 512, 0, 1280), 0, 0],
   'a hardware RAID-5 of 9 disks': [disk512(512, 262_144, 2_097_152, 1024), 262_144, 2_097_152],
   'dm-linear over a RAID-5 of 5 disks': [disk512(4096, 65_536, 262_144, 4096), 65_536, 262_144],

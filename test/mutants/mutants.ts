@@ -30,6 +30,7 @@ const SEPARATE_TESTS = [
   'test/crash/separate-journal-crash.test.ts',
 ];
 const SALVAGE_TESTS = ['test/fsck/repair-salvage.test.ts'];
+const DELTA_TESTS = ['test/btree/delta-leaf.test.ts', 'test/btree/model.test.ts'];
 const COPY_TESTS = ['test/corruption/copies.test.ts'];
 
 const DESCRIPTOR_IO = 'src/blockdev/descriptor-io.ts';
@@ -337,14 +338,14 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'a checkpoint leaves the bitmaps out',
     CHECKPOINT,
-    'const runs = [...frozen.data, ...frozen.bitmaps, ...placesOf(frozen.nodes), ...padding];',
-    'const runs = [...frozen.data, ...placesOf(frozen.nodes), ...padding];',
+    'const runs = [...frozen.data, ...frozen.bitmaps, ...placesOf(nodes), ...padding];',
+    'const runs = [...frozen.data, ...placesOf(nodes), ...padding];',
   ),
   mutant(
     'a checkpoint leaves data out',
     CHECKPOINT,
-    'const runs = [...frozen.data, ...frozen.bitmaps, ...placesOf(frozen.nodes), ...padding];',
-    'const runs = [...frozen.bitmaps, ...placesOf(frozen.nodes), ...padding];',
+    'const runs = [...frozen.data, ...frozen.bitmaps, ...placesOf(nodes), ...padding];',
+    'const runs = [...frozen.bitmaps, ...placesOf(nodes), ...padding];',
   ),
   mutant(
     'a checkpoint names one transaction less than it holds',
@@ -357,6 +358,35 @@ export const MUTANTS: readonly Mutant[] = [
     'src/btree/forest.ts',
     'return node.state === NODE_STATE.dirty && node.birth === this.#generation && node.refs === 1;',
     'return node.state <= NODE_STATE.packing && node.refs === 1;',
+  ),
+  // Delta leaves
+  mutant(
+    'a search does not look at what was put beside a leaf',
+    'src/btree/tree.ts',
+    'if (delta !== undefined) {',
+    'if (delta !== undefined && key.length > 4096) {',
+    DELTA_TESTS,
+  ),
+  mutant(
+    'the page of a delta leaf keeps what was replaced',
+    'src/btree/delta-leaf.ts',
+    'if (place >= 0) isReplaced = true;',
+    'if (place > base.count) isReplaced = true;',
+    DELTA_TESTS,
+  ),
+  mutant(
+    'a rollback leaves deltas behind',
+    'src/btree/undo-log.ts',
+    'if (node.deltas !== null) node.deltas = node.deltas.copy();',
+    '',
+    DELTA_TESTS,
+  ),
+  mutant(
+    'what is shared is given up for a delta leaf',
+    'src/btree/forest.ts',
+    '      !this.#sharing.isShared(leaf)\n',
+    '      leaf.address >= 0\n',
+    DELTA_TESTS,
   ),
   // Sharing
   mutant(
