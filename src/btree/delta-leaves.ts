@@ -56,22 +56,25 @@ export class DeltaLeaves {
     return leaf;
   }
 
+  /** True when `put` of such a record needs no page. */
+  hasRoom(leaf: Node, key: Uint8Array, valueLength: number): boolean {
+    const { deltas } = leaf;
+    if (deltas === null) return false;
+    return deltas.growthBy(leaf, deltas.search(key), key, valueLength) !== undefined;
+  }
+
   /** Puts a record into a delta leaf of one's own; undefined where it needs its page for that. */
   put(leaf: Node, key: Uint8Array, value: Uint8Array): Delta | undefined {
-    const index = leaf.deltas?.search(key) ?? 0;
-    const growth = leaf.deltas?.growthBy(leaf, index, key, value.length);
+    const { deltas } = leaf;
+    if (deltas === null) return undefined;
+    const index = deltas.search(key);
+    const growth = deltas.growthBy(leaf, index, key, value.length);
     if (growth === undefined) return undefined;
     this.#undo.touchDeltas(leaf);
     this.#forgetPage(leaf);
     const delta = this.#arena.copy(key, value);
     this.#table.grow(leaf, (leaf.deltas as Deltas).put(delta, index, growth));
     return delta;
-  }
-
-  /** True when `put` of such a record needs no page. */
-  hasRoom(leaf: Node, key: Uint8Array, valueLength: number): boolean {
-    const index = leaf.deltas?.search(key) ?? 0;
-    return leaf.deltas?.growthBy(leaf, index, key, valueLength) !== undefined;
   }
 
   /** Gives a delta leaf a page to read. @throws CorruptError; MissSignal */
@@ -97,10 +100,10 @@ export class DeltaLeaves {
   /** Gives up the pages of delta leaves. Only between operations. */
   trim(): void {
     for (const leaf of this.#viewed) {
-      if (leaf.state === NODE_STATE.reader) continue; // it has nothing else any more
-      if (leaf.deltas !== null) this.#forgetPage(leaf);
-      this.#viewed.delete(leaf);
+      // What only readers see has nothing but its page: its base may be gone.
+      if (leaf.deltas !== null && leaf.state !== NODE_STATE.reader) this.#forgetPage(leaf);
     }
+    this.#viewed.clear();
   }
 
   #forgetPage(leaf: Node): void {

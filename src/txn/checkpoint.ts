@@ -21,7 +21,7 @@ import type { Half } from '../alloc/group-geometry.js';
 import { assert } from '../assert.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
 import type { Io } from '../blockdev/io.js';
-import type { Node, NodePlace } from '../btree/node.js';
+import { NODE_STATE, type Node, type NodePlace } from '../btree/node.js';
 import type { Tree } from '../btree/tree.js';
 import { hasCode, StoreError } from '../errors.js';
 import { BLOCK_HEADER } from '../format/block.js';
@@ -76,7 +76,10 @@ export interface FreezeOptions {
   readonly mayOpenStripes: boolean;
 }
 
-/** Something that a freeze has to look at can't be read (`cause`): the state is as it was before. */
+/**
+ * Something that a checkpoint has to look at can't be read (`cause`). What was not frozen yet is as
+ * it was before.
+ */
 export class UnreadableState extends Error {}
 
 /**
@@ -150,9 +153,14 @@ function prepared(state: StoreState, mayOpenStripes: boolean): Prepared {
     allocator.rewind(mark);
     state.releasedBlocks = releasedBlocks;
     state.forgetOpen();
-    if (!hasCode(error, 'E_IO') && !hasCode(error, 'E_CORRUPT')) throw error;
-    throw new UnreadableState(error.message, { cause: error });
+    throw unreadable(error);
   }
+}
+
+/** `error` of a step that only reads, if it says that it could not. */
+function unreadable(error: unknown): unknown {
+  if (!hasCode(error, 'E_IO') && !hasCode(error, 'E_CORRUPT')) return error;
+  return new UnreadableState(error.message, { cause: error });
 }
 
 /** Gives a place to everything that the checkpoint writes. */
@@ -329,7 +337,11 @@ export interface WriteObserver {
   written(nodes: readonly Node[]): void;
 }
 
-/** Writes what was frozen, durably; afterwards `roots` hold resolved pointers. */
+/**
+ * Writes what was frozen, durably; afterwards `roots` hold resolved pointers. May be called again
+ * after it failed for what it could not read.
+ * @throws UnreadableState
+ */
 export function* writeFrozen(
   state: StoreState,
   device: BlockDevice,
@@ -356,10 +368,10 @@ export function* writeFrozen(
 function* sealNodes(
   state: StoreState,
   device: BlockDevice,
-  nodes: readonly Node[],
+  frozen: readonly Node[],
   observer: WriteObserver,
 ): Io<readonly Node[]> {
-  const { forest } = state;
+  const nodes = frozen.filter((node) => node.state === NODE_STATE.packing);
   const inPieces = nodes.some((node) => node.deltas !== null);
   const bytes = Math.min(PIECE_BYTES_MAX, observer.dirtyBytesMax * PIECE_PART);
   const piece = inPieces ? Math.max(1, Math.floor(bytes / state.nodeSize)) : nodes.length;
@@ -367,9 +379,7 @@ function* sealNodes(
   let sealed: Node[] = [];
   for (let at = 0; at < nodes.length; at += step) {
     const turn = nodes.slice(at, at + step);
-    const seal = (): void => forest.sealAll(turn);
-    if (!turn.some((node) => node.deltas !== null)) seal();
-    else yield { kind: 'until', start: () => forest.run(seal), force: () => forest.sync(seal) };
+    yield* sealTurn(state, turn);
     sealed.push(...turn);
     if (turn.length === NODES_A_TURN) yield { kind: 'pause' };
     if (!inPieces || sealed.length < piece) continue;
@@ -378,6 +388,20 @@ function* sealNodes(
     sealed = [];
   }
   return sealed;
+}
+
+/** @throws UnreadableState when the base of a delta leaf can't be read */
+function* sealTurn({ forest }: StoreState, nodes: readonly Node[]): Io<void> {
+  const seal = (): void => forest.sealAll(nodes);
+  if (!nodes.some((node) => node.deltas !== null)) {
+    seal();
+    return;
+  }
+  try {
+    yield { kind: 'until', start: () => forest.run(seal), force: () => forest.sync(seal) };
+  } catch (error) {
+    throw unreadable(error);
+  }
 }
 
 function* writeSorted(

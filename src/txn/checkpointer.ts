@@ -4,7 +4,8 @@
  * - What generation N freed is handed out again when N + 1 is durable, no reader needs it, and no
  *   overtaken write may still land.
  * - A failed write or flush poisons the engine: nobody knows what is on the device. What can't be
- *   read fails the checkpoint that needed it, which is tried again when more has been done.
+ *   read fails the checkpoint that needed it, which is tried again when more has been done: what was
+ *   frozen already is written first then.
  */
 
 import { assert } from '../assert.js';
@@ -86,6 +87,8 @@ export class Checkpointer {
   deviceBlocksMax: number;
   #superblock: Superblock;
   #running: Drive<void> | undefined;
+  /** What was frozen and could not be written yet, because a leaf that it is made of can't be read. */
+  #halted: FrozenState | undefined;
   #count = 0;
   /** Bytes of journal to replay when a checkpoint last failed for what it could not read. */
   #failedBytes = Number.NEGATIVE_INFINITY;
@@ -179,32 +182,17 @@ export class Checkpointer {
   }
 
   *#freezeAndWrite(cleanClose: boolean): Io<void> {
-    const { state, device } = this.#options;
+    const { state } = this.#options;
     try {
+      if (this.#halted !== undefined) yield* this.#write(this.#halted, false);
       const frozen = this.#freeze();
       state.endGeneration();
       this.#options.stripeBudget.begin();
-      const { check, overtaken, dirtyBytesMax } = this.#options;
+      const { check } = this.#options;
       // The first step of a drive waits for its turn: the device may have failed when that comes.
       yield { kind: 'until', start: async () => check(), force: check };
       yield* this.#options.announcer.begin(contentRuns(frozen, state.blockSize));
-      const written = (nodes: readonly Node[]): void => {
-        overtaken.after(() => {
-          state.forest.clean(nodes);
-          state.trim();
-        });
-      };
-      yield* writeFrozen(state, device, frozen, { dirtyBytesMax, check, written });
-      overtaken.after(() => state.pending.recycle(frozen.data));
-      // For what is added meanwhile it doesn't wait: under load something always is.
-      yield {
-        kind: 'until',
-        start: () => this.#options.committer.settled(),
-        force: () => this.#options.committer.force(),
-      };
-      this.#options.check();
-      yield { kind: 'flush', device };
-      yield* this.#switchTo(frozen, cleanClose);
+      yield* this.#write(frozen, cleanClose);
     } catch (error) {
       if (error instanceof UnreadableState) {
         this.#failedBytes = this.#replayBytes;
@@ -213,6 +201,30 @@ export class Checkpointer {
       this.#options.poison(error);
       throw error;
     }
+  }
+
+  /** Makes what was frozen durable. @throws UnreadableState: the next checkpoint goes on with it */
+  *#write(frozen: FrozenState, cleanClose: boolean): Io<void> {
+    const { state, device, check, overtaken, dirtyBytesMax } = this.#options;
+    const written = (nodes: readonly Node[]): void => {
+      overtaken.after(() => {
+        state.forest.clean(nodes);
+        state.trim();
+      });
+    };
+    this.#halted = frozen;
+    yield* writeFrozen(state, device, frozen, { dirtyBytesMax, check, written });
+    this.#halted = undefined;
+    overtaken.after(() => state.pending.recycle(frozen.data));
+    // For what is added meanwhile it doesn't wait: under load something always is.
+    yield {
+      kind: 'until',
+      start: () => this.#options.committer.settled(),
+      force: () => this.#options.committer.force(),
+    };
+    check();
+    yield { kind: 'flush', device };
+    yield* this.#switchTo(frozen, cleanClose);
   }
 
   /** @throws UnreadableState */

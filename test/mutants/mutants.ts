@@ -388,6 +388,13 @@ export const MUTANTS: readonly Mutant[] = [
     '      leaf.address >= 0\n',
     DELTA_TESTS,
   ),
+  mutant(
+    'a checkpoint that could not read a leaf is never gone on with',
+    CHECKPOINTER,
+    'if (this.#halted !== undefined) yield* this.#write(this.#halted, false);',
+    'this.#halted = undefined;',
+    ['test/store/unreadable-checkpoint.test.ts'],
+  ),
   // Sharing
   mutant(
     'a clone does not count its reference',

@@ -91,3 +91,46 @@ for (const [what, [code, fail]] of Object.entries(FAILURES)) {
     t.is(read(opened, 'object-50')[0], 50);
   });
 }
+
+test('a checkpoint whose leaves can not be read for now is gone on with by the next one', async (t) => {
+  const device = new ImageDevice(new Uint8Array(24 * MiB));
+  mkfsOn(device, { blockSize: KiB, nodeSize: 2 * KiB, journalBytes: 4 * MiB });
+  const keyOf = (i: number): Buffer => Buffer.from(`key ${String((i * 7919) % 4000)}`);
+  const fill = Store.openOnSync(device);
+  const entries = Array.from({ length: 4000 }, (_, i): [Buffer, Buffer] => [keyOf(i), keyOf(i)]);
+  fill.commitSync(
+    fill.transaction().createCollection('c').touch('c', 'o').mapSet('c', 'o', entries),
+  );
+  fill.closeSync();
+  const image = new ImageDevice(device.bytes);
+  const store = Store.openOnSync(image, { cacheBytes: 0, dirtyBytes: MiB });
+  const change = (from: number, text: string): void => {
+    const some = entries.slice(from, from + 40).map(([key]): [Buffer, string] => [key, text]);
+    store.commitSync(store.transaction().mapSet('c', 'o', some));
+  };
+  change(0, 'before');
+  image.onRead = (offset) => {
+    throw new StoreError('E_IO', `Cannot read at ${offset}`);
+  };
+  t.throws(() => store.checkpointSync(), { code: 'E_IO' });
+  await t.throwsAsync(store.checkpoint(), { code: 'E_IO' });
+  image.onRead = undefined;
+  change(20, 'behind');
+  await store.close();
+  const again = Store.openOnSync(new ImageDevice(image.bytes, { readOnly: true }));
+  t.is(again.info().journalUsedBytes, 0);
+  const map = again.collection('c').object('o');
+  for (let i = 0; i < 80; i++) {
+    const expected = i < 20 ? 'before' : i < 60 ? 'behind' : keyOf(i).toString();
+    t.is(Buffer.from(map.mapGetSync(keyOf(i)) ?? []).toString(), expected);
+  }
+  const found: string[] = [];
+  runSync(
+    fsck(new ImageDevice(image.bytes, { readOnly: true }), {
+      deep: true,
+      comparators: new ComparatorRegistry(),
+      onFinding: ({ message }) => found.push(message),
+    }),
+  );
+  t.deepEqual(found, []);
+});
