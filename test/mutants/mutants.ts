@@ -581,6 +581,13 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   // Gathering
   mutant(
+    'what was written over meanwhile is gathered as it was',
+    'src/txn/gatherer.ts',
+    '|| !isSame(one, entries[i])) return false;',
+    ') return false;',
+    ['test/stripes/gatherer.test.ts'],
+  ),
+  mutant(
     'what is shared is gathered too',
     'src/txn/gatherer.ts',
     'return !references.isAnyShared(entry.address, entry.blocks);',

@@ -43,6 +43,21 @@ class Growing {
     for (let i = 0; i < 100; i++) await turn();
   }
 
+  /** Writes over a piece of each object, in its place. */
+  overwrite(piece: number): void {
+    const { store } = this.bed;
+    const transaction = store.transaction();
+    for (const [index, bytes] of this.#bytes.entries()) {
+      const count = Math.floor(bytes.length / piece);
+      if (count === 0) continue;
+      const at = piece * this.#random.between(Math.floor(count / 2), count - 1);
+      const data = this.#random.bytes(piece);
+      transaction.write('c', `${index}`, at, data.slice());
+      bytes.set(data, at);
+    }
+    store.commitSync(transaction);
+  }
+
   /** Runs of each object. */
   get runs(): number[] {
     const collection = this.bed.store.collection('c');
@@ -77,6 +92,23 @@ for (const piece of [4 * KiB, 16 * KiB, 12 * KiB - 100]) {
     });
   }
 }
+
+test('what is written over while it is read is not gathered as it was', async (t) => {
+  const piece = 4 * KiB;
+  const growing = new Growing(t);
+  const { device, store } = growing.bed;
+  const read = device.read.bind(device);
+  let overwrites = 0;
+  device.read = async (offset, target) => {
+    await read(offset, target);
+    if (++overwrites % 3 === 0) growing.overwrite(piece);
+  };
+  await growing.grow(64, piece);
+  t.log(`${overwrites} reads`);
+  t.true(overwrites > 30);
+  t.true((store.statfsSync().stripes?.moved ?? 0) > 64 * KiB);
+  growing.verify(t);
+});
 
 test('objects go on in their place after a close and a kill', async (t) => {
   const growing = new Growing(t);
