@@ -8,7 +8,7 @@ import { constants, fdatasyncSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type MkfsOptions, mkfsSync, Store } from '../src/index.js';
 import { largePutSuite } from './large-put.bench.js';
-import { alternate, inTemporaryDirectory, machine, secondsOf, show } from './measure.js';
+import { alternate, figureOf, inTemporaryDirectory, machine, secondsOf, show } from './measure.js';
 import { readOptions, refuse } from './options.js';
 import { checkApart, scrubSuite } from './scrub.bench.js';
 
@@ -84,6 +84,15 @@ async function durablePut(directory: string): Promise<void> {
   const data = new Uint8Array(4096);
   const view = new DataView(data.buffer);
   let next = 0;
+  const micros = { inFlight: [] as number[], smallInFlight: [] as number[] };
+  const flight = (bytes: number, each: number[]) => async (round: number) => {
+    const total = count * 10;
+    const before = process.cpuUsage();
+    const seconds = await secondsOf(() => inFlight(store, { total, bytes }, () => next++));
+    const { user, system } = process.cpuUsage(before);
+    if (round >= 0) each.push((user + system) / total);
+    return total / seconds;
+  };
   const figures = await alternate(ROUNDS, {
     raw: async () => {
       const seconds = await secondsOf(() => {
@@ -104,11 +113,8 @@ async function durablePut(directory: string): Promise<void> {
       });
       return count / seconds;
     },
-    inFlight: async () => {
-      const total = count * 10;
-      const seconds = await secondsOf(() => inFlight(store, total, 64, () => next++));
-      return total / seconds;
-    },
+    inFlight: flight(4096, micros.inFlight),
+    smallInFlight: flight(100, micros.smallInFlight),
   });
   const ratio = (a: number, b: number): string => (a / b).toFixed(2);
   console.log(`raw 4 KiB write + fdatasync: ${show(figures.raw, '/s')}`);
@@ -116,13 +122,23 @@ async function durablePut(directory: string): Promise<void> {
     `put 4 KiB, commitSync: ${show(figures.commitSync, '/s')}, ${ratio(figures.commitSync.median, figures.raw.median)} of raw`,
   );
   console.log(
-    `put 4 KiB, 64 in flight: ${show(figures.inFlight, '/s')}, ${ratio(figures.inFlight.median, figures.commitSync.median)} of commitSync`,
+    `put 4 KiB, 64 in flight: ${show(figures.inFlight, '/s')}, ${ratio(figures.inFlight.median, figures.commitSync.median)} of commitSync, ${show(figureOf(micros.inFlight), 'us')} of the processor`,
+  );
+  console.log(
+    `put 100 B, 64 in flight: ${show(figures.smallInFlight, '/s')}, ${show(figureOf(micros.smallInFlight), 'us')} of the processor`,
   );
   await store.close();
 }
 
-/** Puts `total` objects of 4 KiB, `depth` at a time. */
-function inFlight(store: Store, total: number, depth: number, name: () => number): Promise<void> {
+/** Transactions that are under way at a time. */
+const IN_FLIGHT = 64;
+
+/** Puts `total` objects of `bytes` bytes, IN_FLIGHT at a time. */
+function inFlight(
+  store: Store,
+  { total, bytes: length }: { readonly total: number; readonly bytes: number },
+  name: () => number,
+): Promise<void> {
   let started = 0;
   let ended = 0;
   return new Promise((resolve, reject) => {
@@ -139,7 +155,7 @@ function inFlight(store: Store, total: number, depth: number, name: () => number
         else one(data);
       }, reject);
     };
-    for (let i = 0; i < depth; i++) one(new DataView(new ArrayBuffer(4096)));
+    for (let i = 0; i < IN_FLIGHT; i++) one(new DataView(new ArrayBuffer(length)));
   });
 }
 

@@ -60,8 +60,8 @@ async function deepCheck(path: string): Promise<number> {
   const onFinding = ({ message }: { readonly message: string }): never => {
     throw new Error(message);
   };
-  const { bytesVerified } = await checkStore(path, { deep: true, onFinding });
-  return (1000 * bytesVerified) / (performance.now() - begin);
+  const { bytesRead } = await checkStore(path, { deep: true, onFinding });
+  return (1000 * bytesRead) / (performance.now() - begin);
 }
 
 async function scrubOnce(path: string): Promise<number> {

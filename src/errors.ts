@@ -55,6 +55,22 @@ export function checkObject<T extends object>(value: T, what: string): T {
   throw invalidArgument(`Cannot use ${what} ${String(value)}: expected an object`);
 }
 
+/** The names that a bundle of options may have: the compiler sees to it that none is forgotten. */
+export type OptionNames<T> = Readonly<Record<keyof T, true>>;
+
+/**
+ * `options`, of which all are `known`.
+ * @throws StoreError E_INVALID_ARGUMENT for no object, and for the first that is unknown: a mistyped name
+ */
+export function checkOptions<T extends object>(options: T, known: OptionNames<T>): T {
+  for (const name of Object.keys(checkObject(options, 'options'))) {
+    if (Object.hasOwn(known, name)) continue;
+    const names = Object.keys(known).join(', ');
+    throw invalidArgument(`Unknown option ${JSON.stringify(name)}: expected one of ${names}`);
+  }
+  return options;
+}
+
 /** `value`, of which there are some. @throws StoreError E_INVALID_ARGUMENT for no iterable */
 export function checkIterable<T extends Iterable<unknown>>(value: T, what: string): T {
   if (value !== undefined && value !== null && Symbol.iterator in Object(value)) return value;

@@ -232,6 +232,8 @@ export class Chooser {
 
 /** The runs of a choice in order, those that follow each other made one. */
 export function joined({ drawn, taken }: Choice): BlockRun[] {
+  const [only] = taken;
+  if (only !== undefined && taken.length === 1 && drawn.length === 0) return [only];
   const runs: BlockRun[] = [];
   for (const list of [drawn, taken]) {
     for (const run of list) {

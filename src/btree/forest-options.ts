@@ -37,6 +37,11 @@ export interface ForestOptions {
   readonly counts: ReferenceCounts;
   /** Frees the blocks of a node that is never shared, in each of its places. */
   readonly onFree: (address: number, length: number, role: number) => void;
+  /**
+   * Bytes of dirty nodes up to which leaves may be kept as deltas (delta-leaf.ts): their pages are
+   * then made by a checkpoint, which has to take them in pieces. 0, the default: never.
+   */
+  readonly deferredBytesMax?: number;
   readonly readers?: Readers;
   /** No separator may outlive the key that it was made of. */
   readonly erases?: boolean;

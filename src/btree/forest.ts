@@ -21,6 +21,8 @@
 
 import { assert } from '../assert.js';
 import { isProvisional, LEVEL_MAX, pointerAddress, pointerBirth } from '../format/pointer.js';
+import type { Comparator } from './comparator.js';
+import { DeltaLeaves } from './delta-leaves.js';
 import type { ForestOptions, Readers, ReferenceCounts } from './forest-options.js';
 import { copyNode, NODE_STATE, Node, type NodePlace, nodeOfPointer } from './node.js';
 import { dropPage, NodeCache } from './node-cache.js';
@@ -37,7 +39,7 @@ import { NodeSharing } from './node-sharing.js';
 import { NodeTable } from './node-table.js';
 import { pointerAt } from './node-view.js';
 import { PointerSealer, sealNode } from './packing.js';
-import type { RecordSchemas, ReferenceSink } from './record-schema.js';
+import type { RecordSchema, RecordSchemas, ReferenceSink } from './record-schema.js';
 import { nodeReferences, rootReferences } from './root-record.js';
 import { searchOrder, type TreeSpec } from './tree-spec.js';
 import { type RootHolder, UndoLog } from './undo-log.js';
@@ -69,12 +71,15 @@ export class Forest {
   readonly #undo: UndoLog;
   readonly #table = new NodeTable();
   readonly #sharing: NodeSharing;
+  readonly #deltaLeaves: DeltaLeaves;
+  readonly #deferredBlocksMax: number;
   /** Sealed nodes by address until they are written: pointers to them are resolved already. */
   readonly #packing = new Map<number, Node>();
   readonly #sealer: PointerSealer;
   readonly #retainer: ReferenceSink;
   #generation: number;
   #dirtyBytesBefore = 0;
+  #dirtyBlocksBefore = 0;
 
   constructor(options: ForestOptions) {
     const nodeSize = options.nodeSize ?? Math.max(NODE_SIZE_DEFAULT, options.blockSize);
@@ -92,6 +97,13 @@ export class Forest {
     this.#loader = new NodeLoader(options.reader, this.#cache, options.blockSize);
     this.#undo = new UndoLog(this.#table);
     this.#sharing = new NodeSharing(this, this.#table, this.#undo, options.onFree);
+    this.#deltaLeaves = new DeltaLeaves(
+      this.#table,
+      this.#undo,
+      (node) => this.resident(node, null),
+      (leaf) => this.#resolve(leaf),
+    );
+    this.#deferredBlocksMax = (options.deferredBytesMax ?? 0) / options.blockSize;
     this.#sealer = new PointerSealer((bytes, at) => this.#table.numbered(bytes, at));
     this.#retainer = {
       node: (bytes, at, role) => this.retainPointer(bytes, at, role),
@@ -104,22 +116,23 @@ export class Forest {
     return this.#generation;
   }
 
-  /** Bytes of dirty nodes that no checkpoint has taken yet. */
+  /** Bytes of memory that dirty nodes take which no checkpoint has taken yet. */
   get dirtyBytes(): number {
     return this.#table.dirtyBytes;
   }
 
-  /** Blocks of dirty nodes that no checkpoint has taken yet. */
+  /** Blocks that dirty nodes will take on the device which no checkpoint has taken yet. */
   get dirtyBlocks(): number {
-    return this.#table.dirtyBytes / this.blockSize;
+    return this.#table.dirtyBlocks;
   }
 
   /** Bytes by which dirty nodes are longer than nodes are, where few large records fill them. */
   get oversizeBytes(): number {
-    return this.#table.dirtyBytes - this.#table.dirtyCount * this.nodeSize;
+    const { dirtyBlocks, dirtyCount } = this.#table;
+    return dirtyBlocks * this.blockSize - dirtyCount * this.nodeSize;
   }
 
-  /** Bytes of nodes that a checkpoint has taken and that are not clean yet. */
+  /** Bytes of memory of nodes that a checkpoint has taken and that are not clean yet. */
   get packingBytes(): number {
     return this.#table.packingBytes;
   }
@@ -129,9 +142,9 @@ export class Forest {
     return this.#table.readerBytes;
   }
 
-  /** Bytes of clean nodes in memory. */
+  /** Bytes of nodes in memory that may be evicted. */
   get cachedBytes(): number {
-    return this.#cache.bytes;
+    return this.#cache.bytes + this.#deltaLeaves.viewedBytes;
   }
 
   // Modes
@@ -157,6 +170,11 @@ export class Forest {
     return this.#loader.attempt(fn, argument);
   }
 
+  /** True where `gather` does something. */
+  get mayGather(): boolean {
+    return this.#loader.mayGather;
+  }
+
   /**
    * Where an asynchronous call is repeated after a miss: calls `look`, which only reads, for each
    * item, and lets the nodes that are missing be read together. Elsewhere it does nothing.
@@ -165,9 +183,13 @@ export class Forest {
     this.#loader.gather(items, look);
   }
 
-  /** Evicts clean nodes down to `cacheBytes`. Only between operations: views of pages end here. */
-  trim(): void {
-    this.#cache.trim(this.cacheBytes);
+  /**
+   * Evicts clean nodes down to `cacheBytes` less `otherBytes`, which somebody else keeps there. Only
+   * between operations: views of pages end here.
+   */
+  trim(otherBytes = 0): void {
+    this.#deltaLeaves.trim();
+    this.#cache.trim(this.cacheBytes - otherBytes);
   }
 
   // Nodes
@@ -222,12 +244,22 @@ export class Forest {
    * @throws CorruptError; MissSignal in asynchronous mode.
    */
   resident(node: Node, spec: TreeSpec | null): Node {
-    const loaded = node.resident ? node : this.#loader.load(node);
+    const loaded = node.resident ? node : this.#bring(node);
     if (spec !== null && loaded.order === null && loaded.state === NODE_STATE.clean) {
       const offset = loaded.address * this.blockSize;
       checkForTree(loaded, searchOrder(spec), spec.keySize, spec.valueSize, offset);
     }
     return loaded;
+  }
+
+  #bring(node: Node): Node {
+    return node.deltas === null ? this.#loader.load(node) : this.#deltaLeaves.view(node);
+  }
+
+  /** As `child`, of a level-1 branch, for a put or a search: a delta leaf comes without its page. */
+  leaf(node: Node, index: number, spec: TreeSpec): Node {
+    const known = node.children[index];
+    return known !== undefined && known.deltas !== null ? known : this.child(node, index, spec);
   }
 
   /** True when `node` may be changed in place. */
@@ -247,7 +279,50 @@ export class Forest {
 
   /** As `writable`, but its pre-image is taken only by `touch`, before it is changed. */
   own(node: Node): Node {
-    return this.isOwn(node) ? node : this.#shadow(node);
+    if (!this.isOwn(node)) return this.#shadow(node);
+    if (node.deltas !== null) this.#deltaLeaves.settle(node);
+    return node;
+  }
+
+  /**
+   * As `own`, for a leaf that `leaf` gave and that is put into by `putDelta`, if it may be: what is
+   * on the device stays as it is until the next checkpoint then.
+   */
+  ownLeaf(leaf: Node, order: Comparator): Node {
+    if (this.isOwn(leaf)) return leaf;
+    if (!this.#mayDefer(leaf)) return this.#shadow(this.resident(leaf, null));
+    const deferred = this.#deltaLeaves.over(leaf, order);
+    this.#enter(deferred);
+    this.#sharing.discard(leaf);
+    return deferred;
+  }
+
+  /** True for a leaf that has its place, refers to nothing that others refer to by it, and is small. */
+  #mayDefer(leaf: Node): boolean {
+    return (
+      this.#table.dirtyBlocks < this.#deferredBlocksMax &&
+      (leaf.state === NODE_STATE.clean || leaf.state === NODE_STATE.packing) &&
+      leaf.length * this.blockSize === this.nodeSize &&
+      !this.#sharing.isShared(leaf)
+    );
+  }
+
+  /** Brings what `ownLeaf` and `putDelta` need for such a record into memory. @throws as `child` */
+  approach(leaf: Node, key: Uint8Array, valueLength: number): void {
+    const isReady = this.isOwn(leaf)
+      ? this.#deltaLeaves.hasRoom(leaf, key, valueLength)
+      : this.#mayDefer(leaf);
+    if (!isReady) this.resident(leaf, null);
+  }
+
+  /** Puts a record into a delta leaf that `ownLeaf` gave; false where that takes its page. */
+  putDelta(leaf: Node, key: Uint8Array, value: Uint8Array): boolean {
+    const delta = this.#deltaLeaves.put(leaf, key, value);
+    if (delta === undefined) return false;
+    const schema = this.schemas[leaf.role];
+    if (schema !== undefined)
+      this.#resolveValue(leaf, delta.bytes, delta.keyEnd, delta.end, schema);
+    return true;
   }
 
   /** Takes the pre-image of a node that `own` gave. */
@@ -289,9 +364,20 @@ export class Forest {
   /** The same for a record that was just put into a leaf at `page[start, end)`. */
   resolveRecord(node: Node, start: number, end: number): void {
     const schema = this.schemas[node.role];
-    if (schema === undefined) return;
+    if (schema?.mayReferToNodes === true) {
+      this.#resolveValue(node, node.page, start, end, schema);
+    }
+  }
+
+  #resolveValue(
+    node: Node,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    schema: RecordSchema,
+  ): void {
     this.#sealer.pending = false;
-    schema.references(node.page, start, end, this.#sealer);
+    schema.references(bytes, start, end, this.#sealer);
     if (this.#sealer.pending) node.unresolved = true;
   }
 
@@ -328,6 +414,7 @@ export class Forest {
       return;
     }
     this.#table.dirtyBytes += pageLength - node.page.length;
+    this.#table.dirtyBlocks += pageLength / this.blockSize - node.length;
     resize(node, pageLength);
     node.length = pageLength / this.blockSize;
   }
@@ -402,13 +489,15 @@ export class Forest {
   /** Opens the savepoint; there is one at a time. */
   begin(): void {
     this.#undo.begin();
-    this.#dirtyBytesBefore = this.dirtyBytes;
+    this.#dirtyBytesBefore = this.#table.dirtyBytes;
+    this.#dirtyBlocksBefore = this.#table.dirtyBlocks;
   }
 
   /** Everything as it was at `begin`, roots of open trees included. */
   rollback(): void {
     this.#undo.rollback();
     this.#table.dirtyBytes = this.#dirtyBytesBefore;
+    this.#table.dirtyBlocks = this.#dirtyBlocksBefore;
   }
 
   /** Keeps everything since `begin`. */
@@ -464,8 +553,16 @@ export class Forest {
    */
   seal(node: Node): void {
     assert(node.state === NODE_STATE.packing && node.address >= 0, 'a sealed node has its place');
-    sealNode(node, this.schemas, this.#sealer, this.#storeTag);
+    const isPacked = node.deltas !== null;
+    if (isPacked) this.#deltaLeaves.settle(node);
+    sealNode(node, this.schemas, this.#sealer, this.#storeTag, isPacked);
     this.#packing.set(node.address, node);
+  }
+
+  /** `seal` of all of them that are not sealed; what delta leaves lie over is read together. */
+  sealAll(nodes: readonly Node[]): void {
+    this.gather(nodes, (node) => this.#deltaLeaves.view(node));
+    for (const node of nodes) if (!node.sealed) this.seal(node);
   }
 
   /** The nodes are written: they enter the cache. */

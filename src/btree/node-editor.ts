@@ -324,13 +324,21 @@ export function writeBody(node: Node, page: Uint8Array, start: number, length: n
   );
   let at = start + heapStart;
   let slot = start + NODE_BODY.size;
+  // What lies behind each other, as most that was packed before does, is copied in one piece.
+  let pieceStart = 0;
+  let pieceEnd = 0;
   for (let i = 0; i < node.count; i++) {
     readEntry(node, i);
     const from = entryStart(node, i);
-    copyBytes(source, from, entry.valueEnd, page, at);
+    if (from !== pieceEnd) {
+      copyBytes(source, pieceStart, pieceEnd, page, at - (pieceEnd - pieceStart));
+      pieceStart = from;
+    }
+    pieceEnd = entry.valueEnd;
     setU16(page, slot, at - start);
-    at += entry.valueEnd - from;
+    at += pieceEnd - from;
     slot += SLOT_SIZE;
   }
+  copyBytes(source, pieceStart, pieceEnd, page, at - (pieceEnd - pieceStart));
   page.fill(0, slot, start + heapStart);
 }

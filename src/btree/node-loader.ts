@@ -130,13 +130,18 @@ export class NodeLoader {
     }
   }
 
+  /** True in an attempt that repeats another after a miss. */
+  get mayGather(): boolean {
+    return this.#run?.hasWaited === true;
+  }
+
   /**
    * Calls `look` for each item, in an attempt that repeats another after a miss, and throws the
    * signal when nodes are missing: `run` reads them all. Elsewhere it does nothing. What else
    * `look` throws is found again where it matters.
    */
   gather<T>(items: Iterable<T>, look: (item: T) => void): void {
-    if (this.#run?.hasWaited !== true) return;
+    if (!this.mayGather) return;
     for (const item of items) {
       try {
         look(item);

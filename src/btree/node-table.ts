@@ -16,9 +16,11 @@ import type { RecordSchemas } from './record-schema.js';
 import type { UndoTarget } from './undo-log.js';
 
 export class NodeTable implements UndoTarget {
-  /** Bytes of dirty nodes that no checkpoint has taken yet. */
+  /** Bytes of memory that dirty nodes take which no checkpoint has taken yet. */
   dirtyBytes = 0;
-  /** Bytes of nodes that a checkpoint has taken and that are not clean yet. */
+  /** Blocks that they will take on the device. */
+  dirtyBlocks = 0;
+  /** Bytes of memory of nodes that a checkpoint has taken and that are not clean yet. */
   packingBytes = 0;
   /** Bytes of replaced nodes that only readers hold. */
   readerBytes = 0;
@@ -32,14 +34,23 @@ export class NodeTable implements UndoTarget {
     node.number = this.#nextNumber++;
     this.#byNumber.set(node.number, node);
     this.#dirty.add(node);
-    this.dirtyBytes += node.page.length;
+    this.dirtyBytes += memoryOf(node);
+    this.dirtyBlocks += node.length;
+  }
+
+  /** A dirty or packing node takes so many bytes of memory more. */
+  grow(node: Node, bytes: number): void {
+    if (node.state === NODE_STATE.packing) this.packingBytes += bytes;
+    else this.dirtyBytes += bytes;
   }
 
   /** A dirty node was replaced; it stays for readers if it is `seen`. */
   discard(node: Node, seen: boolean): void {
     assert(node.state === NODE_STATE.dirty, 'frozen nodes get their places at once');
+    assert(node.resident || !seen, 'what readers see needs no base any more');
     this.#dirty.delete(node);
-    this.dirtyBytes -= node.page.length;
+    this.dirtyBytes -= memoryOf(node);
+    this.dirtyBlocks -= node.length;
     node.state = seen ? NODE_STATE.reader : NODE_STATE.gone;
     if (!seen) return;
     this.#readerOnly.add(node);
@@ -69,7 +80,7 @@ export class NodeTable implements UndoTarget {
     this.#dirty.delete(node);
     this.#byNumber.delete(node.number);
     node.state = NODE_STATE.gone;
-    dropPage(node);
+    if (node.resident) dropPage(node);
   }
 
   undoDiscard(node: Node, state: NodeState): void {
@@ -79,9 +90,9 @@ export class NodeTable implements UndoTarget {
   }
 
   bury(node: Node): void {
-    if (node.state !== NODE_STATE.gone || !node.resident) return;
+    if (node.state !== NODE_STATE.gone) return;
     this.#byNumber.delete(node.number);
-    dropPage(node);
+    if (node.resident) dropPage(node);
   }
 
   /** Takes all dirty nodes into a checkpoint, in packing order. */
@@ -91,6 +102,7 @@ export class NodeTable implements UndoTarget {
     this.#dirty.clear();
     this.packingBytes += this.dirtyBytes;
     this.dirtyBytes = 0;
+    this.dirtyBlocks = 0;
     return nodes;
   }
 
@@ -120,4 +132,9 @@ export class NodeTable implements UndoTarget {
       this.bury(node);
     }
   }
+}
+
+/** Bytes of memory that a dirty node takes. */
+function memoryOf({ deltas, page }: Node): number {
+  return deltas === null ? page.length : deltas.bytes;
 }

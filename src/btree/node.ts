@@ -14,9 +14,12 @@
  * - `count`, `heapStart` and `garbage` are the truth; the page's own header is written when the
  *   node is sealed or embedded.
  * - `children[i]` is the node that entry i of a branch points to, where it is known; a clean one
- *   may have been evicted meanwhile (`resident` is false). A dirty child is always there.
+ *   may have been evicted meanwhile (`resident` is false). A dirty child is always there, if not its
+ *   page.
  * - `heads[headsAt + i]` is the head of key i behind the first `prefix` bytes, which all keys share;
  *   valid while `order` is set, rebuilt by the next search otherwise.
+ * - A dirty leaf may be a *delta leaf* (delta-leaf.ts): while it has `deltas` these are the truth, and
+ *   the page, where it is resident, is only a picture of them that may be given up.
  * - `page` is also `memory[base, ...)`, where `memory` is a view that many pages share: a search
  *   that went through a view of each page would miss it in the processor's cache.
  */
@@ -37,6 +40,7 @@ import {
   pointerRecords,
 } from '../format/pointer.js';
 import type { Comparator } from './comparator.js';
+import type { Deltas } from './delta-leaf.js';
 import { NODE_SIZE_MAX } from './node-format.js';
 import { frameOf, headsRoom, takePage } from './page-pool.js';
 
@@ -143,6 +147,9 @@ export class Node {
   unresolved = false;
   /** Its blocks were freed while it was being packed. */
   released = false;
+
+  /** What was put into it, where it is a delta leaf. */
+  deltas: Deltas | null = null;
 
   /** Asynchronous runs that need it resident. */
   pins = 0;

@@ -46,11 +46,11 @@ export function packingOrder(
       // Data has its place already.
     },
   };
-  for (const node of dirty) if (node.unresolved) nodeReferences(node, schemas, markBelow);
+  for (const node of dirty) if (node.unresolved) dirtyReferences(node, schemas, markBelow);
   const visit = (node: Node): void => {
     if (node.mark === visited || node.state !== NODE_STATE.dirty) return;
     node.mark = visited;
-    if (node.unresolved) nodeReferences(node, schemas, descend);
+    if (node.unresolved) dirtyReferences(node, schemas, descend);
     order.push(node);
   };
   const descend: ReferenceSink = {
@@ -63,6 +63,17 @@ export function packingOrder(
   for (const node of dirty) if (node.mark !== below) visit(node);
   for (const node of dirty) visit(node);
   return order;
+}
+
+/** The references of a dirty node that may be to dirty ones; the base of a delta leaf has none. */
+function dirtyReferences(node: Node, schemas: RecordSchemas, sink: ReferenceSink): void {
+  if (node.deltas === null) {
+    nodeReferences(node, schemas, sink);
+    return;
+  }
+  for (const { bytes, keyEnd, end } of node.deltas.records) {
+    schemas[node.role]?.references(bytes, keyEnd, end, sink);
+  }
 }
 
 /** Rewrites provisional pointers to sealed nodes; leaves all others. */
@@ -113,18 +124,19 @@ function isPlainLeaf(node: Node, schemas: RecordSchemas): boolean {
   return !finder.found;
 }
 
-/** Resolves, packs, counts and seals a node whose children are sealed. */
+/** Resolves, packs, counts and seals a node whose children are sealed; `isPacked`: it is already. */
 export function sealNode(
   node: Node,
   schemas: RecordSchemas,
   sealer: PointerSealer,
   store: number,
+  isPacked: boolean,
 ): void {
   sealer.pending = false;
   if (node.level > 0 || node.unresolved) nodeReferences(node, schemas, sealer);
   assert(!sealer.pending, 'children are sealed before their parent');
   node.unresolved = false;
-  repack(node);
+  if (!isPacked) repack(node);
   if (node.level === 0) {
     node.records = node.count;
     node.bytes = leafStoredBytes(node, schemas);

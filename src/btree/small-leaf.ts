@@ -58,12 +58,22 @@ export function editedSize({ spec, leaf, index, removes, key, value }: SmallEdit
   return size;
 }
 
-/** The root record of a tree with one record, embedded: what putting that into an empty tree gives. */
-export function soleRoot(spec: TreeSpec, key: Uint8Array, value: Uint8Array): Uint8Array {
-  const edit = { spec, leaf: null, index: 0, removes: false, key, value };
-  const length = editedSize(edit);
+/**
+ * The root record of a tree with one record, embedded: what putting that into an empty tree gives.
+ * Its last `valueLength` bytes, the value, are left to the caller.
+ */
+export function startSoleRoot(spec: TreeSpec, key: Uint8Array, valueLength: number): Uint8Array {
+  const start = NODE_BODY.size + SLOT_SIZE;
+  const keyPart = (spec.keySize === 0 ? lengthSize(key.length) : 0) + key.length;
+  const length = start + keyPart + (spec.valueSize < 0 ? lengthSize(valueLength) : 0) + valueLength;
   const record = startEmbeddedRoot(spec, 0, length);
-  writeEdited(edit, record, record.length - length);
+  const body = record.length - length;
+  writeBodyHead(record, body, 1, spec);
+  setU16(record, body + NODE_BODY.size, start);
+  let at = body + start;
+  if (spec.keySize === 0) at = setLength(record, at, key.length);
+  if (spec.valueSize < 0) at = setLength(record, at, valueLength);
+  copyBytes(key, 0, key.length, record, at);
   return record;
 }
 
@@ -72,15 +82,7 @@ export function writeEdited(edit: SmallEdit, page: Uint8Array, start: number): v
   const { spec, leaf, index, removes, key, value } = edit;
   const before = leaf?.count ?? 0;
   const count = before + (key === undefined ? 0 : 1) - (removes ? 1 : 0);
-  const heapStart = NODE_BODY.size + SLOT_SIZE * count;
-  setU16(page, start + NODE_BODY.count, count);
-  setU16(page, start + NODE_BODY.heapStart, heapStart);
-  setU16(page, start + NODE_BODY.keySize, spec.keySize);
-  setU16(
-    page,
-    start + NODE_BODY.valueSize,
-    spec.valueSize < 0 ? VALUE_SIZE_VARIABLE : spec.valueSize,
-  );
+  const heapStart = writeBodyHead(page, start, count, spec);
   let slot = start + NODE_BODY.size;
   let at = start + heapStart;
   const copy = (from: number, to: number): void => {
@@ -104,4 +106,15 @@ export function writeEdited(edit: SmallEdit, page: Uint8Array, start: number): v
     at += key.length + value.length;
   }
   copy(removes ? index + 1 : index, before);
+}
+
+/** Writes the head of a body of `count` entries to `page[start, ...)`; gives where its heap begins. */
+function writeBodyHead(page: Uint8Array, start: number, count: number, spec: TreeSpec): number {
+  const heapStart = NODE_BODY.size + SLOT_SIZE * count;
+  const valueSize = spec.valueSize < 0 ? VALUE_SIZE_VARIABLE : spec.valueSize;
+  setU16(page, start + NODE_BODY.count, count);
+  setU16(page, start + NODE_BODY.heapStart, heapStart);
+  setU16(page, start + NODE_BODY.keySize, spec.keySize);
+  setU16(page, start + NODE_BODY.valueSize, valueSize);
+  return heapStart;
 }

@@ -15,6 +15,7 @@
 import { assert } from '../assert.js';
 import type { Comparator } from './comparator.js';
 import type { Forest } from './forest.js';
+import { isBehind, noteRun } from './insert-run.js';
 import { NODE_STATE, type Node } from './node.js';
 import {
   appendEntries,
@@ -38,9 +39,6 @@ const RUN_MIN = 2;
 
 /** Inserts in a row, each right behind the one before it, from which on a full node splits there. */
 const INNER_RUN_MIN = 4;
-
-/** Entries that such a run may pass over from one insert to the next. */
-const RUN_GAP_MAX = 1;
 
 /** Below this part of a node's body, a node looks for company. */
 const FILL_MIN = 1 / 3;
@@ -102,23 +100,45 @@ export class TreeEditor {
 
   /** Makes the path to `key` its own; gives the search result in the leaf. */
   descend(key: Uint8Array): number {
-    const { forest } = this;
+    const branch = this.#descendTo(1, key);
+    const leaf = branch.level > 0 ? this.#step(branch, key, false) : branch;
+    this.nodes[0] = leaf;
+    return search(leaf, this.order, key, 0, key.length);
+  }
+
+  /** The same for a put; what it gives may be a delta leaf, and that isn't searched. */
+  descendToPut(key: Uint8Array): Node {
+    const branch = this.#descendTo(1, key);
+    const leaf = branch.level > 0 ? this.#step(branch, key, true) : branch;
+    this.nodes[0] = leaf;
+    return leaf;
+  }
+
+  /** Makes the path to `key` its own down to `level`; gives its end, which may lie below. */
+  #descendTo(level: number, key: Uint8Array): Node {
     const root = this.holder.root;
-    let node = root !== null && forest.isOwn(root) ? root : this.ownRoot();
-    while (node.level > 0) {
-      const index = childIndex(node, this.order, key, 0, key.length);
-      this.nodes[node.level] = node;
-      this.indexes[node.level] = index;
-      const child = forest.child(node, index, this.spec);
-      const own = forest.own(child);
-      if (own !== child) {
-        forest.touch(node);
-        setChild(node, index, own);
-      }
-      node = own;
+    let node = root !== null && this.#isOwnPage(root) ? root : this.ownRoot();
+    while (node.level > level) node = this.#step(node, key, false);
+    return node;
+  }
+
+  #isOwnPage(node: Node): boolean {
+    return this.forest.isOwn(node) && node.deltas === null;
+  }
+
+  /** One level of a path: the child of `node` that leads to `key`, the tree's own. */
+  #step(node: Node, key: Uint8Array, mayDefer: boolean): Node {
+    const { forest, order, spec } = this;
+    const index = childIndex(node, order, key, 0, key.length);
+    this.nodes[node.level] = node;
+    this.indexes[node.level] = index;
+    const child = mayDefer ? forest.leaf(node, index, spec) : forest.child(node, index, spec);
+    const own = mayDefer ? forest.ownLeaf(child, order) : forest.own(child);
+    if (own !== child) {
+      forest.touch(node);
+      setChild(node, index, own);
     }
-    this.nodes[0] = node;
-    return search(node, this.order, key, 0, key.length);
+    return own;
   }
 
   /** Takes the pre-images of the path from `level` up: branches may be changed afterwards. */
@@ -512,19 +532,6 @@ export class TreeEditor {
     this.indexes[root.level] = 0;
     this.#mendChild(root.level);
   }
-}
-
-/** Remembers along which edge inserts run, or where inside. */
-export function noteRun(node: Node, index: number): void {
-  if (index === node.count - 1 || isBehind(node, index)) node.run = node.run > 0 ? node.run + 1 : 1;
-  else if (index === 0) node.run = node.run < 0 ? node.run - 1 : -1;
-  else node.run = 0;
-  node.runAt = index;
-}
-
-/** True when an insert at `index` goes on from the last one, perhaps over an entry in between. */
-function isBehind(node: Node, index: number): boolean {
-  return index > node.runAt && index <= node.runAt + 1 + RUN_GAP_MAX;
 }
 
 /** The entry at which the front half of a node's bytes ends. */

@@ -32,7 +32,9 @@ export function recordsBelow(tree: CountedTree, node: Node): number {
 /** Bytes that the records below `node` account for. */
 export function storedBytesBelow(tree: CountedTree, node: Node): number {
   if (node.sealed) return node.bytes;
-  if (node.level === 0) return leafStoredBytes(node, tree.forest.schemas);
+  if (node.level === 0) {
+    return leafStoredBytes(tree.forest.resident(node, tree.spec), tree.forest.schemas);
+  }
   let sum = 0;
   for (let i = 0; i < node.count; i++) {
     const at = pointerAt(node, i);

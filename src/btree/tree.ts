@@ -19,7 +19,9 @@ import { ROLE } from '../format/role.js';
 import type { Comparator } from './comparator.js';
 import { Cursor } from './cursor.js';
 import { damageOnWay } from './damage.js';
+import type { Deltas } from './delta-leaf.js';
 import type { Forest } from './forest.js';
+import { noteRun } from './insert-run.js';
 import { NODE_STATE, type Node } from './node.js';
 import { orderFault } from './node-check.js';
 import {
@@ -47,7 +49,7 @@ import {
   startExternalRoot,
 } from './root-record.js';
 import { editedSize, SMALL_EDITS_MAX, SMALL_PART, SMALL_ROLES, writeEdited } from './small-leaf.js';
-import { noteRun, TreeEditor } from './tree-editor.js';
+import { TreeEditor } from './tree-editor.js';
 import { checkRecordSizes, searchOrder, type TreeSpec } from './tree-spec.js';
 import { recordsBelow, storedBytesBelow } from './tree-totals.js';
 import type { RootHolder } from './undo-log.js';
@@ -120,6 +122,12 @@ export class Tree implements RootHolder {
     return this.root;
   }
 
+  /** The root, whose count and size are known: a delta leaf with its page. */
+  #present(): Node | null {
+    const { root } = this;
+    return root === null || root.deltas === null ? root : this.#top();
+  }
+
   #edit(): TreeEditor {
     this.#editor ??= new TreeEditor(this.forest, this.spec, this);
     return this.#editor;
@@ -141,10 +149,48 @@ export class Tree implements RootHolder {
     }
   }
 
+  /** The same for a search: a delta leaf comes without its page. */
+  #deltaLeafOf(key: Uint8Array): Node | null {
+    const { forest, order, spec } = this;
+    try {
+      let node = this.#top();
+      while (node !== null && node.level > 0) {
+        const index = childIndex(node, order, key, 0, key.length);
+        const known = node.children[index];
+        if (known?.resident === true) {
+          if (!known.referenced) known.referenced = true;
+          node = known;
+        } else node = forest.leaf(node, index, spec);
+      }
+      return node;
+    } catch (error) {
+      throw damageOnWay(error, this, key);
+    }
+  }
+
+  /** What is below the deltas of a leaf, on the way to `key`. */
+  #baseOf({ base }: Deltas, key: Uint8Array): Node {
+    try {
+      return base.deltas === null ? this.forest.resident(base, this.spec) : base;
+    } catch (error) {
+      throw damageOnWay(error, this, key);
+    }
+  }
+
   /** True when `key` is there; its value is then `hitBytes[hitStart, hitEnd)`. */
   find(key: Uint8Array): boolean {
-    const node = this.#leafOf(key);
+    let node = this.#deltaLeafOf(key);
     if (node === null) return false;
+    while (node.deltas !== null && !node.resident) {
+      const delta = node.deltas.find(key);
+      if (delta !== undefined) {
+        this.hitBytes = delta.bytes;
+        this.hitStart = delta.keyEnd;
+        this.hitEnd = delta.end;
+        return true;
+      }
+      node = this.#baseOf(node.deltas, key);
+    }
     const index = search(node, this.order, key, 0, key.length);
     if (index < 0) return false;
     this.hitBytes = node.memory;
@@ -237,7 +283,8 @@ export class Tree implements RootHolder {
 
   /** Records. Walks what is dirty, the rest stands in pointers. */
   count(): number {
-    return this.root === null ? 0 : recordsBelow(this, this.root);
+    const root = this.#present();
+    return root === null ? 0 : recordsBelow(this, root);
   }
 
   /**
@@ -245,10 +292,40 @@ export class Tree implements RootHolder {
    * is none. Walks what is dirty; trees inside records are their records' affair.
    */
   storedBytes(): number {
-    return this.root === null ? 0 : storedBytesBelow(this, this.root);
+    const root = this.#present();
+    return root === null ? 0 : storedBytesBelow(this, root);
   }
 
   // Writing
+
+  /**
+   * Sets the value of `key`, as `put` does, and needn't know if it is new: its leaf may become a
+   * delta leaf.
+   * @throws as `put`
+   */
+  set(key: Uint8Array, value: Uint8Array): void {
+    checkRecordSizes(this.spec, key, value);
+    const { root } = this;
+    if (root !== null && !this.#isSmall()) {
+      const leaf = this.#descendToPut(key);
+      if (leaf.deltas !== null && this.forest.putDelta(leaf, key, value)) return;
+    }
+    this.put(key, value);
+  }
+
+  /** Reads what `set` needs, and no more. @throws CorruptError; MissSignal */
+  approach(key: Uint8Array, valueLength: number): void {
+    const leaf = this.#deltaLeafOf(key);
+    if (leaf !== null && !leaf.resident) this.forest.approach(leaf, key, valueLength);
+  }
+
+  #descendToPut(key: Uint8Array): Node {
+    try {
+      return this.#edit().descendToPut(key);
+    } catch (error) {
+      throw damageOnWay(error, this, key);
+    }
+  }
 
   /**
    * Sets the value of `key`. True when the key is new.
@@ -343,7 +420,7 @@ export class Tree implements RootHolder {
    * for every tree that shared it: only from now on may any of it be given up.
    */
   own(key: Uint8Array): void {
-    if (this.root !== null && !this.#isSmall()) this.#descend(this.#edit(), key);
+    if (this.root !== null && !this.#isSmall()) this.#descendToPut(key);
   }
 
   #descend(editor: TreeEditor, key: Uint8Array): number {
@@ -541,7 +618,7 @@ export class Tree implements RootHolder {
    * @returns bytes that the tree goes on reading: the caller copies them, or leaves them alone.
    */
   encodeRoot(limit: number, changedMax = limit, isPlain = false): Uint8Array {
-    const root = this.root;
+    const root = this.#present();
     if (root === null) return emptyRoot(this.spec);
     const size = embeddedRootSize(this.spec, usedBytes(root));
     if (root.state === NODE_STATE.embedded) {

@@ -12,7 +12,8 @@
 
 import { assert } from '../assert.js';
 import { copyBytes, EMPTY } from '../format/bytes.js';
-import { type Node, type NodeState, setPage } from './node.js';
+import type { Deltas } from './delta-leaf.js';
+import { clearPage, type Node, type NodeState, setPage } from './node.js';
 import { NODE_BODY, SLOT_SIZE } from './node-format.js';
 import { givePage, takePage } from './page-pool.js';
 
@@ -31,14 +32,14 @@ export interface UndoTarget {
   bury(node: Node): void;
 }
 
-/** Room for slots that an image has from the start. */
+/** Room for slots that an image has at least. */
 const SLOTS_BYTES_MIN = 128;
 
 /** The changeable part of a dirty node before a savepoint changed it. */
 class NodeImage {
   /** Its page; empty in an image of slots. */
   page: Uint8Array = EMPTY;
-  #slots = new Uint8Array(SLOTS_BYTES_MIN);
+  #slots = EMPTY;
   #slotBytes = 0;
   length = 0;
   count = 0;
@@ -47,12 +48,24 @@ class NodeImage {
   run = 0;
   unresolved = false;
   children: (Node | undefined)[] = [];
+  /** Those of a delta leaf, of which nothing else is taken. */
+  #deltas: Deltas | null = null;
+
+  /** Takes what a delta leaf has; it goes on with a copy. */
+  takeDeltas(node: Node): void {
+    this.#deltas = node.deltas;
+    this.length = node.length;
+    this.unresolved = node.unresolved;
+    if (node.deltas !== null) node.deltas = node.deltas.copy();
+  }
 
   /** Takes all but the page. */
   takeSlots(node: Node): void {
     const start = node.bodyStart + NODE_BODY.size;
     this.#slotBytes = SLOT_SIZE * node.count;
-    if (this.#slots.length < this.#slotBytes) this.#slots = new Uint8Array(2 * this.#slotBytes);
+    if (this.#slots.length < this.#slotBytes) {
+      this.#slots = new Uint8Array(Math.max(SLOTS_BYTES_MIN, 2 * this.#slotBytes));
+    }
     copyBytes(node.page, start, start + this.#slotBytes, this.#slots, 0);
     this.length = node.length;
     this.count = node.count;
@@ -65,7 +78,7 @@ class NodeImage {
 
   /** Takes the page as it was: since the slots were taken, what they name has stayed in place. */
   takePage(node: Node): void {
-    if (this.page.length > 0) return;
+    if (this.page.length > 0 || this.#deltas !== null) return;
     this.page = takePage(node.page.length);
     this.page.set(node.page);
     this.#putSlots(this.page, node.bodyStart);
@@ -76,6 +89,23 @@ class NodeImage {
   }
 
   restore(node: Node): void {
+    if (this.#deltas !== null) this.#restoreDeltas(node, this.#deltas);
+    else this.#restorePage(node);
+    this.forget();
+  }
+
+  /** A delta leaf again, whatever became of it. */
+  #restoreDeltas(node: Node, deltas: Deltas): void {
+    if (node.resident) {
+      givePage(node.page);
+      clearPage(node);
+    }
+    node.deltas = deltas;
+    node.length = this.length;
+    node.unresolved = this.unresolved;
+  }
+
+  #restorePage(node: Node): void {
     if (this.page.length === 0) {
       this.#putSlots(node.page, node.bodyStart);
       node.order = null;
@@ -91,11 +121,11 @@ class NodeImage {
     node.run = this.run;
     node.unresolved = this.unresolved;
     if (node.level > 0) node.children = this.children;
-    this.forget();
   }
 
   forget(): void {
     this.page = EMPTY;
+    this.#deltas = null;
     if (this.children.length > 0) this.children = [];
   }
 }
@@ -131,13 +161,23 @@ export class UndoLog {
 
   /** The same for a leaf in whose heap nothing is going to be moved or overwritten. */
   touchSlots(node: Node): void {
-    if (this.current === 0 || node.savepoint === this.current) return;
+    this.#begin(node)?.takeSlots(node);
+  }
+
+  /** Takes the pre-image of a delta leaf that is going to be changed, or to get its page. */
+  touchDeltas(node: Node): void {
+    this.#begin(node)?.takeDeltas(node);
+  }
+
+  /** The image of `node` to be taken now; undefined where the savepoint has one. */
+  #begin(node: Node): NodeImage | undefined {
+    if (this.current === 0 || node.savepoint === this.current) return undefined;
     node.savepoint = this.current;
     node.image = this.#images.length;
     const image = this.#spare.pop() ?? new NodeImage();
-    image.takeSlots(node);
     this.#images.push(image);
     this.#push(ACTION.touch, node, 0);
+    return image;
   }
 
   created(node: Node): void {

@@ -100,6 +100,10 @@ export function varintSize(value: number): number {
 
 /** Writes `value` at `at`; returns the offset behind it. */
 export function setVarint(bytes: Uint8Array, at: number, value: number): number {
+  if (value === (value & 127)) {
+    bytes[at] = value;
+    return at + 1;
+  }
   assert(Number.isSafeInteger(value) && value >= 0, 'a varint is a safe integer');
   let rest = value;
   let to = at;
@@ -173,6 +177,14 @@ export class ByteReader {
   }
 
   varint(): number {
+    const first = this.at < this.end ? (this.bytes[this.at] as number) : 128;
+    if (!(first < 128)) return this.#longVarint();
+    this.at++;
+    return first;
+  }
+
+  /** A varint of several bytes, or one that is cut short. */
+  #longVarint(): number {
     let value = 0;
     let scale = 1;
     for (let i = 0; i < VARINT_SIZE_MAX; i++) {
@@ -204,6 +216,11 @@ export class ByteReader {
     const length = this.varint();
     const from = this.#take(length);
     return from < 0 ? EMPTY : copyOut(this.bytes, from, from + length);
+  }
+
+  /** Passes `length` bytes by; gives where they stand in `bytes`, -1 when they aren't there. */
+  skip(length: number): number {
+    return this.#take(length);
   }
 }
 
@@ -391,7 +408,7 @@ export function copyBytes(
   at: number,
 ): void {
   if (to - from > LOOP_COPY_MAX) {
-    target.set(source.subarray(from, to), at);
+    target.set(from === 0 && to === source.length ? source : source.subarray(from, to), at);
     return;
   }
   const shift = at - from;

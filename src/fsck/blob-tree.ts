@@ -30,16 +30,26 @@ interface ReadEntry {
   readonly entry: { readonly value: BlobEntry } | { readonly fault: string };
 }
 
-/** Checks the stream of a root record, which is to hold `size` bytes. */
-export function* checkBlob(
+/**
+ * Checks the stream of a root record, which is to hold `size` bytes. Gives what could not be done at
+ * once.
+ */
+export function checkBlob(
   context: CheckContext,
   place: Place,
   root: Uint8Array,
   size: number,
   birth: number,
-): Io<void> {
+): Io<void> | undefined {
   const blob = new BlobVisitor(context, place, 'whole');
-  if (root.length > 0) yield* walkRoot(context, blob, root, birth);
+  const more = root.length > 0 ? walkRoot(context, blob, root, birth) : undefined;
+  if (more !== undefined) return finishBehind(more, blob, size);
+  blob.finish(size);
+  return undefined;
+}
+
+function* finishBehind(walk: Io<void>, blob: BlobVisitor, size: number): Io<void> {
+  yield* walk;
   blob.finish(size);
 }
 

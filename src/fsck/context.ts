@@ -17,7 +17,7 @@ import { BlockCounts } from './block-counts.js';
 import { type BadPlace, copyFault, knownBy, lostPlace, type Places } from './copies.js';
 import { DataCheck } from './data-check.js';
 import type { DeviceMap, MisplacedCode } from './device-map.js';
-import { Findings, type Place, type Where } from './finding.js';
+import { type FindingCode, Findings, type Place, type Where } from './finding.js';
 import { NumberSet } from './number-set.js';
 import { AHEAD_BYTES } from './read-ahead.js';
 import type { StoredPointer } from './stored-node.js';
@@ -129,6 +129,8 @@ export class CheckContext {
   blocks = new BlockCounts(0, 0);
   /** Some tree could not be walked to its end: what is below it is not counted. */
   isIncomplete = false;
+  /** Why the first subtree that can't be walked can't be, reported or not. */
+  loss: { readonly code: FindingCode; readonly message: string } | undefined;
   /** From 1; 0 before the first. */
   pass = 0;
   readonly #deep: boolean;
@@ -143,6 +145,8 @@ export class CheckContext {
   #doubled = new NumberSet();
   /** Told of every run in its place that something refers to. */
   onRefer: ((start: number, length: number) => void) | undefined;
+  /** Nodes of embedded roots that were walked, for those that come next. */
+  readonly spareNodes: Node[] = [];
   #nodesThisTurn = 0;
   readonly #heal: ContextOptions['heal'];
 

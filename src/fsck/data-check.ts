@@ -33,7 +33,7 @@ const DENSE_BYTES = 256 * 1024;
 const DENSE_SHARE = 7 / 8;
 
 /** Reads under way at a time. */
-const READS_TOGETHER = 8;
+const READS_TOGETHER = 3;
 
 /** Bytes between two runs that are rather read over than left out. */
 const GAP_BYTES = 64 * 1024;
@@ -194,11 +194,9 @@ export class DataCheck {
     const { piece, target, drive } = reading;
     const isRead = yield* succeeds(drive);
     for (let i = piece.from; i < piece.to; i++) {
-      const run = runs.at(order[i] ?? 0);
-      const { start, length } = run;
-      const at = start - piece.start;
-      if (isRead) this.#compare(run, runs.checksums, target, at, at + length);
-      else yield* this.#readChunks(run, runs.checksums);
+      const index = order[i] ?? 0;
+      if (isRead) this.#compare(runs, index, target, runs.startOf(index) - piece.start);
+      else yield* this.#readChunks(runs.at(index), runs.checksums);
     }
     this.#buffers.give(target);
   }
@@ -210,23 +208,42 @@ export class DataCheck {
     for (let at = 0, slot = run.checksumAt; at < run.length; at += chunk, slot += 8) {
       const one = partOf(run, at, Math.min(run.length, at + chunk), slot);
       const bytes = yield* map.read(one.start / map.blockSize, one.length / map.blockSize);
-      if (typeof bytes !== 'string') this.#compare(one, checksums, bytes, 0, bytes.length);
-      else findings.add('unreadable', `Cannot read data: ${bytes}`, whereOf(one));
+      if (typeof bytes === 'string') {
+        findings.add('unreadable', `Cannot read data: ${bytes}`, whereOf(one));
+      } else if (!this.#isSound(one.start, checksums, slot, bytes, 0, bytes.length)) {
+        this.#addDamaged(one);
+      }
     }
   }
 
-  /** Compares `bytes[from, to)`, those of a run, with its checksums. */
-  #compare(run: DataRun, checksums: Uint8Array, bytes: Uint8Array, from: number, to: number): void {
-    const chunk = 2 ** run.shift;
-    const { blockSize } = this.#options.map;
-    for (let at = from, slot = run.checksumAt; at < to; at += chunk, slot += 8) {
-      const end = Math.min(to, at + chunk);
-      const block = (run.start + at - from) / blockSize;
-      if (this.#sound?.has(block, checksums, slot) === true) continue;
-      this.#options.verified(end - at);
-      if (matchesHash(checksums, slot, bytes, at, end)) this.#sound?.add(block, checksums, slot);
-      else this.#addDamaged(partOf(run, at - from, end - from, slot));
+  /** Compares the bytes of a run, which begin at `bytes[from]`, with its checksums. */
+  #compare(runs: DataRuns, index: number, bytes: Uint8Array, from: number): void {
+    const { checksums } = runs;
+    const start = runs.startOf(index);
+    const length = runs.lengthOf(index);
+    const chunk = 2 ** runs.shiftOf(index);
+    for (let at = 0, slot = runs.checksumOf(index); at < length; at += chunk, slot += 8) {
+      const end = Math.min(length, at + chunk);
+      if (this.#isSound(start + at, checksums, slot, bytes, from + at, from + end)) continue;
+      this.#addDamaged(partOf(runs.at(index), at, end, slot));
     }
+  }
+
+  /** Whether `bytes[from, to)`, of the chunk at byte `start` of the device, have their checksum. */
+  #isSound(
+    start: number,
+    checksums: Uint8Array,
+    slot: number,
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+  ): boolean {
+    const block = start / this.#options.map.blockSize;
+    if (this.#sound?.has(block, checksums, slot) === true) return true;
+    this.#options.verified(to - from);
+    if (!matchesHash(checksums, slot, bytes, from, to)) return false;
+    this.#sound?.add(block, checksums, slot);
+    return true;
   }
 
   #addDamaged(chunk: DataRun): void {

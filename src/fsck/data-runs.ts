@@ -58,9 +58,9 @@ export interface PieceLimits {
   readonly gapBytes: number;
 }
 
-const COLUMNS = ['start', 'objectStart', 'objectFrom', 'objectTo'] as const;
-
-type Columns = Record<(typeof COLUMNS)[number], Float64Array>;
+/** Columns of offsets, and of what is below 2^32. */
+const WIDE = { start: 0, objectStart: 1, objectFrom: 2, objectTo: 3, size: 4 } as const;
+const NARROW = { length: 0, shift: 1, checksumAt: 2, size: 3 } as const;
 
 export class DataRuns {
   count = 0;
@@ -69,9 +69,8 @@ export class DataRuns {
   checksums = new Uint8Array(RUNS_FIRST * 8);
   #checksumsEnd = 0;
   #capacity = RUNS_FIRST;
-  #columns: Columns = newColumns(RUNS_FIRST);
-  /** Bytes of a run, bits of its chunks, where its checksums begin: three to a run. */
-  #small = new Uint32Array(3 * RUNS_FIRST);
+  #wide = new Float64Array(WIDE.size * RUNS_FIRST);
+  #narrow = new Uint32Array(NARROW.size * RUNS_FIRST);
   #places: Place[] = [];
 
   /** Adds chunks [from, to) of an extent that begins at byte `offset` of an object. */
@@ -87,16 +86,12 @@ export class DataRuns {
     const first = from * 2 ** shift;
     const length = Math.min(to * 2 ** shift, blocks * blockSize) - first;
     const checksumAt = this.#keep(extent.checksums, from * 8, to * 8);
-    this.#put({
-      start: address * blockSize + first,
-      length,
-      shift,
-      checksumAt,
-      objectStart: offset - skip + first,
-      objectFrom: offset,
-      objectTo: offset + extent.length,
-      place,
-    });
+    const index = this.#next(place, length);
+    this.#putWide(index, WIDE.start, address * blockSize + first);
+    this.#putWide(index, WIDE.objectStart, offset - skip + first);
+    this.#putWide(index, WIDE.objectFrom, offset);
+    this.#putWide(index, WIDE.objectTo, offset + extent.length);
+    this.#putNarrow(index, length, shift, checksumAt);
   }
 
   /** Takes over a run of another table. */
@@ -104,31 +99,52 @@ export class DataRuns {
     const run = other.at(index);
     const chunks = Math.ceil(run.length / 2 ** run.shift);
     const end = run.checksumAt + chunks * 8;
-    this.#put({ ...run, checksumAt: this.#keep(other.checksums, run.checksumAt, end) });
+    const checksumAt = this.#keep(other.checksums, run.checksumAt, end);
+    const own = this.#next(run.place, run.length);
+    this.#putWide(own, WIDE.start, run.start);
+    this.#putWide(own, WIDE.objectStart, run.objectStart);
+    this.#putWide(own, WIDE.objectFrom, run.objectFrom);
+    this.#putWide(own, WIDE.objectTo, run.objectTo);
+    this.#putNarrow(own, run.length, run.shift, checksumAt);
   }
 
   at(index: number): DataRun {
-    const { start, objectStart, objectFrom, objectTo } = this.#columns;
     return {
-      start: start[index] as number,
-      length: this.#small[3 * index] as number,
-      shift: this.#small[3 * index + 1] as number,
-      checksumAt: this.#small[3 * index + 2] as number,
-      objectStart: objectStart[index] as number,
-      objectFrom: objectFrom[index] as number,
-      objectTo: objectTo[index] as number,
+      start: this.startOf(index),
+      length: this.lengthOf(index),
+      shift: this.shiftOf(index),
+      checksumAt: this.checksumOf(index),
+      objectStart: this.#wideOf(index, WIDE.objectStart),
+      objectFrom: this.#wideOf(index, WIDE.objectFrom),
+      objectTo: this.#wideOf(index, WIDE.objectTo),
       place: this.#places[index] as Place,
     };
   }
 
+  /** `start` of a run, without an object for the run; and so on. */
+  startOf(index: number): number {
+    return this.#wideOf(index, WIDE.start);
+  }
+
+  lengthOf(index: number): number {
+    return this.#narrowOf(index, NARROW.length);
+  }
+
+  shiftOf(index: number): number {
+    return this.#narrowOf(index, NARROW.shift);
+  }
+
+  checksumOf(index: number): number {
+    return this.#narrowOf(index, NARROW.checksumAt);
+  }
+
   /** Indices of all runs by address. */
   sorted(): Uint32Array {
-    const { start } = this.#columns;
     // Address and index in one word of 64 bits: these are sorted natively, many times as fast as by
     // calls that compare.
     const halves = new Uint32Array(2 * this.count);
     for (let i = 0; i < this.count; i++) {
-      const sector = (start[i] as number) / SECTOR_BYTES;
+      const sector = this.startOf(i) / SECTOR_BYTES;
       halves[2 * i] = (sector % LOW_SECTORS) * RUNS_LIMIT + i;
       halves[2 * i + 1] = sector / LOW_SECTORS;
     }
@@ -145,8 +161,8 @@ export class DataRuns {
     let [start, end, bytes] = [0, 0, 0];
     for (let i = 0; i <= order.length; i++) {
       const index = order[i] ?? 0;
-      const from = this.#columns.start[index] as number;
-      const to = from + (this.#small[3 * index] as number);
+      const from = this.startOf(index);
+      const to = from + this.lengthOf(index);
       const isNear = i < order.length && from - end <= gapBytes && to - start <= readBytes;
       if (i > 0 && !isNear) pieces.push({ start, end, from: first, to: i, bytes });
       if (i === 0 || !isNear) [first, start, end, bytes] = [i, from, to, 0];
@@ -156,15 +172,31 @@ export class DataRuns {
     return pieces;
   }
 
-  #put(run: DataRun): void {
+  /** The index of one more run of `length` bytes. */
+  #next(place: Place, length: number): number {
     if (this.count === this.#capacity) this.#grow();
-    const index = this.count++;
-    for (const name of COLUMNS) this.#columns[name][index] = run[name];
-    this.#small[3 * index] = run.length;
-    this.#small[3 * index + 1] = run.shift;
-    this.#small[3 * index + 2] = run.checksumAt;
-    this.#places.push(run.place);
-    this.bytes += run.length;
+    this.#places.push(place);
+    this.bytes += length;
+    return this.count++;
+  }
+
+  #putWide(index: number, column: number, value: number): void {
+    this.#wide[WIDE.size * index + column] = value;
+  }
+
+  #wideOf(index: number, column: number): number {
+    return this.#wide[WIDE.size * index + column] as number;
+  }
+
+  #putNarrow(index: number, length: number, shift: number, checksumAt: number): void {
+    const at = NARROW.size * index;
+    this.#narrow[at + NARROW.length] = length;
+    this.#narrow[at + NARROW.shift] = shift;
+    this.#narrow[at + NARROW.checksumAt] = checksumAt;
+  }
+
+  #narrowOf(index: number, column: number): number {
+    return this.#narrow[NARROW.size * index + column] as number;
   }
 
   /** Copies checksums; gives where they are now. */
@@ -183,16 +215,11 @@ export class DataRuns {
 
   #grow(): void {
     this.#capacity *= 2;
-    const columns = newColumns(this.#capacity);
-    for (const name of COLUMNS) columns[name].set(this.#columns[name]);
-    this.#columns = columns;
-    const small = new Uint32Array(3 * this.#capacity);
-    small.set(this.#small);
-    this.#small = small;
+    const wide = new Float64Array(WIDE.size * this.#capacity);
+    wide.set(this.#wide);
+    this.#wide = wide;
+    const narrow = new Uint32Array(NARROW.size * this.#capacity);
+    narrow.set(this.#narrow);
+    this.#narrow = narrow;
   }
-}
-
-function newColumns(capacity: number): Columns {
-  const column = (): Float64Array => new Float64Array(capacity);
-  return { start: column(), objectStart: column(), objectFrom: column(), objectTo: column() };
 }

@@ -34,7 +34,7 @@ import {
 } from './service-trees.js';
 import { checkSpace } from './space-check.js';
 import { checkSuperblocks } from './superblock-check.js';
-import { type TreeVisitor, walkRoot } from './tree-walk.js';
+import { type TreeVisitor, walked, walkRoot } from './tree-walk.js';
 
 /** Blocks whose references are counted in one walk. */
 export const WINDOW_BLOCKS = 64 * 1024 * 1024;
@@ -57,6 +57,8 @@ export interface FsckOptions {
 /** What was looked at, and how many findings there were of each severity. */
 export interface FsckReport extends Readonly<CheckCounts> {
   readonly findings: Readonly<Record<Severity, number>>;
+  /** Bytes that were read: of the journal, nodes and data, in all passes. */
+  readonly bytesRead: number;
   /** Transactions that the journal holds beyond the state that was checked. */
   readonly pendingTransactions: number;
   /** Part of the trees could not be walked. */
@@ -121,6 +123,7 @@ const NOTHING = {
   extents: 0,
   bytesVerified: 0,
   copiesHealed: 0,
+  bytesRead: 0,
   pendingTransactions: 0,
   isIncomplete: true,
 } as const;
@@ -129,6 +132,7 @@ function reportOf(context: CheckContext, claims: PendingClaims): FsckReport {
   return {
     ...context.counted,
     findings: context.findings.counts,
+    bytesRead: context.bytesRead,
     pendingTransactions: claims.transactions,
     isIncomplete: context.isIncomplete,
   };
@@ -191,7 +195,7 @@ function* walkOne(context: CheckContext, visitor: TreeVisitor): Io<void> {
     if (root.length === 0) return;
     context.findings.add('unknown-tree', `The superblock has a tree of ${name}`, { tree: name });
   }
-  yield* walkRoot(context, visitor, root, epoch);
+  yield* walked(walkRoot(context, visitor, root, epoch));
 }
 
 /** Compares the superblock's totals with those of the collections. */

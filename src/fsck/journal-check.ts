@@ -84,6 +84,7 @@ function* checkRing(
   let transactions = 0;
   try {
     const scan = yield* scanJournal(ring, context.superblock.journalStart, options);
+    context.bytesRead += ring.bytes;
     reportEnd(context, scan);
     for (const record of scan.records) {
       if (record.type !== RECORD_TYPE.transactions) continue;

@@ -9,6 +9,9 @@ const PAGE_NUMBERS = 32 * 1024;
 export class NumberSet {
   readonly #pages = new Map<number, Uint8Array>();
   readonly #pagesMax: number;
+  /** The page that was asked for last: numbers come mostly one near the other. */
+  #lastIndex = -1;
+  #lastPage: Uint8Array | undefined;
 
   /** Keeps up to `numbersMax` numbers if they are dense; more are not remembered. */
   constructor(numbersMax = Number.POSITIVE_INFINITY) {
@@ -19,7 +22,7 @@ export class NumberSet {
   add(number: number): boolean {
     const index = Math.floor(number / PAGE_NUMBERS);
     const bit = number % PAGE_NUMBERS;
-    const page = this.#pages.get(index) ?? this.#make(index);
+    const page = this.#page(index) ?? this.#make(index);
     if (page === undefined) return true;
     const mask = 1 << (bit & 7);
     const bits = page[bit >>> 3] as number;
@@ -28,7 +31,7 @@ export class NumberSet {
   }
 
   has(number: number): boolean {
-    const page = this.#pages.get(Math.floor(number / PAGE_NUMBERS));
+    const page = this.#page(Math.floor(number / PAGE_NUMBERS));
     const bit = number % PAGE_NUMBERS;
     return page !== undefined && ((page[bit >>> 3] as number) & (1 << (bit & 7))) !== 0;
   }
@@ -42,14 +45,20 @@ export class NumberSet {
     }
   }
 
-  clear(): void {
-    this.#pages.clear();
+  #page(index: number): Uint8Array | undefined {
+    if (index !== this.#lastIndex) {
+      this.#lastPage = this.#pages.get(index);
+      this.#lastIndex = index;
+    }
+    return this.#lastPage;
   }
 
   #make(index: number): Uint8Array | undefined {
     if (this.#pages.size >= this.#pagesMax) return undefined;
     const page = new Uint8Array(PAGE_NUMBERS / 8);
     this.#pages.set(index, page);
+    this.#lastIndex = index;
+    this.#lastPage = page;
     return page;
   }
 }

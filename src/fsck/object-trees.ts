@@ -19,7 +19,7 @@ import {
   decodeCnode,
 } from '../onode/cnode.js';
 import { OBJECT_SIZE_MAX } from '../onode/limits.js';
-import { HASH_SIZE, nameOf } from '../onode/object-key.js';
+import { HASH_SIZE } from '../onode/object-key.js';
 import { decodeOnode, ONODE_FLAG, type OnodeRecord } from '../onode/onode.js';
 import { ATTRIBUTES_SPEC, COLLECTIONS_SPEC, OBJECTS_SPEC } from '../onode/tree-specs.js';
 import { decodeValue, VALUE_KIND } from '../onode/value-record.js';
@@ -28,7 +28,8 @@ import { checkBlob } from './blob-tree.js';
 import type { CheckContext } from './context.js';
 import { decoded, type FindingCode, type Place, placeIn } from './finding.js';
 import { NumberSet } from './number-set.js';
-import { type TreeVisitor, walkRoot } from './tree-walk.js';
+import type { Figures } from './stored-node.js';
+import { type TreeVisitor, walked, walkRoot } from './tree-walk.js';
 
 /** Ids of one collection's objects that are remembered: 16 MiB if they are dense. */
 const IDS_MAX = 128 * 1024 * 1024;
@@ -84,9 +85,10 @@ export class CollectionsVisitor implements TreeVisitor {
       this.#add('birth-order', `Cnode of epoch ${cnode.birth} is in a leaf of ${birth}`, place);
     }
     const attributes = new ValuesVisitor(context, ROLE.attributes, ATTRIBUTES_SPEC, place);
-    yield* walkRoot(context, attributes, cnode.attributes, birth);
+    yield* walked(walkRoot(context, attributes, cnode.attributes, birth));
     const objects = new ObjectsVisitor(context, place, cnode.kind);
-    const figures = yield* walkRoot(context, objects, cnode.objects, birth);
+    yield* walked(walkRoot(context, objects, cnode.objects, birth));
+    const { figures } = objects;
     if (figures === undefined) this.lost();
     else {
       this.objects += figures.records;
@@ -119,8 +121,9 @@ class ObjectPlace implements Place {
 export class ObjectsVisitor implements TreeVisitor {
   readonly role = ROLE.objects;
   readonly spec = OBJECTS_SPEC;
-  readonly isCounted = true;
   readonly place: Place;
+  /** What the root of the tree states; undefined where there is no telling. */
+  figures: Figures | undefined;
   readonly #context: CheckContext;
   readonly #kind: CollectionKind | undefined;
   readonly #ids = new NumberSet(IDS_MAX);
@@ -132,15 +135,23 @@ export class ObjectsVisitor implements TreeVisitor {
     this.#kind = kind;
   }
 
+  counted(figures: Figures): void {
+    this.figures = figures;
+  }
+
   *leaf(node: Node, first: number): Io<void> {
+    const { page } = node;
+    const text = Buffer.from(page.buffer, page.byteOffset, page.length);
     for (let i = first; i < node.count; i++) {
       this.#context.at(node, i);
       readEntry(node, i);
       const { keyStart, keyEnd, valueStart, valueEnd } = entry;
-      const place = this.#placeOf(node.page.subarray(keyStart, keyEnd));
-      const onode = decoded(() => decodeOnode(node.page, valueStart, valueEnd));
-      if ('value' in onode) yield* this.#object(onode.value, place, node.birth);
-      else {
+      const place = this.#placeOf(text, keyStart, keyEnd);
+      const onode = decoded(() => decodeOnode(page, valueStart, valueEnd));
+      if ('value' in onode) {
+        const more = this.#object(onode.value, place, node.birth);
+        if (more !== undefined) yield* more;
+      } else {
         this.#add('record-damaged', onode.fault, place);
         this.#context.isIncomplete = true;
       }
@@ -148,16 +159,18 @@ export class ObjectsVisitor implements TreeVisitor {
   }
 
   /** An object's place by its key, which may be too short for its collection's kind. */
-  #placeOf(key: Uint8Array): Place {
-    const name = this.#kind === undefined ? key : nameOf(this.#kind, key);
-    const place = new ObjectPlace(this.place.collection, textOf(name));
-    if (this.#kind === COLLECTION_KIND.hash && key.length < HASH_SIZE) {
-      this.#add('record-damaged', `Key of ${key.length} bytes has no hash`, place);
+  #placeOf(page: Buffer, keyStart: number, keyEnd: number): Place {
+    const skip = this.#kind === COLLECTION_KIND.hash ? HASH_SIZE : 0;
+    const name = page.toString('latin1', Math.min(keyStart + skip, keyEnd), keyEnd);
+    const place = new ObjectPlace(this.place.collection, name);
+    if (keyEnd - keyStart < skip) {
+      this.#add('record-damaged', `Key of ${keyEnd - keyStart} bytes has no hash`, place);
     }
     return place;
   }
 
-  *#object(onode: OnodeRecord, place: Place, birth: number): Io<void> {
+  /** Checks an object; gives what could not be done at once. */
+  #object(onode: OnodeRecord, place: Place, birth: number): Io<void> | undefined {
     const context = this.#context;
     const { nextObject } = context.superblock;
     context.count('objects');
@@ -172,18 +185,25 @@ export class ObjectsVisitor implements TreeVisitor {
     if (onode.size > OBJECT_SIZE_MAX) {
       this.#add('record-damaged', `Size ${onode.size} is over ${OBJECT_SIZE_MAX}`, place);
     }
+    if (onode.attributes.length + onode.map.length > 0) return this.#streams(onode, place, birth);
+    return checkBlob(context, place, onode.blob, onode.size, birth);
+  }
+
+  /** All that an object has. */
+  *#streams(onode: OnodeRecord, place: Place, birth: number): Io<void> {
+    const context = this.#context;
     const largeValues = (onode.flags & ONODE_FLAG.largeValues) !== 0;
     if (onode.attributes.length > 0) {
       const visitor = new ValuesVisitor(context, ROLE.attributes, ATTRIBUTES_SPEC, place);
       visitor.largeValues = largeValues;
-      yield* walkRoot(context, visitor, onode.attributes, birth);
+      yield* walked(walkRoot(context, visitor, onode.attributes, birth));
     }
     if (onode.map.length > 0) {
       const visitor = new ValuesVisitor(context, ROLE.map, undefined, place);
       visitor.largeValues = largeValues;
-      yield* walkRoot(context, visitor, onode.map, birth);
+      yield* walked(walkRoot(context, visitor, onode.map, birth));
     }
-    yield* checkBlob(context, place, onode.blob, onode.size, birth);
+    yield* walked(checkBlob(context, place, onode.blob, onode.size, birth));
   }
 
   #add(code: FindingCode, message: string, place: Place): void {
@@ -244,7 +264,7 @@ export class ValuesVisitor implements TreeVisitor {
     const context = this.#context;
     if (root.length > 0) {
       const { collection, object } = this.place;
-      yield* checkBlob(context, { collection, object, value }, root, length, birth);
+      yield* walked(checkBlob(context, { collection, object, value }, root, length, birth));
     } else {
       this.#add('record-damaged', 'A large value has no root record');
       context.isIncomplete = true;

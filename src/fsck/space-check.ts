@@ -14,11 +14,12 @@ import type { Io } from '../blockdev/io.js';
 import { BLOCK_HEADER, BLOCK_TYPE, blockFault } from '../format/block.js';
 import type { GroupSummary } from '../format/group-summary.js';
 import type { CheckContext } from './context.js';
-import { readKept } from './copies.js';
+import { type FoundPage, type NoPage, readKept } from './copies.js';
+import type { DeviceMap } from './device-map.js';
 import type { FindingCode } from './finding.js';
 import type { PendingClaims } from './journal-check.js';
 import { type ReferenceRun, ReferencesVisitor } from './service-trees.js';
-import { walkRoot } from './tree-walk.js';
+import { walked, walkRoot } from './tree-walk.js';
 
 /** Findings that may only mean that something could not be walked. */
 const LEAKS: ReadonlySet<FindingCode> = new Set([
@@ -90,7 +91,7 @@ function* settleReferences(context: CheckContext): Io<void> {
   const quiet = context.quiet();
   const visitor = new ReferencesVisitor(quiet, (run) => settleRun(context, run));
   const { roots, epoch } = context.superblock;
-  yield* walkRoot(quiet, visitor, roots.references, epoch);
+  yield* walked(walkRoot(quiet, visitor, roots.references, epoch));
 }
 
 function settleRun(context: CheckContext, run: ReferenceRun): void {
@@ -150,18 +151,24 @@ function* checkGroup(
   if (summary !== undefined) checkSummary(context, group, summary, marked);
 }
 
-/** The bits of a written bitmap; undefined when they can't be trusted. Looks at both copies. */
+/** The block of a written bitmap, from either of its places. Looks at both copies. */
+export function* findBitmap(map: DeviceMap, summary: GroupSummary): Io<FoundPage | NoPage> {
+  const { address, birth, low, high } = summary;
+  const identity = { type: BLOCK_TYPE.bitmap, level: 0, role: 0, address, birth } as const;
+  const fault = (page: Uint8Array) => blockFault(page, identity, low, high);
+  return yield* readKept(map, { ...summary, blocks: 1, fault }, true);
+}
+
+/** The bits of a written bitmap; undefined when they can't be trusted. */
 export function* readBitmap(
   context: CheckContext,
   group: number,
   summary: GroupSummary,
 ): Io<Uint8Array | undefined> {
   const { map, findings } = context;
-  const { address, birth, low, high } = summary;
+  const { address, low, high } = summary;
   const where = { tree: 'groups', ...map.run(address, 1) };
-  const identity = { type: BLOCK_TYPE.bitmap, level: 0, role: 0, address, birth } as const;
-  const fault = (page: Uint8Array) => blockFault(page, identity, low, high);
-  const found = yield* readKept(map, { ...summary, blocks: 1, fault }, true);
+  const found = yield* findBitmap(map, summary);
   if ('reason' in found) {
     const { isUnreadable, reason } = found;
     if (isUnreadable)

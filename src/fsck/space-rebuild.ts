@@ -13,7 +13,7 @@ import type { Io } from '../blockdev/io.js';
 import type { NodePlace } from '../btree/node.js';
 import { emptyRoot } from '../btree/root-record.js';
 import { Tree } from '../btree/tree.js';
-import { CorruptError } from '../errors.js';
+import { CorruptError, StoreError } from '../errors.js';
 import { BLOCK_HEADER } from '../format/block.js';
 import { setU32, setU64BigEndian } from '../format/bytes.js';
 import { checksum } from '../format/checksum.js';
@@ -53,6 +53,13 @@ export function* rebuildSpace(repair: RepairContext, draft: Superblock): Io<Supe
   return { ...counted, roots: { ...roots, groups } };
 }
 
+/** Why what is in use can't be counted: some tree could not be walked to its end. */
+function uncountable({ loss }: CheckContext): StoreError {
+  const what = 'Cannot count what is in use';
+  if (loss?.code === 'unreadable') return new StoreError('E_IO', `${what}: ${loss.message}`);
+  return new CorruptError(`${what}: ${loss?.message ?? 'a part of the trees is damaged'}`);
+}
+
 /** Walks all trees of `draft` once for each window; `visit` gets what was counted there. */
 export function* eachWindow(
   repair: RepairContext,
@@ -67,7 +74,7 @@ export function* eachWindow(
     context.beginPass(groups.startOf(group), Math.min(blocks, groups.startOf(group + step)));
     const walked = yield* walkAll(context);
     if (repair.mustBeWhole && context.isIncomplete) {
-      throw new CorruptError('Cannot count what is in use: a part of the trees is damaged');
+      throw uncountable(context);
     }
     const { objects, bytes: storedBytes } = walked.collections;
     totals = { objects, storedBytes };

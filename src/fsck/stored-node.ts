@@ -11,12 +11,7 @@ import { NODE_STATE, Node } from '../btree/node.js';
 import { adoptBody } from '../btree/node-check.js';
 import { BODY_START, NODE_SIZE_MAX } from '../btree/node-format.js';
 import { entry, readEntry } from '../btree/node-view.js';
-import {
-  leafStoredBytes,
-  nodeReferences,
-  pointerStoredBytes,
-  type RootParts,
-} from '../btree/root-record.js';
+import { leafStoredBytes, pointerStoredBytes, type RootParts } from '../btree/root-record.js';
 import { BLOCK_TYPE, blockFault } from '../format/block.js';
 import {
   isPlain,
@@ -132,16 +127,19 @@ export function* findNode(
   return 'code' in adopted ? adopted : { node, bad };
 }
 
-/** The embedded root of a decoded record, `birth` being that of the leaf that holds the record. */
+/**
+ * The embedded root of a decoded record, `birth` being that of the leaf that holds the record;
+ * `node` becomes its reader.
+ */
 export function embeddedRoot(
   bytes: Uint8Array,
   parts: RootParts,
   role: number,
   birth: number,
   blockSize: number,
+  node = new Node(NODE_STATE.embedded),
 ): Node | Refusal {
   const { bodyStart, bodyLength, level } = parts;
-  const node = new Node(NODE_STATE.embedded);
   return adopt(node, bytes, bodyStart, bodyLength, level, role, birth, blockSize);
 }
 
@@ -166,15 +164,27 @@ function adopt(
 /** What a node says is in it or below it; undefined when a record can't be decoded. */
 export function figuresOf(node: Node, blockSize: number): Figures | undefined {
   if (node.level > 0) return sumOf(node, blockSize);
+  const figures = decoded(() => ({
+    records: node.count,
+    bytes: leafStoredBytes(node, SCHEMAS),
+    plain: isPlainLeaf(node),
+  }));
+  return 'value' in figures ? figures.value : undefined;
+}
+
+/** True when no record of a leaf refers to anything. @throws CorruptError */
+function isPlainLeaf(node: Node): boolean {
+  const schema = SCHEMAS[node.role];
   let plain = true;
   const refers = (): void => {
     plain = false;
   };
-  const figures = decoded(() => {
-    nodeReferences(node, SCHEMAS, { node: refers, data: refers });
-    return { records: node.count, bytes: leafStoredBytes(node, SCHEMAS), plain };
-  });
-  return 'value' in figures ? figures.value : undefined;
+  const sink = { node: refers, data: refers };
+  for (let i = 0; i < node.count && plain; i++) {
+    readEntry(node, i);
+    schema?.references(node.page, entry.valueStart, entry.valueEnd, sink);
+  }
+  return plain;
 }
 
 function sumOf(node: Node, blockSize: number): Figures {

@@ -45,8 +45,8 @@ export interface TreeVisitor {
   /** What the tree must be; undefined where its root record may say anything. */
   readonly spec: TreeSpec | undefined;
   readonly place: Place;
-  /** Somebody asks for the figures of the tree. */
-  readonly isCounted?: boolean;
+  /** Told of the figures that the root states; not called where there is no telling. */
+  counted?(figures: Figures): void;
   /**
    * A leaf, met for the first time, from entry `first` on; its page is the visitor's. Gives what is
    * still to be done, if it could not be done at once.
@@ -78,40 +78,40 @@ interface Bounds {
 }
 
 /**
- * Walks the tree of a root record, which fills `bytes[at, end)` and stands in something born in
- * epoch `birth`. Gives the figures that the root states, if the visitor `isCounted`; undefined when
- * there is no telling.
+ * Walks the tree of a root record, which fills `bytes` and stands in something born in epoch
+ * `birth`. Gives what could not be done at once: an object has several small trees, for which no
+ * generator is made.
  */
-export function* walkRoot(
+export function walkRoot(
   context: CheckContext,
   visitor: TreeVisitor,
   bytes: Uint8Array,
   birth: number,
-): Io<Figures | undefined> {
+): Io<void> | undefined {
   const walk = new Walk(context, visitor);
   const parts = walk.decode(bytes);
   if (parts === undefined) return undefined;
-  if (parts.form === ROOT_FORM.empty) return { records: 0, bytes: 0, plain: true };
-  const tree = walk.open(bytes, parts);
-  if (tree === undefined) return undefined;
-  const bounds = { low: undefined, high: undefined, birth };
-  if (!context.enter(visitor.role)) return undefined;
-  let figures: Figures | undefined;
-  if (parts.pointer >= 0) {
-    const pointer = readPointer(bytes, parts.pointer, context.map.blockSize);
-    yield* walk.pointer(pointer, tree, bounds);
-    figures = pointer;
-  } else {
-    const node = walk.embedded(bytes, parts, tree, bounds);
-    if (node !== undefined) {
-      const { blockSize } = context.map;
-      figures = visitor.isCounted === true ? figuresOf(node, blockSize) : undefined;
-      const more = walk.below(node, tree, bounds);
-      if (more !== undefined) yield* more;
-    }
+  if (parts.form === ROOT_FORM.empty) {
+    visitor.counted?.({ records: 0, bytes: 0, plain: true });
+    return undefined;
   }
+  const tree = walk.open(bytes, parts);
+  if (tree === undefined || !context.enter(visitor.role)) return undefined;
+  const more = walk.root(bytes, parts, tree, { low: undefined, high: undefined, birth });
+  if (more !== undefined) return exitBehind(context, more);
   context.trail?.exit();
-  return figures;
+  return undefined;
+}
+
+/** Does what a walk has left to do. */
+export function* walked(more: Io<void> | undefined): Io<void> {
+  if (more !== undefined) yield* more;
+}
+
+/** `walk`, and the tree is left. */
+function* exitBehind(context: CheckContext, walk: Io<void>): Io<void> {
+  yield* walk;
+  context.trail?.exit();
 }
 
 /** Walks what is below a POINTER that stands without a root record: a dropped tree. */
@@ -175,10 +175,29 @@ class Walk {
     }
   }
 
+  /** Checks what the root record of a tree leads to; gives what could not be done at once. */
+  root(bytes: Uint8Array, parts: RootParts, tree: OpenTree, bounds: Bounds): Io<void> | undefined {
+    const { map } = this.#context;
+    if (parts.pointer >= 0) {
+      const pointer = readPointer(bytes, parts.pointer, map.blockSize);
+      this.#visitor.counted?.(pointer);
+      return this.pointer(pointer, tree, bounds);
+    }
+    const node = this.#embedded(bytes, parts, tree, bounds);
+    if (node === undefined) return undefined;
+    const figures = this.#visitor.counted && figuresOf(node, map.blockSize);
+    if (figures !== undefined) this.#visitor.counted?.(figures);
+    const more = this.#below(node, tree, bounds);
+    if (more === undefined) this.#context.spareNodes.push(node);
+    return more;
+  }
+
   /** The embedded root node, when it can be walked. */
-  embedded(bytes: Uint8Array, parts: RootParts, tree: OpenTree, bounds: Bounds): Node | undefined {
+  #embedded(bytes: Uint8Array, parts: RootParts, tree: OpenTree, bounds: Bounds): Node | undefined {
     const { blockSize } = this.#context.map;
-    const node = embeddedRoot(bytes, parts, this.#visitor.role, bounds.birth, blockSize);
+    const { role } = this.#visitor;
+    const spare = this.#context.spareNodes.pop();
+    const node = embeddedRoot(bytes, parts, role, bounds.birth, blockSize, spare);
     if ('code' in node) {
       this.#lose(node.code, `Embedded root: ${node.reason}`);
       return undefined;
@@ -211,17 +230,14 @@ class Walk {
         this.#add('block-copy', OTHER_CHECKSUM, pointer);
       }
       yield* context.turn(pointer);
-      const more = this.below(node, tree, bounds);
+      const more = this.#below(node, tree, bounds);
       if (more !== undefined) yield* more;
       if (!isResuming) context.visited.walked?.(run);
     } else if (this.#visitor.again !== undefined) yield* this.#visitor.again(node);
   }
 
-  /**
-   * Walks what is below a node: an object has several small trees, so what can be done at once is
-   * done without a generator.
-   */
-  below(node: Node, tree: OpenTree, bounds: Bounds): Io<void> | undefined {
+  /** Walks what is below a node; gives what could not be done at once. */
+  #below(node: Node, tree: OpenTree, bounds: Bounds): Io<void> | undefined {
     if (node.level > 0) return this.#children(node, tree, bounds);
     const context = this.#context;
     const more = this.#visitor.leaf(node, context.trail?.first(node, tree.order) ?? 0);
@@ -351,6 +367,7 @@ class Walk {
 
   #lose(code: FindingCode, message: string, run?: NodeRun): void {
     this.#context.leaveTrail();
+    this.#context.loss ??= { code, message };
     this.#add(code, message, run);
     this.#lost();
   }

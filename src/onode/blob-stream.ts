@@ -428,18 +428,20 @@ function joinedExtent(
 }
 
 /**
- * The entry that is all of an object of `size` bytes, if its blob stream with the root record `root`
- * has but one and holds it in place: a view into it. Opens no tree.
+ * The entry that is all of an object of `size` bytes, if its blob stream with the root record
+ * `bytes[start, end)` has but one and holds it in place: a view into it. Opens no tree.
  * @throws CorruptError
  */
 export function soleEntry(
-  root: Uint8Array,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
   size: number,
   blockSize: number,
 ): BlobEntry | undefined {
-  if (root.length === 0 || !findSole(root, 0, root.length, BLOB_SPEC)) return undefined;
-  const offset = getU64BigEndian(root, record.keyStart);
-  const entry = decodeEntry(root, record.valueStart, record.valueEnd);
+  if (start === end || !findSole(bytes, start, end, BLOB_SPEC)) return undefined;
+  const offset = getU64BigEndian(bytes, record.keyStart);
+  const entry = decodeEntry(bytes, record.valueStart, record.valueEnd);
   if (offset !== 0 || entry.length !== size) return undefined;
   checkExtent(entry, offset, blockSize);
   return entry;

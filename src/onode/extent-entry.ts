@@ -9,7 +9,16 @@
  */
 
 import { CorruptError } from '../errors.js';
-import { ByteReader, ByteWriter, newBytes, setU64BigEndian } from '../format/bytes.js';
+import {
+  ByteReader,
+  copyBytes,
+  EMPTY,
+  newBytes,
+  setU48,
+  setU64BigEndian,
+  setVarint,
+  varintSize,
+} from '../format/bytes.js';
 import type { PlacedExtent } from './context.js';
 
 export const ENTRY_KIND = { extent: 1, inline: 2, hole: 3 } as const;
@@ -43,6 +52,9 @@ export interface HoleEntry {
 
 export type BlobEntry = ExtentEntry | InlineEntry | HoleEntry;
 
+/** Bytes of the address in an extent entry: it stands right in front of the checksums. */
+export const ADDRESS_SIZE = 6;
+
 /** Key of the entry at byte `offset` of an object. */
 export function blobKey(offset: number): Uint8Array {
   const key = newBytes(8);
@@ -56,27 +68,40 @@ export function extentOf(placed: PlacedExtent, birth: number): ExtentEntry {
   return { kind: ENTRY_KIND.extent, birth, length, shift, skip: 0, blocks, address, checksums };
 }
 
+/** Bytes of an entry's record. */
+export function entryLength(entry: BlobEntry): number {
+  const head = 1 + varintSize(entry.birth) + varintSize(entry.length);
+  if (entry.kind === ENTRY_KIND.hole) return head;
+  if (entry.kind === ENTRY_KIND.inline) return head + entry.data.length;
+  const { skip, blocks, checksums } = entry;
+  return head + 1 + varintSize(skip) + varintSize(blocks) + ADDRESS_SIZE + checksums.length;
+}
+
+/** Writes an entry's record, `entryLength` bytes, to `bytes` from `at` on. */
+export function writeEntry(entry: BlobEntry, bytes: Uint8Array, at: number): void {
+  bytes[at] = entry.kind;
+  let next = setVarint(bytes, setVarint(bytes, at + 1, entry.birth), entry.length);
+  if (entry.kind === ENTRY_KIND.extent) {
+    bytes[next] = entry.shift;
+    next = setVarint(bytes, setVarint(bytes, next + 1, entry.skip), entry.blocks);
+    setU48(bytes, next, entry.address);
+    copyBytes(entry.checksums, 0, entry.checksums.length, bytes, next + ADDRESS_SIZE);
+  } else if (entry.kind === ENTRY_KIND.inline) bytes.set(entry.data, next);
+}
+
 /** Record bytes of an entry: a copy of its own. */
 export function encodeEntry(entry: BlobEntry): Uint8Array {
-  const writer = new ByteWriter(64);
-  writer.u8(entry.kind);
-  writer.varint(entry.birth);
-  writer.varint(entry.length);
-  if (entry.kind === ENTRY_KIND.extent) {
-    writer.u8(entry.shift);
-    writer.varint(entry.skip);
-    writer.varint(entry.blocks);
-    writer.u48(entry.address);
-    writer.raw(entry.checksums);
-  } else if (entry.kind === ENTRY_KIND.inline) {
-    writer.raw(entry.data);
-  }
-  return writer.copy();
+  const bytes = newBytes(entryLength(entry));
+  writeEntry(entry, bytes, 0);
+  return bytes;
 }
 
 /** Smallest and largest chunk a stored entry may name: 1 KiB blocks, 2^26 to be generous. */
 const SHIFT_MIN = 10;
 const SHIFT_MAX = 26;
+
+/** Reads the fields of every entry that is decoded. */
+const reader = new ByteReader(EMPTY);
 
 /**
  * Decodes the record `bytes[start, end)`; data and checksums are views into it.
@@ -84,7 +109,7 @@ const SHIFT_MAX = 26;
  * @throws CorruptError when the record makes no sense.
  */
 export function decodeEntry(bytes: Uint8Array, start: number, end: number): BlobEntry {
-  const reader = new ByteReader(bytes, start, end);
+  reader.seek(bytes, start, end);
   const kind = reader.u8();
   const birth = reader.varint();
   const length = reader.varint();

@@ -10,16 +10,23 @@
 import type { ComparatorRegistry } from '../btree/comparator.js';
 import type { Forest } from '../btree/forest.js';
 import { rootRecordSize, rootSpec } from '../btree/root-record.js';
-import { soleRoot } from '../btree/small-leaf.js';
+import { startSoleRoot } from '../btree/small-leaf.js';
 import { Tree } from '../btree/tree.js';
 import type { TreeSpec } from '../btree/tree-spec.js';
 import { CorruptError } from '../errors.js';
-import { ByteReader, ByteWriter, EMPTY } from '../format/bytes.js';
+import { ByteReader, copyBytes, EMPTY, newBytes, setVarint, varintSize } from '../format/bytes.js';
 import { COUNTER_LIMIT } from '../format/journal-record.js';
 import { ROLE, type Role } from '../format/role.js';
 import { BlobStream } from './blob-stream.js';
 import { ANYWHERE, type ObjectContext } from './context.js';
-import { type BlobEntry, blobKey, ENTRY_KIND, encodeEntry, extentOf } from './extent-entry.js';
+import {
+  type BlobEntry,
+  blobKey,
+  ENTRY_KIND,
+  entryLength,
+  extentOf,
+  writeEntry,
+} from './extent-entry.js';
 import { embedMax, inlineMax } from './limits.js';
 import { ATTRIBUTES_SPEC, BLOB_SPEC, MAP_SPEC } from './tree-specs.js';
 import type { NewValue } from './value-record.js';
@@ -61,7 +68,7 @@ export function forEachRoot(
   head.seek(bytes, start, end);
   const flags = readHead(head);
   let { at } = head;
-  for (const [flag, role] of ROOTS) {
+  for (const { flag, role } of ROOTS) {
     if ((flags & flag) === 0) continue;
     const rootEnd = at + rootRecordSize(bytes, at, end);
     const isPlain = role !== ROLE.blob && (flags & ONODE_FLAG.largeValues) === 0;
@@ -73,10 +80,10 @@ export function forEachRoot(
 /** Reads the heads of records: every one of a leaf, whenever that is packed. */
 const head = new ByteReader(EMPTY);
 
-const ROOTS: readonly (readonly [number, Role])[] = [
-  [ONODE_FLAG.attributes, ROLE.attributes],
-  [ONODE_FLAG.blob, ROLE.blob],
-  [ONODE_FLAG.map, ROLE.map],
+const ROOTS: readonly { readonly flag: number; readonly role: Role }[] = [
+  { flag: ONODE_FLAG.attributes, role: ROLE.attributes },
+  { flag: ONODE_FLAG.blob, role: ROLE.blob },
+  { flag: ONODE_FLAG.map, role: ROLE.map },
 ];
 
 /** Reads up to the first root record; returns the flags. */
@@ -100,6 +107,44 @@ export function onodeSize(bytes: Uint8Array, start: number, end: number): number
   const size = head.varint();
   if (head.failed) throw new CorruptError('Cannot decode onode: cut short');
   return size;
+}
+
+/** What the last `findBlob` found: bytes of the object, and its blob stream's root record. */
+export const foundBlob = { size: 0, start: 0, end: 0 };
+
+/**
+ * Finds the root record of the blob stream in the record `bytes[start, end)`, of no bytes where there
+ * is none; the result is in `foundBlob`. As `decodeOnode` without the rest, and without an object.
+ *
+ * @throws CorruptError when the record makes no sense.
+ */
+export function findBlob(bytes: Uint8Array, start: number, end: number): void {
+  head.seek(bytes, start, end);
+  const flags = head.varint();
+  head.varint(); // id
+  const version = head.varint();
+  const size = head.varint();
+  head.varint(); // birth
+  if ((flags & ONODE_FLAG.hint) !== 0) {
+    head.varint();
+    head.varint();
+  }
+  if (head.failed || flags > FLAGS_KNOWN || version >= COUNTER_LIMIT) {
+    throw new CorruptError('Cannot decode onode: head makes no sense');
+  }
+  const attributesEnd = endOfRoot(flags & ONODE_FLAG.attributes, bytes, head.at, end);
+  const blobEnd = endOfRoot(flags & ONODE_FLAG.blob, bytes, attributesEnd, end);
+  if (endOfRoot(flags & ONODE_FLAG.map, bytes, blobEnd, end) !== end) {
+    throw new CorruptError('Cannot decode onode: length differs');
+  }
+  foundBlob.size = size;
+  foundBlob.start = attributesEnd;
+  foundBlob.end = blobEnd;
+}
+
+/** The offset behind the root record at `bytes[at]`, if the flag says that there is one. */
+function endOfRoot(flag: number, bytes: Uint8Array, at: number, end: number): number {
+  return flag === 0 ? at : at + rootRecordSize(bytes, at, end);
 }
 
 /**
@@ -144,28 +189,27 @@ export function decodeOnode(bytes: Uint8Array, start: number, end: number): Onod
 
 /** The bytes of a record; of `flags` only `largeValues` counts, the others follow from the rest. */
 export function encodeOnode(record: OnodeRecord): Uint8Array {
-  const { attributes, blob, map, objectSizeHint, writeSizeHint } = record;
+  const { id, version, size, birth, objectSizeHint, writeSizeHint } = record;
+  const { attributes, blob, map } = record;
   const hinted = objectSizeHint + writeSizeHint > 0;
-  const writer = new ByteWriter(64 + attributes.length + blob.length + map.length);
-  writer.varint(
+  const flags =
     (hinted ? ONODE_FLAG.hint : 0) |
-      (attributes.length > 0 ? ONODE_FLAG.attributes : 0) |
-      (blob.length > 0 ? ONODE_FLAG.blob : 0) |
-      (map.length > 0 ? ONODE_FLAG.map : 0) |
-      (record.flags & ONODE_FLAG.largeValues),
-  );
-  writer.varint(record.id);
-  writer.varint(record.version);
-  writer.varint(record.size);
-  writer.varint(record.birth);
-  if (hinted) {
-    writer.varint(objectSizeHint);
-    writer.varint(writeSizeHint);
+    (attributes.length > 0 ? ONODE_FLAG.attributes : 0) |
+    (blob.length > 0 ? ONODE_FLAG.blob : 0) |
+    (map.length > 0 ? ONODE_FLAG.map : 0) |
+    (record.flags & ONODE_FLAG.largeValues);
+  let head = 1 + varintSize(id) + varintSize(version) + varintSize(size) + varintSize(birth);
+  if (hinted) head += varintSize(objectSizeHint) + varintSize(writeSizeHint);
+  const bytes = newBytes(head + attributes.length + blob.length + map.length);
+  bytes[0] = flags;
+  let at = setVarint(bytes, setVarint(bytes, 1, id), version);
+  at = setVarint(bytes, setVarint(bytes, at, size), birth);
+  if (hinted) at = setVarint(bytes, setVarint(bytes, at, objectSizeHint), writeSizeHint);
+  for (const root of [attributes, blob, map]) {
+    copyBytes(root, 0, root.length, bytes, at);
+    at += root.length;
   }
-  writer.raw(attributes);
-  writer.raw(blob);
-  writer.raw(map);
-  return writer.copy();
+  return bytes;
 }
 
 /**
@@ -283,8 +327,10 @@ export class Onode {
 
   /** Makes `entry` all of the blob stream; false when its record would be too large. */
   #putSole(entry: BlobEntry): boolean {
-    const record = soleRoot(BLOB_SPEC, FIRST_KEY, encodeEntry(entry));
+    const length = entryLength(entry);
+    const record = startSoleRoot(BLOB_SPEC, FIRST_KEY, length);
     if (record.length > embedMax(this.#context.nodeSize)) return false;
+    writeEntry(entry, record, record.length - length);
     this.#roots.blob = record;
     return true;
   }

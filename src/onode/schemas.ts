@@ -8,7 +8,7 @@ import { rootReferences } from '../btree/root-record.js';
 import { ByteReader } from '../format/bytes.js';
 import { ROLE } from '../format/role.js';
 import { forEachCnodeRoot } from './cnode.js';
-import { decodeEntry, ENTRY_KIND } from './extent-entry.js';
+import { ADDRESS_SIZE, decodeEntry, ENTRY_KIND } from './extent-entry.js';
 import { forEachRoot, onodeSize } from './onode.js';
 import { decodeValue, VALUE_KIND } from './value-record.js';
 
@@ -36,22 +36,22 @@ const objectBytes: Measure = onodeSize;
 
 /** A value accounts for its length. */
 const valueBytes: Measure = (bytes, start, end) => {
+  if (start < end && bytes[start] === VALUE_KIND.inline) return end - start - 1;
   const value = decodeValue(bytes, start, end);
   return value.kind === VALUE_KIND.inline ? value.bytes.length : value.length;
 };
 
-/** A value record has a root only when it is large. */
-const forEachValueRoot: Roots = (bytes, start, end, visit) => {
-  if (bytes[start] !== VALUE_KIND.large) return;
-  const reader = new ByteReader(bytes, start + 1, end);
-  reader.varint();
-  visit(ROLE.blob, reader.at, end);
+/** A value record has a root only when it is large; hardly any is. */
+const VALUES: RecordSchema = {
+  mayReferToNodes: true,
+  references(bytes: Uint8Array, start: number, end: number, sink: ReferenceSink): void {
+    if (bytes[start] !== VALUE_KIND.large) return;
+    const reader = new ByteReader(bytes, start + 1, end);
+    reader.varint();
+    rootReferences(bytes, reader.at, end, ROLE.blob, SCHEMAS, sink);
+  },
+  storedBytes: valueBytes,
 };
-
-const VALUES = rooted(forEachValueRoot, valueBytes);
-
-/** Bytes of the address in an extent entry: it stands right in front of the checksums. */
-const ADDRESS_SIZE = 6;
 
 const EXTENTS: RecordSchema = {
   mayReferToNodes: false,

@@ -7,7 +7,7 @@
 
 import { Tree } from '../btree/tree.js';
 import { CorruptError } from '../errors.js';
-import { ByteReader, ByteWriter, newBytes } from '../format/bytes.js';
+import { ByteReader, ByteWriter, copyBytes, newBytes } from '../format/bytes.js';
 import { ROLE } from '../format/role.js';
 import { BlobStream } from './blob-stream.js';
 import type { ObjectContext, PlacedExtent } from './context.js';
@@ -29,10 +29,7 @@ export type StoredValue =
 /** Encodes a value into the bytes of its record. */
 export function encodeValue(context: ObjectContext, value: NewValue): Uint8Array {
   if ('bytes' in value && value.bytes.length <= inlineMax(context.nodeSize)) {
-    const record = newBytes(1 + value.bytes.length);
-    record[0] = VALUE_KIND.inline;
-    record.set(value.bytes, 1);
-    return record;
+    return inlineRecord(value.bytes, 0, value.bytes.length);
   }
   const tree = new Tree(context.forest, BLOB_SPEC);
   const stream = new BlobStream(context, tree);
@@ -44,6 +41,14 @@ export function encodeValue(context: ObjectContext, value: NewValue): Uint8Array
   writer.varint(length);
   writer.raw(tree.encodeRoot(embedMax(context.nodeSize) / 2));
   return writer.copy();
+}
+
+/** The bytes of the record of the value `bytes[start, end)`, which is not too long for its record. */
+export function inlineRecord(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const record = newBytes(1 + end - start);
+  record[0] = VALUE_KIND.inline;
+  copyBytes(bytes, start, end, record, 1);
+  return record;
 }
 
 /**

@@ -11,11 +11,13 @@
 import type { BlockRun } from '../alloc/block-run.js';
 import type { RunSet } from '../alloc/run-set.js';
 import type { Io } from '../blockdev/io.js';
-import { CorruptError, StoreError } from '../errors.js';
+import { StoreError } from '../errors.js';
+import { BLOCK_HEADER } from '../format/block.js';
 import type { GroupSummary } from '../format/group-summary.js';
 import type { CheckContext } from '../fsck/context.js';
 import type { BlockSource } from '../fsck/repair-context.js';
-import { fixedBits, readBitmap } from '../fsck/space-check.js';
+import { findBitmap, fixedBits } from '../fsck/space-check.js';
+import { unsound } from './unsound.js';
 
 /** Runs of the lowest bin that are looked at for one that is long enough. */
 const LOOKED_AT_MAX = 64;
@@ -152,11 +154,10 @@ export class FreeRuns implements BlockSource {
     if (summary === undefined) {
       return fixedBits(context, groups.startOf(group), groups.sizeOf(group));
     }
-    const bits = yield* readBitmap(context, group, summary);
-    if (bits !== undefined) return bits;
-    throw new CorruptError(
-      `Cannot shrink store: the bitmap of group ${group} is damaged; repair the store first`,
-    );
+    const found = yield* findBitmap(context.map, summary);
+    if (!('reason' in found)) return found.page.subarray(BLOCK_HEADER.size);
+    const offset = context.map.offsetOf(summary.address);
+    throw unsound(`the bitmap of group ${group}`, offset, found);
   }
 }
 

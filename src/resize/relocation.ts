@@ -16,7 +16,6 @@ import type { Io } from '../blockdev/io.js';
 import type { Node } from '../btree/node.js';
 import type { ReferenceSink } from '../btree/record-schema.js';
 import { nodeReferences, rootReferences } from '../btree/root-record.js';
-import { CorruptError } from '../errors.js';
 import { BLOCK_HEADER, BLOCK_TYPE, sealBlock } from '../format/block.js';
 import { getU64, setU48 } from '../format/bytes.js';
 import { checksum } from '../format/checksum.js';
@@ -24,6 +23,7 @@ import { putPointer, type ResolvedPointer } from '../format/pointer.js';
 import type { DeviceMap } from '../fsck/device-map.js';
 import { findNode, readPointer, type StoredPointer } from '../fsck/stored-node.js';
 import { SCHEMAS } from '../onode/schemas.js';
+import { unsound } from './unsound.js';
 
 /** Bytes of data that are copied at once. */
 const PIECE_BYTES = 1024 * 1024;
@@ -77,19 +77,19 @@ export function referencesOf(node: Node): readonly Reference[] {
 
 /**
  * The node of a pointer of a store that is to be sound.
- * @throws CorruptError when it is not
+ * @throws StoreError E_IO when it can't be read; CorruptError when it is another one
  */
 export function* readSound(map: DeviceMap, pointer: StoredPointer, role: number): Io<Node> {
   const { address, blocks, fault } = pointer;
-  const place = fault ?? map.placeFault(address, blocks);
-  const found =
-    place === undefined ? yield* findNode(map, pointer, role, false) : { reason: place };
+  const offset = map.offsetOf(address);
+  const reason = fault ?? map.placeFault(address, blocks);
+  if (reason !== undefined) throw unsound('the node', offset, { isUnreadable: false, reason });
+  const found = yield* findNode(map, pointer, role, false);
   if (!('reason' in found)) return found.node;
-  throw new CorruptError(
-    `Cannot resize: the node at device offset ${map.offsetOf(address)} is damaged ` +
-      `(${found.reason}); repair the store first`,
-    map.offsetOf(address),
-  );
+  throw unsound('the node', offset, {
+    isUnreadable: found.code === 'unreadable',
+    reason: found.reason,
+  });
 }
 
 /** What the blocks of a run are to the relocation. */

@@ -9,7 +9,13 @@ import { type Io, runAsync } from '../blockdev/io.js';
 import { openDevice } from '../blockdev/open-device.js';
 import { RawDevice } from '../blockdev/raw-device.js';
 import { type Comparator, ComparatorRegistry } from '../btree/comparator.js';
-import { CorruptError, invalidArgument, StoreError } from '../errors.js';
+import {
+  CorruptError,
+  checkOptions,
+  invalidArgument,
+  type OptionNames,
+  StoreError,
+} from '../errors.js';
 import { DEVICE_BLOCKS_MAX } from '../format/superblock-bounds.js';
 import { SYSTEM_ENVIRONMENT } from '../txn/environment.js';
 import { placeJournal } from '../txn/journal-place.js';
@@ -31,6 +37,13 @@ export interface ResizeOptions {
   /** Called now and then while a store shrinks, with the bytes that were copied. */
   readonly onProgress?: (bytes: number) => void;
 }
+
+const RESIZE_OPTIONS: OptionNames<ResizeOptions> = {
+  comparators: true,
+  force: true,
+  journal: true,
+  onProgress: true,
+};
 
 /** What a resize has done. */
 export interface ResizeReport {
@@ -59,7 +72,7 @@ export async function resizeStore(
   size: number | undefined,
   options: ResizeOptions = {},
 ): Promise<ResizeReport> {
-  const { force = false, journal } = options;
+  const { force = false, journal } = checkOptions(options, RESIZE_OPTIONS);
   const device = await openDevice(path, { force });
   let journalDevice: BlockDevice | undefined;
   try {

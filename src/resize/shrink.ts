@@ -26,6 +26,7 @@ import { erasesFreed, type Superblock } from '../format/superblock.js';
 import { farPlaces, homeRing, SLOT_STEP, slotBytes } from '../format/superblock-bounds.js';
 import type { CheckContext } from '../fsck/context.js';
 import type { DeviceMap } from '../fsck/device-map.js';
+import type { Finding } from '../fsck/finding.js';
 import { WINDOW_BLOCKS } from '../fsck/fsck.js';
 import { innerCheck } from '../fsck/inner-check.js';
 import { checkJournal } from '../fsck/journal-check.js';
@@ -39,6 +40,7 @@ import type { SuperblockWriter } from '../txn/superblock-writer.js';
 import { FreeRuns } from './free-runs.js';
 import { type Relocated, Relocation } from './relocation.js';
 import { Survey } from './survey.js';
+import { unsound } from './unsound.js';
 
 /** Bytes of new service nodes that are kept before they are written. */
 const DIRTY_BYTES_MAX = 16 * 1024 * 1024;
@@ -86,11 +88,15 @@ class Shrinking {
   readonly #free: FreeRuns;
   readonly #reserved = new RunSet();
   readonly #usedBlocks: number;
+  /** The first that the check of the journal has found. */
+  #fault: Finding | undefined;
 
   constructor(options: ShrinkOptions) {
     this.#options = options;
     const { superblock, blocks } = options;
-    this.#before = innerCheck(options.device, superblock, options, () => undefined);
+    this.#before = innerCheck(options.device, superblock, options, (finding) => {
+      this.#fault ??= finding;
+    });
     const context = this.#before;
     const summaries = new Map<number, GroupSummary>();
     const rest = { context, summaries, end: blocks, reserved: this.#reserved };
@@ -105,10 +111,14 @@ class Shrinking {
     this.#survey = new Survey({ map: this.#before.map, end: blocks, isShared });
   }
 
-  /** @throws StoreError E_NO_SPACE; CorruptError */
+  /** @throws StoreError E_NO_SPACE, E_IO; CorruptError */
   *survey(): Io<void> {
     const { superblock, blocks } = this.#options;
     const { transactions } = yield* checkJournal(this.#before);
+    if (this.#fault !== undefined) {
+      const { code, message: reason, offset = superblock.journalOffset } = this.#fault;
+      throw unsound('the journal', offset, { isUnreadable: code === 'unreadable', reason });
+    }
     if (transactions > 0) {
       throw new StoreError('E_BUSY', 'Cannot shrink store: its journal holds transactions');
     }

@@ -19,10 +19,17 @@ import type { Engine } from '../txn/engine.js';
 /** Attempts to find the same superblock before and after: a checkpoint takes longer than reading. */
 const ATTEMPTS = 8;
 
-/** Verifies the superblock slots, then the journal; gives what is wrong with them. */
-export async function checkFixedPlaces(engine: Engine, medium: BlockDevice): Promise<Finding[]> {
+/** What was read of the fixed places, and what is wrong with them. */
+export interface FixedPlaces {
+  readonly findings: readonly Finding[];
+  readonly bytes: number;
+}
+
+/** Verifies the superblock slots, then the journal. */
+export async function checkFixedPlaces(engine: Engine, medium: BlockDevice): Promise<FixedPlaces> {
+  let bytes = 0;
   const slots = await confirmed(engine, (findings) => checkSuperblocks(medium, findings));
-  const journal = await confirmed(engine, (findings) => {
+  const journal = await confirmed(engine, function* (findings) {
     const { superblock, readOnly, journalDevice } = engine;
     const context = new CheckContext({
       device: medium,
@@ -35,9 +42,10 @@ export async function checkFixedPlaces(engine: Engine, medium: BlockDevice): Pro
       deep: readOnly,
       progress: () => undefined,
     });
-    return checkJournal(context);
+    yield* checkJournal(context);
+    bytes += context.bytesRead;
   });
-  return [...slots, ...journal];
+  return { findings: [...slots, ...journal], bytes };
 }
 
 type Check = (findings: Findings) => Io<unknown>;

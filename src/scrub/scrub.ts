@@ -22,7 +22,7 @@
 import type { BlockDevice } from '../blockdev/block-device.js';
 import { type Io, runAsync } from '../blockdev/io.js';
 import { mediaOf } from '../blockdev/media-device.js';
-import { hasCode, invalidArgument } from '../errors.js';
+import { checkOptions, hasCode, invalidArgument, type OptionNames } from '../errors.js';
 import { CheckContext, type CheckCounts, newCounts } from '../fsck/context.js';
 import { DeviceMap } from '../fsck/device-map.js';
 import { type Finding, Findings } from '../fsck/finding.js';
@@ -71,6 +71,16 @@ export interface ScrubOptions {
   /** Bytes after which a scrub lets go of what it holds; 1 GiB unless given. */
   readonly partBytes?: number;
 }
+
+const SCRUB_OPTIONS: OptionNames<ScrubOptions> = {
+  signal: true,
+  rate: true,
+  from: true,
+  onFinding: true,
+  onProgress: true,
+  clock: true,
+  partBytes: true,
+};
 
 /** How far a scrub has come. */
 export interface ScrubProgress extends Readonly<CheckCounts> {
@@ -131,6 +141,7 @@ class Scrub {
   #partBytes: number;
 
   constructor(engine: Engine, options: ScrubOptions) {
+    checkOptions(options, SCRUB_OPTIONS);
     const { rate = Number.POSITIVE_INFINITY, clock = SYSTEM_CLOCK, from } = options;
     const { partBytes = PART_BYTES, signal } = options;
     if (!(rate > 0)) throw invalidArgument(`Cannot scrub at ${rate} bytes a second`);
@@ -186,7 +197,10 @@ class Scrub {
   async #begin(): Promise<void> {
     const engine = this.#engine;
     if (!engine.readOnly) await this.#checkpoint();
-    for (const finding of await checkFixedPlaces(engine, this.#medium)) this.#report(finding);
+    const { findings, bytes } = await checkFixedPlaces(engine, this.#medium);
+    for (const finding of findings) this.#report(finding);
+    this.#bytes += bytes;
+    await this.#throttle.pay(bytes, this.#ends);
   }
 
   /** A checkpoint, unless it would need what can't be read: then the walk says what that is. */

@@ -6,6 +6,7 @@
  */
 
 import type { Comparator } from '../btree/comparator.js';
+import { checkOptions, type OptionNames } from '../errors.js';
 import type { FsckProgress } from '../fsck/context.js';
 import type { Finding } from '../fsck/finding.js';
 import { type FsckReport, fsck } from '../fsck/fsck.js';
@@ -28,6 +29,15 @@ export interface CheckStoreOptions {
   readonly onProgress?: (progress: FsckProgress) => void;
 }
 
+const CHECK_OPTIONS: OptionNames<CheckStoreOptions> = {
+  deep: true,
+  comparators: true,
+  force: true,
+  journal: true,
+  onFinding: true,
+  onProgress: true,
+};
+
 /** How a store is repaired. */
 export interface RepairStoreOptions extends Omit<CheckStoreOptions, 'onFinding'> {
   /** Makes a superblock where none is left. */
@@ -40,6 +50,13 @@ export interface RepairStoreOptions extends Omit<CheckStoreOptions, 'onFinding'>
   readonly onLeft?: (finding: Finding) => void;
 }
 
+const REPAIR_OPTIONS: OptionNames<RepairStoreOptions> = {
+  ...CHECK_OPTIONS,
+  rebuildSuperblock: true,
+  acceptJournalLoss: true,
+  onLeft: true,
+};
+
 /**
  * Checks the store at `path`, a file or a block device, and writes nothing; docs/fsck.md.
  *
@@ -49,7 +66,7 @@ export async function checkStore(
   path: string,
   options: CheckStoreOptions = {},
 ): Promise<FsckReport> {
-  const { deep = false, onFinding = ignore, onProgress } = options;
+  const { deep = false, onFinding = ignore, onProgress } = checkOptions(options, CHECK_OPTIONS);
   const access = { medium: deep, ...accessOf(options) };
   const progress = onProgress === undefined ? {} : { onProgress };
   return await withDevice(path, access, ({ device, journalDevice }, comparators) =>
@@ -67,6 +84,7 @@ export async function repairStore(
   path: string,
   options: RepairStoreOptions = {},
 ): Promise<RepairReport> {
+  checkOptions(options, REPAIR_OPTIONS);
   const { deep = false, rebuildSuperblock = false, acceptJournalLoss = false } = options;
   const { onFinding = ignore, onLeft = ignore, onProgress } = options;
   const access = { writes: true, ...accessOf(options) };

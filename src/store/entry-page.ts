@@ -10,7 +10,7 @@
 import type { Io } from '../blockdev/io.js';
 import type { Cursor } from '../btree/cursor.js';
 import type { Tree } from '../btree/tree.js';
-import { checkObject, type DamagePlace } from '../errors.js';
+import { checkOptions, type DamagePlace, type OptionNames } from '../errors.js';
 import { type Bytes, toOwnBytes } from '../txn/argument.js';
 import { attributeName, FIRST_ATTRIBUTE_KEY } from '../txn/attribute-key.js';
 import type { Engine } from '../txn/engine.js';
@@ -30,6 +30,8 @@ export interface DamageOption {
   readonly onDamage?: DamageListener;
 }
 
+const DAMAGE_OPTION: OptionNames<DamageOption> = { onDamage: true };
+
 /** Which part of a map stream, in the map's order. */
 export interface MapRange extends DamageOption {
   /** First key. */
@@ -43,6 +45,15 @@ export interface MapRange extends DamageOption {
   /** From the end to the beginning. */
   readonly reverse?: boolean;
 }
+
+const MAP_RANGE: OptionNames<MapRange> = {
+  from: true,
+  after: true,
+  to: true,
+  limit: true,
+  reverse: true,
+  onDamage: true,
+};
 
 /** Entries whose values are to be read. */
 export interface PlannedEntries {
@@ -64,7 +75,7 @@ export class EntryPage {
 
   /** `place` is that of the tree, for errors. */
   constructor(engine: Engine, place: DamagePlace, range: MapRange) {
-    const { from, after, to, limit, reverse = false, onDamage } = checkObject(range, 'range');
+    const { from, after, to, limit, reverse = false, onDamage } = checkOptions(range, MAP_RANGE);
     this.#engine = engine;
     this.#place = place;
     this.#onDamage = onDamage;
@@ -164,7 +175,7 @@ export function attributePage(
   place: DamagePlace,
   options: DamageOption,
 ): EntryPage {
-  const { onDamage } = checkObject(options, 'options');
+  const { onDamage } = checkOptions(options, DAMAGE_OPTION);
   return new EntryPage(
     engine,
     { ...place, tree: 'attributes' },

@@ -8,7 +8,7 @@ import type { BlockDevice, StripeGeometry } from '../blockdev/block-device.js';
 import { type Io, runAsync, runSync } from '../blockdev/io.js';
 import { openDevice, openDeviceSync } from '../blockdev/open-device.js';
 import { RawDevice } from '../blockdev/raw-device.js';
-import { checkObject, hasCode, invalidArgument, StoreError } from '../errors.js';
+import { checkOptions, hasCode, invalidArgument, type OptionNames, StoreError } from '../errors.js';
 import {
   BLOCK_SIZE_DEFAULT,
   type MakeStoreOptions,
@@ -29,6 +29,23 @@ export interface MkfsOptions extends MakeStoreOptions {
   /** Makes the store also where the path holds something already. */
   readonly force?: boolean;
 }
+
+/** All names of MkfsOptions. */
+export const MKFS_OPTIONS: OptionNames<MkfsOptions> = {
+  size: true,
+  force: true,
+  label: true,
+  blockSize: true,
+  nodeSize: true,
+  journalBytes: true,
+  preallocate: true,
+  metadataCopies: true,
+  geometry: true,
+  eraseFreed: true,
+  journal: true,
+  journalDevice: true,
+  environment: true,
+};
 
 /** The stripes of a new store: as asked, else the device's if such blocks can have them. */
 function stripesOf(device: BlockDevice, options: MkfsOptions): StripeGeometry {
@@ -100,7 +117,7 @@ function createOptions(options: MkfsOptions): {
   sizeMax: number;
   overwrite: boolean;
 } {
-  const sizeMax = checkObject(options, 'options').size ?? SIZE_MAX_DEFAULT;
+  const sizeMax = checkOptions(options, MKFS_OPTIONS).size ?? SIZE_MAX_DEFAULT;
   if (!Number.isSafeInteger(sizeMax) || sizeMax <= 0) {
     throw invalidArgument(
       `Cannot make store of ${String(sizeMax)} bytes: expected a whole number above 0`,
@@ -172,7 +189,8 @@ function createSync(path: string, create: ReturnType<typeof createOptions>) {
  * device's.
  *
  * @throws StoreError E_EXISTS when something is found there and `force` is not set; E_TOO_SMALL
+ * @throws StoreError E_INVALID_ARGUMENT for options that make no sense
  */
 export function mkfsOn(device: BlockDevice, options: MkfsOptions = {}): void {
-  runSync(mkfsAt(device, options));
+  runSync(mkfsAt(device, checkOptions(options, MKFS_OPTIONS)));
 }

@@ -1,6 +1,6 @@
 /** A page of the names of collections. */
 
-import { checkObject } from '../errors.js';
+import { checkOptions, type OptionNames } from '../errors.js';
 import { textOf } from '../format/bytes.js';
 import { type Bytes, toBytes, toOwnBytes } from '../txn/argument.js';
 import { DamageLog } from './damage-log.js';
@@ -15,6 +15,8 @@ export interface NamePage extends DamageOption {
   /** Most names; 1000 by default. */
   readonly limit?: number;
 }
+
+const NAME_PAGE: OptionNames<NamePage> = { after: true, limit: true, onDamage: true };
 
 /** A page, and what could not be read of it. */
 interface ListedNames {
@@ -31,7 +33,7 @@ export function listNamesSync(view: View, options: NamePage): Uint8Array[] {
 
 /** As `listNamesSync`. */
 export async function listNames(view: View, options: NamePage): Promise<Uint8Array[]> {
-  const { after } = checkObject(options, 'options');
+  const { after } = checkOptions(options, NAME_PAGE);
   const own = after === undefined ? options : { ...options, after: toOwnBytes(after) };
   const { names, damage } = await view.run(() => namesOf(view, own));
   damage.tell();
@@ -39,7 +41,7 @@ export async function listNames(view: View, options: NamePage): Promise<Uint8Arr
 }
 
 function namesOf(view: View, options: NamePage): ListedNames {
-  const { after } = checkObject(options, 'options');
+  const { after } = checkOptions(options, NAME_PAGE);
   const limit = pageLimit(options.limit);
   const damage = new DamageLog(options.onDamage);
   const names: Uint8Array[] = [];

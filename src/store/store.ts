@@ -13,7 +13,14 @@ import { type Io, runAsync, runSync } from '../blockdev/io.js';
 import { openDevice, openDeviceSync } from '../blockdev/open-device.js';
 import { RawDevice } from '../blockdev/raw-device.js';
 import { type Comparator, ComparatorRegistry } from '../btree/comparator.js';
-import { CorruptError, checkObject, hasCode, invalidArgument, StoreError } from '../errors.js';
+import {
+  CorruptError,
+  checkOptions,
+  hasCode,
+  invalidArgument,
+  type OptionNames,
+  StoreError,
+} from '../errors.js';
 import { SUPERBLOCK_VERSION } from '../format/superblock.js';
 import { DEVICE_BLOCKS_MAX } from '../format/superblock-bounds.js';
 import { type ScrubOptions, type ScrubReport, scrub } from '../scrub/scrub.js';
@@ -34,13 +41,13 @@ import { findSignatures } from './signature.js';
 import { StoredCollection } from './stored-collection.js';
 import { PresentView, SnapshotView, type View } from './view.js';
 
-/** Bytes of clean nodes that are kept in memory where nothing else is asked. */
+/** Bytes of clean nodes and data that are kept in memory where nothing else is asked. */
 const CACHE_BYTES_DEFAULT = 64 * 1024 * 1024;
 
 /** How a store is opened. */
 export interface OpenOptions {
   readonly readOnly?: boolean;
-  /** Bytes of memory for nodes that are not dirty; 64 MiB by default. */
+  /** Bytes of memory for nodes that are not dirty and for data that is read often; 64 MiB by default. */
   readonly cacheBytes?: number;
   /** Bytes of changes in memory at which a checkpoint begins; half of cacheBytes by default. */
   readonly dirtyBytes?: number;
@@ -61,6 +68,19 @@ export interface OpenOptions {
   /** Where the time and timers come from; the system's by default. */
   readonly environment?: Environment;
 }
+
+/** All names of OpenOptions. */
+export const OPEN_OPTIONS: OptionNames<OpenOptions> = {
+  readOnly: true,
+  cacheBytes: true,
+  dirtyBytes: true,
+  comparators: true,
+  force: true,
+  journal: true,
+  journalDevice: true,
+  acceptJournalLoss: true,
+  environment: true,
+};
 
 /** Where the space is, in bytes. */
 export interface Statfs {
@@ -201,14 +221,14 @@ export class Store {
    *   E_DAMAGED_JOURNAL, E_NO_JOURNAL, E_COMPARATOR
    */
   static async open(path: string, options: OpenOptions = {}): Promise<Store> {
-    const { readOnly = false, force = false } = checkObject(options, 'options');
+    const { readOnly = false, force = false } = checkOptions(options, OPEN_OPTIONS);
     const device = await openDevice(path, { readOnly, force });
     return await Store.openOn(device, withJournal(device, options));
   }
 
   /** As `open`, without returning to the event loop. */
   static openSync(path: string, options: OpenOptions = {}): Store {
-    const { readOnly = false, force = false } = checkObject(options, 'options');
+    const { readOnly = false, force = false } = checkOptions(options, OPEN_OPTIONS);
     const device = openDeviceSync(path, { readOnly, force });
     return Store.openOnSync(device, withJournal(device, options));
   }
@@ -534,6 +554,7 @@ function closeAll(device: BlockDevice, { journalDevice }: OpenOptions): void {
 }
 
 function engineOptions(device: BlockDevice, options: OpenOptions) {
+  checkOptions(options, OPEN_OPTIONS);
   const { readOnly = device.readOnly, cacheBytes = CACHE_BYTES_DEFAULT } = options;
   checkBytes(cacheBytes, 'cache');
   const comparators = new ComparatorRegistry();

@@ -7,7 +7,7 @@
 
 import type { Io } from '../blockdev/io.js';
 import type { Cursor } from '../btree/cursor.js';
-import { checkObject, StoreError } from '../errors.js';
+import { checkOptions, type OptionNames, StoreError } from '../errors.js';
 import { compareBytes, textOf } from '../format/bytes.js';
 import { COLLECTION_KIND, type CollectionKind } from '../onode/cnode.js';
 import { hashOf, nameOf } from '../onode/object-key.js';
@@ -53,6 +53,14 @@ export interface ListOptions extends DamageOption {
   /** Most objects; 1000 by default. */
   readonly limit?: number;
 }
+
+const LIST_OPTIONS: OptionNames<ListOptions> = {
+  from: true,
+  after: true,
+  to: true,
+  limit: true,
+  onDamage: true,
+};
 
 /** A page, and what could not be read of it. */
 interface ListedPage {
@@ -114,7 +122,7 @@ export class StoredCollection {
 
   /** As `listSync`. */
   async list(options: ListOptions = {}): Promise<ListedObject[]> {
-    const own = ownOptions(checkObject(options, 'options'));
+    const own = ownOptions(checkOptions(options, LIST_OPTIONS));
     return told(await this.#view.run(() => this.#list(own), this.#place));
   }
 
@@ -177,7 +185,7 @@ export class StoredCollection {
   }
 
   #list(options: ListOptions): ListedPage {
-    const { from, after, to } = checkObject(options, 'options');
+    const { from, after, to } = checkOptions(options, LIST_OPTIONS);
     const limit = pageLimit(options.limit);
     const damage = new DamageLog(options.onDamage, this.#place());
     const { objects, kind } = this.#open();

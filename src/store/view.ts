@@ -39,22 +39,22 @@ export abstract class View {
   /** Runs tree work now; `place` is what it reads, for errors. */
   sync<T>(work: () => T, place: Place = NOWHERE): T {
     this.check();
-    const { forest } = this.engine.state;
+    const { state } = this.engine;
     try {
-      return forest.sync(work);
+      return state.forest.sync(work);
     } catch (error) {
       throw reasonFor(this.engine, error, place);
     } finally {
-      forest.trim();
+      state.trim();
     }
   }
 
   /** Runs tree work, reading off-thread what it misses. */
   async run<T>(work: () => T, place: Place = NOWHERE): Promise<T> {
     return await this.#reading(async () => {
-      const { forest } = this.engine.state;
-      const result = await forest.run(() => this.#checked(work));
-      forest.trim();
+      const { state } = this.engine;
+      const result = await state.forest.run(() => this.#checked(work));
+      state.trim();
       return result;
     }, place);
   }

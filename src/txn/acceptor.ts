@@ -52,7 +52,7 @@ export class Acceptor implements Placer {
     const { sealed, claims, padding, ahead } = entry;
     const { nextObject: firstObject, nextCollection: firstCollection } = state.counters;
     const placements = this.#placements;
-    placements.length = 0;
+    while (placements.length > 0) placements.pop(); // a length of 0 would give its memory up
     this.#current = entry;
     let bodyRun: BlockRun | undefined;
     const { deficit } = space;

@@ -10,7 +10,7 @@ import { COLLECTION_KIND, forEachCnodeRoot } from '../onode/cnode.js';
 import { embedMax } from '../onode/limits.js';
 import { hashRange, sharesBits } from '../onode/object-key.js';
 import { encodeValue, type NewValue, releaseValue } from '../onode/value-record.js';
-import { attributeKey } from './attribute-key.js';
+import { readAttributeKey } from './attribute-key.js';
 import type { Totals } from './collection-totals.js';
 import type { ObjectTable } from './object-table.js';
 import { OpenCollection } from './open-collection.js';
@@ -154,13 +154,13 @@ export class CollectionOperations {
   }
 
   #setAttribute(collection: OpenCollection, value: () => NewValue): void {
-    const key = attributeKey(this.#reader.lengthPrefixed());
+    const key = readAttributeKey(this.#reader);
     this.#releaseAttribute(collection, key);
     collection.attributes.put(key, encodeValue(this.#state, value()));
   }
 
   #removeAttribute(collection: OpenCollection): void {
-    const key = attributeKey(this.#reader.lengthPrefixed());
+    const key = readAttributeKey(this.#reader);
     this.#releaseAttribute(collection, key);
     collection.attributes.delete(key);
   }

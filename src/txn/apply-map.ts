@@ -9,7 +9,7 @@ import { ByteReader } from '../format/bytes.js';
 import { ROLE, type Role } from '../format/role.js';
 import { inlineMax } from '../onode/limits.js';
 import type { Onode } from '../onode/onode.js';
-import { encodeValue, type NewValue, releaseValue } from '../onode/value-record.js';
+import { encodeValue, inlineRecord, type NewValue, releaseValue } from '../onode/value-record.js';
 import { HEADER_KEY } from './attribute-key.js';
 import type { ObjectSlot, ObjectTable } from './object-table.js';
 import { DATA_KIND, OPERATION } from './operation.js';
@@ -54,13 +54,25 @@ export class MapOperations {
     }
   }
 
-  /** Puts a value record; what a large value had before is given up. */
-  put(onode: Onode, tree: Tree, key: Uint8Array, value: NewValue): void {
+  /** Puts the value at the reader; what a large value had before is given up. */
+  put(onode: Onode, tree: Tree, key: Uint8Array): void {
     this.#release(onode, tree, key);
-    if (!('bytes' in value) || value.bytes.length > inlineMax(this.#state.nodeSize)) {
-      onode.largeValues = true;
+    tree.set(key, this.#record(onode));
+  }
+
+  /** The record of the value at the reader. A short one is copied once, from there. */
+  #record(onode: Onode): Uint8Array {
+    const reader = this.#reader;
+    const { at } = reader;
+    if (reader.u8() === DATA_KIND.here) {
+      const length = reader.varint();
+      const isShort = length <= inlineMax(this.#state.nodeSize);
+      const start = isShort ? reader.skip(length) : -1;
+      if (start >= 0) return inlineRecord(reader.bytes, start, start + length);
     }
-    tree.put(key, encodeValue(this.#state, value));
+    reader.at = at;
+    onode.largeValues = true;
+    return encodeValue(this.#state, this.#value());
   }
 
   /** Removes a value record; where there is none, nothing changes. */
@@ -81,23 +93,29 @@ export class MapOperations {
 
   #set(): void {
     const { slot, onode } = this.#objects.existing(this.#reader.varint());
-    this.#gather(onode.map, true);
+    const { map, largeValues } = onode;
+    this.#gather(true, (key, valueLength) => {
+      if (largeValues) map.find(key);
+      else map.approach(key, valueLength);
+    });
     slot.change();
     for (let left = this.#reader.varint(); left > 0; left--) {
       const key = this.#reader.lengthPrefixed();
-      const value = this.#value();
-      this.put(onode, onode.map, this.#checkKey(onode, key), value);
+      this.put(onode, onode.map, this.#checkKey(onode, key));
     }
   }
 
   /** Lets the leaves of the keys at the reader, which stays there, be read together. */
-  #gather(map: Tree, withValues: boolean): void {
-    this.#state.forest.gather(keysAhead(this.#reader, withValues), (key) => map.find(key));
+  #gather(withValues: boolean, look: (key: Uint8Array, valueLength: number) => void): void {
+    const { forest } = this.#state;
+    if (!forest.mayGather) return;
+    const keys = keysAhead(this.#reader, withValues);
+    forest.gather(keys, ([key, valueLength]) => look(key, valueLength));
   }
 
   #removeKeys(): void {
     const { slot, onode } = this.#objects.existing(this.#reader.varint());
-    this.#gather(onode.map, false);
+    this.#gather(false, (key) => onode.map.find(key));
     for (let left = this.#reader.varint(); left > 0; left--) {
       const key = this.#checkKey(onode, this.#reader.lengthPrefixed());
       this.remove(slot, onode, onode.map, key);
@@ -127,7 +145,7 @@ export class MapOperations {
   #setHeader(): void {
     const { slot, onode } = this.#objects.existing(this.#reader.varint());
     slot.change();
-    this.put(onode, onode.attributes, HEADER_KEY, this.#value());
+    this.put(onode, onode.attributes, HEADER_KEY);
   }
 
   #format(): void {
@@ -157,13 +175,16 @@ export class MapOperations {
   };
 }
 
-/** The keys of a counted list at the reader, each with its value or without. */
-function* keysAhead(from: ByteReader, withValues: boolean): Generator<Uint8Array> {
+/** The keys of a counted list at the reader, and bytes of each's value record where there is one. */
+function* keysAhead(from: ByteReader, withValues: boolean): Generator<[Uint8Array, number]> {
   const reader = new ByteReader(from.bytes, from.at, from.end);
   for (let left = reader.varint(); left > 0 && !reader.failed; left--) {
-    yield reader.lengthPrefixed();
-    if (!withValues) continue;
-    if (reader.u8() === DATA_KIND.here) reader.lengthPrefixed();
-    else reader.varint();
+    const key = reader.lengthPrefixed();
+    if (!withValues) yield [key, 0];
+    else if (reader.u8() === DATA_KIND.here) yield [key, 1 + reader.lengthPrefixed().length];
+    else {
+      reader.varint();
+      yield [key, 0];
+    }
   }
 }

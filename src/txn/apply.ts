@@ -15,7 +15,7 @@ import type { Onode } from '../onode/onode.js';
 import type { NewValue } from '../onode/value-record.js';
 import { CollectionOperations, checkBits } from './apply-collection.js';
 import { MapOperations } from './apply-map.js';
-import { attributeKey, FIRST_ATTRIBUTE_KEY } from './attribute-key.js';
+import { FIRST_ATTRIBUTE_KEY, readAttributeKey } from './attribute-key.js';
 import { checkCounters } from './counter-limits.js';
 import { missing, ObjectTable } from './object-table.js';
 import { DATA_KIND, OPERATION } from './operation.js';
@@ -128,10 +128,10 @@ class Application {
         this.#objects.remove(this.#objects.slot(reader.varint()));
         break;
       case OPERATION.setAttribute:
-        this.#setAttribute(reader.varint(), reader.lengthPrefixed());
+        this.#setAttribute(reader.varint(), readAttributeKey(reader));
         break;
       case OPERATION.removeAttribute:
-        this.#removeAttribute(reader.varint(), reader.lengthPrefixed());
+        this.#removeAttribute(reader.varint(), readAttributeKey(reader));
         break;
       case OPERATION.removeAttributes:
         this.#removeAttributes(reader.varint());
@@ -238,15 +238,15 @@ class Application {
 
   // Attributes
 
-  #setAttribute(index: number, name: Uint8Array): void {
+  #setAttribute(index: number, key: Uint8Array): void {
     const { slot, onode } = this.#objects.existing(index);
     slot.change();
-    this.#maps.put(onode, onode.attributes, attributeKey(name), this.#value());
+    this.#maps.put(onode, onode.attributes, key);
   }
 
-  #removeAttribute(index: number, name: Uint8Array): void {
+  #removeAttribute(index: number, key: Uint8Array): void {
     const { slot, onode } = this.#objects.existing(index);
-    this.#maps.remove(slot, onode, onode.attributes, attributeKey(name));
+    this.#maps.remove(slot, onode, onode.attributes, key);
   }
 
   #removeAttributes(index: number): void {

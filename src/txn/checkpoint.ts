@@ -41,6 +41,11 @@ export const SUPERBLOCK_EMBED_MAX = Math.floor(ROOTS_BYTES_MAX / ROOT_ROLES.leng
 /** Nodes that are sealed before the event loop has its turn: about a millisecond. */
 const NODES_A_TURN = 128;
 
+/** Bytes of nodes that are written together where they are written in pieces, and the part of what
+ * may be dirty in memory if that is less. */
+const PIECE_BYTES_MAX = 4 * 1024 * 1024;
+const PIECE_PART = 1 / 8;
+
 /** What a checkpoint writes. */
 export interface FrozenState {
   readonly nodes: readonly Node[]; // children before parents
@@ -314,37 +319,78 @@ class NodePlaces {
   }
 }
 
-/**
- * Writes what was frozen, durably; afterwards `roots` hold resolved pointers. The nodes are clean
- * as soon as nothing can be writing from their pages any more. `check` throws when nothing may be
- * written any more.
- */
+/** Who is asked and told while a checkpoint is written. */
+export interface WriteObserver {
+  /** Bytes that may be dirty in memory. */
+  readonly dirtyBytesMax: number;
+  /** Throws when nothing may be written any more. */
+  check(): void;
+  /** These nodes are written: they are clean once nothing can be writing from their pages. */
+  written(nodes: readonly Node[]): void;
+}
+
+/** Writes what was frozen, durably; afterwards `roots` hold resolved pointers. */
 export function* writeFrozen(
   state: StoreState,
   device: BlockDevice,
   frozen: FrozenState,
-  check: () => void,
+  observer: WriteObserver,
 ): Io<void> {
   const { forest, blockSize } = state;
-  let left = NODES_A_TURN;
-  for (const node of frozen.nodes) {
-    forest.seal(node);
-    if (--left > 0) continue;
-    left = NODES_A_TURN;
-    yield { kind: 'pause' };
-  }
+  const nodes = yield* sealNodes(state, device, frozen.nodes, observer);
   for (const role of ROOT_ROLES) {
     const root = frozen.roots[role];
     if (root.length > 0) forest.resolveReferences(root, 0, root.length, ROLE[role]);
   }
   const padding = zerosFor(frozen.padding, blockSize);
-  const runs = [...frozen.data, ...frozen.bitmaps, ...placesOf(frozen.nodes), ...padding];
+  const runs = [...frozen.data, ...frozen.bitmaps, ...placesOf(nodes), ...padding];
+  yield* writeSorted(state, device, runs, observer);
+  observer.written(nodes);
+  state.pending.written(frozen.data);
+}
+
+/**
+ * Seals nodes, a turn at a time; gives those that are not written yet. The pages of delta leaves are
+ * made just before, and are too many to be in memory together: with them nodes are written in pieces.
+ */
+function* sealNodes(
+  state: StoreState,
+  device: BlockDevice,
+  nodes: readonly Node[],
+  observer: WriteObserver,
+): Io<readonly Node[]> {
+  const { forest } = state;
+  const inPieces = nodes.some((node) => node.deltas !== null);
+  const bytes = Math.min(PIECE_BYTES_MAX, observer.dirtyBytesMax * PIECE_PART);
+  const piece = inPieces ? Math.max(1, Math.floor(bytes / state.nodeSize)) : nodes.length;
+  const step = Math.min(NODES_A_TURN, piece);
+  let sealed: Node[] = [];
+  for (let at = 0; at < nodes.length; at += step) {
+    const turn = nodes.slice(at, at + step);
+    const seal = (): void => forest.sealAll(turn);
+    if (!turn.some((node) => node.deltas !== null)) seal();
+    else yield { kind: 'until', start: () => forest.run(seal), force: () => forest.sync(seal) };
+    sealed.push(...turn);
+    if (turn.length === NODES_A_TURN) yield { kind: 'pause' };
+    if (!inPieces || sealed.length < piece) continue;
+    yield* writeSorted(state, device, placesOf(sealed), observer);
+    observer.written(sealed);
+    sealed = [];
+  }
+  return sealed;
+}
+
+function* writeSorted(
+  state: StoreState,
+  device: BlockDevice,
+  runs: PendingRun[],
+  { check }: WriteObserver,
+): Io<void> {
   runs.sort((a, b) => a.address - b.address);
   for (const step of writeRuns(device, runs, state.stripes)) {
     check();
     yield step;
   }
-  state.pending.written(frozen.data);
 }
 
 /** What belongs on the device of sealed nodes. */

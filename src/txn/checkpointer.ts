@@ -12,6 +12,7 @@ import type { BlockDevice } from '../blockdev/block-device.js';
 import { Drive, waitFor } from '../blockdev/drive.js';
 import { type Io, runSync } from '../blockdev/io.js';
 import type { Overtaken } from '../blockdev/overtaken.js';
+import type { Node } from '../btree/node.js';
 import { StoreError } from '../errors.js';
 import type { JournalPosition } from '../format/journal-record.js';
 import type { Superblock } from '../format/superblock.js';
@@ -45,11 +46,15 @@ const REPLAY_BYTES_MAX = 16 * 1024 * 1024;
 const REPLAY_TRANSACTIONS_MAX = 50_000;
 
 /**
- * Bytes freed in a generation after which a checkpoint begins, and the part of the store if that is
- * more: until then what is overwritten takes new space, which a file grows for.
+ * Bytes of data freed in a generation after which a checkpoint begins, and the part of the store if
+ * that is more: until then what is overwritten takes new space, which a file grows for. What nodes
+ * take is bounded already, by memory or by what may be deferred.
  */
 const FREED_BYTES_MIN = 32 * 1024 * 1024;
 const FREED_SHARE = 16;
+
+/** Part of its largest size on the device at which a generation is closed without anybody waiting. */
+const FULL_PART = 7 / 8;
 
 export interface CheckpointerOptions {
   readonly device: BlockDevice;
@@ -179,15 +184,18 @@ export class Checkpointer {
       const frozen = this.#freeze();
       state.endGeneration();
       this.#options.stripeBudget.begin();
-      const { check } = this.#options;
+      const { check, overtaken, dirtyBytesMax } = this.#options;
       // The first step of a drive waits for its turn: the device may have failed when that comes.
       yield { kind: 'until', start: async () => check(), force: check };
       yield* this.#options.announcer.begin(contentRuns(frozen, state.blockSize));
-      yield* writeFrozen(state, device, frozen, check);
-      this.#options.overtaken.after(() => {
-        state.forest.clean(frozen.nodes);
-        state.pending.recycle(frozen.data);
-      });
+      const written = (nodes: readonly Node[]): void => {
+        overtaken.after(() => {
+          state.forest.clean(nodes);
+          state.trim();
+        });
+      };
+      yield* writeFrozen(state, device, frozen, { dirtyBytesMax, check, written });
+      overtaken.after(() => state.pending.recycle(frozen.data));
       // For what is added meanwhile it doesn't wait: under load something always is.
       yield {
         kind: 'until',
@@ -255,7 +263,7 @@ export class Checkpointer {
       state.forest.retireNumbers(this.#settledEpoch);
     }
     this.#settledEpoch = frozen.epoch;
-    state.forest.trim();
+    state.trim();
     state.allocator.trim();
   }
 
@@ -292,9 +300,10 @@ export class Checkpointer {
 
   /** True when as much waits for a checkpoint to be handed out again as one is written for. */
   get #hasFreedMuch(): boolean {
-    const { allocator, blockSize } = this.#options.state;
+    const { allocator, blockSize, releasedBlocks } = this.#options.state;
     const share = Math.floor(allocator.totalBlocks / FREED_SHARE);
-    return allocator.freedBlocks > Math.max(FREED_BYTES_MIN / blockSize, share);
+    const freedBlocks = allocator.freedBlocks - releasedBlocks;
+    return freedBlocks > Math.max(FREED_BYTES_MIN / blockSize, share);
   }
 
   get #isDue(): boolean {
@@ -307,7 +316,7 @@ export class Checkpointer {
       transaction() - this.#superblock.transaction > REPLAY_TRANSACTIONS_MAX ||
       forest.dirtyBytes + pending.bytes > this.#options.dirtyBytesMax ||
       this.#hasFreedMuch ||
-      space.dirtyBlocks > space.dirtyBlocksMax / 2 ||
+      space.dirtyBlocks > space.dirtyBlocksMax * FULL_PART ||
       stripeBudget.isSpent
     );
   }

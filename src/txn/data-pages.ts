@@ -19,9 +19,11 @@ const SPARES_MAX = 64;
 export class DataPages {
   #slab = new ArrayBuffer(0);
   #at = 0;
+  /** Pieces of the slab that is being cut which were not given back. */
+  #taken = 0;
+  /** The same of each slab before it that has any. */
+  readonly #takenBefore = new Map<ArrayBufferLike, number>();
   readonly #spares: ArrayBuffer[] = [];
-  /** Pieces of each slab that were not given back; the slab that is being cut counts as one. */
-  readonly #taken = new Map<ArrayBufferLike, number>();
 
   /** A copy of `data`, with zeros behind it up to `size` bytes. */
   copyOf(data: Uint8Array, size: number): Uint8Array {
@@ -33,13 +35,13 @@ export class DataPages {
 
   /** Takes back what `copyOf` gave, and nothing looks at any more; other memory is left alone. */
   giveBack({ buffer }: Uint8Array): void {
-    this.#release(buffer);
-  }
-
-  #release(buffer: ArrayBufferLike): void {
-    const taken = this.#taken.get(buffer);
+    if (buffer === this.#slab) {
+      this.#taken--;
+      return;
+    }
+    const taken = this.#takenBefore.get(buffer);
     if (taken === undefined) return;
-    if (taken > 1) this.#taken.set(buffer, taken - 1);
+    if (taken > 1) this.#takenBefore.set(buffer, taken - 1);
     else this.#retire(buffer);
   }
 
@@ -47,20 +49,21 @@ export class DataPages {
     if (this.#at + size > this.#slab.byteLength) this.#begin();
     const piece = new Uint8Array(this.#slab, this.#at, size);
     this.#at += size;
-    this.#taken.set(this.#slab, (this.#taken.get(this.#slab) ?? 0) + 1);
+    this.#taken++;
     return piece;
   }
 
   #begin(): void {
-    const before = this.#slab;
-    this.#slab = this.#spares.pop() ?? new ArrayBuffer(SLAB_SIZE);
+    if (this.#taken > 0 || this.#slab.byteLength === 0) {
+      if (this.#taken > 0) this.#takenBefore.set(this.#slab, this.#taken);
+      this.#slab = this.#spares.pop() ?? new ArrayBuffer(SLAB_SIZE);
+    }
     this.#at = 0;
-    this.#taken.set(this.#slab, 1);
-    this.#release(before);
+    this.#taken = 0;
   }
 
   #retire(slab: ArrayBufferLike): void {
-    this.#taken.delete(slab);
+    this.#takenBefore.delete(slab);
     if (slab instanceof ArrayBuffer && this.#spares.length < SPARES_MAX) this.#spares.push(slab);
   }
 }

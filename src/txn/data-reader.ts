@@ -1,5 +1,5 @@
 /**
- * Reads an object's bytes: from the device, verified, or from what is pending.
+ * Reads an object's bytes: from memory, from the device, verified, or from what is pending.
  *
  * - Every chunk that a byte is taken from is read whole and verified against its checksum.
  * - Where an extent's blocks are wanted whole they are read straight into the target.
@@ -52,7 +52,7 @@ export function* readEntriesInto(
     const at = offset - from;
     if (entry.kind === ENTRY_KIND.inline) target.set(entry.data, at);
     else if (entry.kind === ENTRY_KIND.hole) target.fill(0, at, at + entry.length);
-    if (entry.kind !== ENTRY_KIND.extent) continue;
+    if (entry.kind !== ENTRY_KIND.extent || state.dataCache.copyTo(entry, target, at)) continue;
     const part = partOf(state, device, entry, at, target, false);
     parts.push(part);
     reads.push(...readsOf(state, device, entry, part.bytes));
@@ -62,7 +62,7 @@ export function* readEntriesInto(
     if (only === undefined) break;
     yield more.length === 0 ? only : { kind: 'together', steps: [only, ...more] };
   }
-  for (const part of parts) finish(part, target, state.blockSize);
+  for (const part of parts) finish(state, part, target);
 }
 
 /** As `readEntriesInto`; the result is the caller's. */
@@ -100,10 +100,12 @@ export function readEntrySync(
   if (entry.kind === ENTRY_KIND.extent) {
     const mayPad = target === undefined;
     const room = target ?? unsetBytes(Math.max(length, entry.blocks * blockSize));
-    const part = partOf(state, device, entry, 0, room, mayPad);
-    if (state.pending.isEmpty) device.readSync(entry.address * blockSize, part.bytes);
-    else runSync(inTurn(readsOf(state, device, entry, part.bytes)));
-    finish(part, room, blockSize);
+    if (!state.dataCache.copyTo(entry, room, 0)) {
+      const part = partOf(state, device, entry, 0, room, mayPad);
+      if (state.pending.isEmpty) device.readSync(entry.address * blockSize, part.bytes);
+      else runSync(inTurn(readsOf(state, device, entry, part.bytes)));
+      finish(state, part, room);
+    }
     return room.length === length ? room : room.subarray(0, length);
   }
   const into = target ?? unsetBytes(length);
@@ -132,8 +134,9 @@ function partOf(
 }
 
 /** Verifies what was read, and copies what isn't in its place. */
-function finish({ entry, at, bytes, inPlace }: Part, target: Uint8Array, blockSize: number): void {
-  verify(entry, bytes, blockSize);
+function finish(state: StoreState, { entry, at, bytes, inPlace }: Part, target: Uint8Array): void {
+  verify(entry, bytes, state.blockSize);
+  state.dataCache.offer(entry, bytes);
   if (!inPlace) target.set(bytes.subarray(entry.skip, entry.skip + entry.length), at);
 }
 

@@ -27,7 +27,7 @@ export function editObject(
   assert(record !== undefined, 'owning a record keeps it');
   const onode = Onode.decode(state, record);
   change(onode);
-  objects.put(key, onode.encode());
+  objects.set(key, onode.encode());
   state.writeBack(collection);
   state.openObjects.forget();
 }

@@ -34,6 +34,7 @@ import { ExtentSplitter } from './extent-splitter.js';
 import { Gatherer } from './gatherer.js';
 import { Housekeeping } from './housekeeping.js';
 import type { Journal } from './journal.js';
+import { lookUp } from './object-table.js';
 import { Overdue, untilLanded } from './overdue.js';
 import { type Reader, Readers } from './readers.js';
 import { Relief } from './relief.js';
@@ -438,7 +439,7 @@ export class Engine {
         try {
           yield {
             kind: 'until',
-            start: () => forest.run(() => this.#acceptor.attempt(entry)),
+            start: () => forest.run(() => this.#gatherAndAttempt(entry)),
             force: () => forest.sync(() => this.#acceptor.attempt(entry)),
           };
         } catch (error) {
@@ -452,6 +453,13 @@ export class Engine {
       if (error instanceof Overdue) throw error;
       if (!entry.settled) this.#refuse(entry, error);
     }
+  }
+
+  /** Where one lacks a node, what those behind it will lack is read with it. */
+  #gatherAndAttempt(entry: Entry): void {
+    const { state } = this;
+    state.forest.gather(this.#queue.named(), (named) => lookUp(state, named));
+    this.#acceptor.attempt(entry);
   }
 
   /** @throws Overdue; then the transaction waits as before */
@@ -527,7 +535,7 @@ export class Engine {
   #afterApply(hasTime = true): void {
     const { state } = this;
     if (this.#poison !== undefined || this.#closed || this.readOnly) return;
-    state.forest.trim();
+    state.trim();
     if (hasTime && !this.#closing) this.#keeper.growAhead();
     this.#checkpointer.startIfDue();
     this.#housekeeping.startIfDue();

@@ -12,7 +12,7 @@
 import type { BlockRun } from '../alloc/block-run.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
 import { type Io, runAsync } from '../blockdev/io.js';
-import { hasCode, invalidArgument, StoreError } from '../errors.js';
+import { checkOptions, hasCode, invalidArgument, type OptionNames, StoreError } from '../errors.js';
 import type { DropWorker } from './drop-worker.js';
 import type { Environment } from './environment.js';
 import type { Journal } from './journal.js';
@@ -44,6 +44,8 @@ export interface EraseOptions {
   /** Ends the wait; what was overwritten by then stays so. */
   readonly signal?: AbortSignal;
 }
+
+const ERASE_OPTIONS: OptionNames<EraseOptions> = { rate: true, all: true, signal: true };
 
 /** What an erase has done. */
 export interface EraseReport {
@@ -107,7 +109,8 @@ export class Eraser {
    *
    * @throws StoreError E_INVALID for a store that was made without it; E_READ_ONLY
    */
-  async erase({ rate, all = false, signal }: EraseOptions): Promise<EraseReport> {
+  async erase(options: EraseOptions): Promise<EraseReport> {
+    const { rate, all = false, signal } = checkOptions(options, ERASE_OPTIONS);
     const { engine, journal, drops, environment } = this.#options;
     const { allocator, blockSize } = engine.state;
     this.#checkPossible();

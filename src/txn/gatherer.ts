@@ -258,8 +258,8 @@ export class Gatherer {
       now.every((one, i) => {
         const { entry } = one;
         if (!isSame(one, entries[i])) return false;
-        const isExtent = entry.kind === ENTRY_KIND.extent;
-        return !isExtent || !references.isAnyShared(entry.address, entry.blocks);
+        if (entry.kind !== ENTRY_KIND.extent) return true;
+        return !references.isAnyShared(entry.address, entry.blocks);
       })
     );
   }

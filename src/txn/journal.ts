@@ -248,10 +248,12 @@ export class Journal {
   /** Bytes of the ring that a record of this type leaves alone: room for others in any case. */
   #keptFrom(type: RecordType): number {
     if (type === RECORD_TYPE.recovered) return 0;
-    const roomFor = (blocks: number): number =>
-      Math.max(blocks * this.ring.blockSize, spanOf(0, this.ring));
-    if (type === RECORD_TYPE.groups || !this.announces) return roomFor(RESERVED_BLOCKS);
-    return roomFor(RESERVED_BLOCKS) + roomFor(ANNOUNCING_BLOCKS);
+    const isAnnounced = type !== RECORD_TYPE.groups && this.announces;
+    return this.#roomFor(RESERVED_BLOCKS) + (isAnnounced ? this.#roomFor(ANNOUNCING_BLOCKS) : 0);
+  }
+
+  #roomFor(blocks: number): number {
+    return Math.max(blocks * this.ring.blockSize, spanOf(0, this.ring));
   }
 
   /** Gives up all records before `position`: the start of the older superblock. */

@@ -9,12 +9,12 @@
 import {
   type ByteReader,
   type ByteWriter,
-  copyBytes,
+  copyOut,
   equalBytes,
-  newBytes,
   textOf,
   varintSize,
 } from '../format/bytes.js';
+import { readKnownText } from './known-text.js';
 import type { NamedObject } from './object-table.js';
 
 /** Names up to which a table is searched in a row. */
@@ -24,25 +24,42 @@ interface ObjectRow extends NamedObject {
   readonly collectionAt: number; // index
 }
 
+/** An object as the builder is given it. */
+interface GivenObject {
+  readonly name: Uint8Array;
+  readonly hash: number | undefined;
+  /** The name is the table's to keep; else it keeps a copy. */
+  readonly isOurs: boolean;
+}
+
+const NO_COLLECTIONS: string[] = [];
+const NO_OBJECTS: ObjectRow[] = [];
+
 export class NameTable {
-  readonly collections: string[] = [];
-  readonly #objects: ObjectRow[] = [];
+  #collections = NO_COLLECTIONS;
+  #objects = NO_OBJECTS;
   /** Index of the object that was asked for last. */
   lastObject = -1;
   #collectionIndex: Map<string, number> | undefined;
   #objectIndex: Map<string, number> | undefined;
 
+  /** The names of collections, by index. */
+  get collections(): readonly string[] {
+    return this.#collections;
+  }
+
   /** Index of a collection, entered if it is new. */
   collection(name: string): number {
-    const { collections } = this;
+    const collections = this.#collections;
     const index = this.#collectionIndex?.get(name) ?? collections.lastIndexOf(name, ROW_MAX - 1);
     if (index >= 0) return index;
-    collections.push(name);
-    if (collections.length > ROW_MAX) {
-      this.#collectionIndex ??= new Map(collections.map((one, at) => [one, at]));
-      this.#collectionIndex.set(name, collections.length - 1);
+    this.#collections = added(collections, name);
+    const { length } = this.#collections;
+    if (length > ROW_MAX) {
+      this.#collectionIndex ??= new Map(this.#collections.map((one, at) => [one, at]));
+      this.#collectionIndex.set(name, length - 1);
     }
-    return collections.length - 1;
+    return length - 1;
   }
 
   /** The objects, by index. */
@@ -50,20 +67,19 @@ export class NameTable {
     return this.#objects;
   }
 
-  /** Index of an object in the collection at `collectionAt`, entered with a copy of its name. */
-  object(collectionAt: number, hash: number | undefined, name: Uint8Array): number {
+  /** Index of an object in the collection at `collectionAt`, entered if it is new. */
+  object(collectionAt: number, { hash, name, isOurs }: GivenObject): number {
     const index = this.#find(collectionAt, hash, name);
     this.lastObject = index < 0 ? this.#objects.length : index;
     if (index >= 0) return index;
-    const own = newBytes(name.length);
-    copyBytes(name, 0, name.length, own, 0);
-    const collection = this.collections[collectionAt] as string;
-    this.#objects.push({ collection, name: own, hash, collectionAt });
+    const own = isOurs ? name : copyOut(name, 0, name.length);
+    const collection = this.#collections[collectionAt] as string;
+    this.#objects = added(this.#objects, { collection, name: own, hash, collectionAt });
     if (this.#objects.length > ROW_MAX) {
       this.#objectIndex ??= new Map(this.#objects.map((one, at) => [keyOfRow(one), at]));
-      this.#objectIndex.set(keyOf(collectionAt, hash, name), this.#objects.length - 1);
+      this.#objectIndex.set(keyOf(collectionAt, hash, name), this.lastObject);
     }
-    return this.#objects.length - 1;
+    return this.lastObject;
   }
 
   #find(collectionAt: number, hash: number | undefined, name: Uint8Array): number {
@@ -109,7 +125,7 @@ export function readNames(reader: ByteReader): {
 } {
   const collections: string[] = [];
   for (let left = reader.varint(); left > 0 && !reader.failed; left--) {
-    collections.push(textOf(reader.lengthPrefixed()));
+    collections.push(readKnownText(reader));
   }
   const objects: NamedObject[] = [];
   for (let left = reader.varint(); left > 0 && !reader.failed; left--) {
@@ -119,6 +135,13 @@ export function readNames(reader: ByteReader): {
     objects.push({ collection, name, hash: hash === 0 ? undefined : hash - 1 });
   }
   return { collections, objects };
+}
+
+/** The list with one more item. Most have one in all: a list that `push` has begun has room for 17. */
+function added<T>(list: T[], item: T): T[] {
+  if (list.length === 0) return [item];
+  list.push(item);
+  return list;
 }
 
 function keyOfRow({ collectionAt, hash, name }: ObjectRow): string {

@@ -211,7 +211,7 @@ export class ObjectTable {
       if (slot.isKept) this.#state.openObjects.keep(collection.id, key, onode);
       if (onode !== undefined) {
         onode.version++;
-        collection.objects.put(key, onode.encode());
+        collection.objects.set(key, onode.encode());
         if (!slot.stored) this.noteGrown(collection);
       } else if (slot.stored) {
         collection.objects.delete(key);
@@ -249,17 +249,19 @@ export class ObjectTable {
 
   /** Lets the leaves of all objects be read together, where some of them are not in memory. */
   gather(): void {
-    const state = this.#state;
-    state.forest.gather(this.#named, ({ collection, name, hash }) => {
-      const open = state.collection(collection);
-      open?.objects.find(objectKey(open.kind, name, hash));
-    });
+    this.#state.forest.gather(this.#named, (named) => lookUp(this.#state, named));
   }
 
   #load(collection: OpenCollection, key: Uint8Array): Onode | undefined {
     const record = collection.objects.get(key);
     return record === undefined ? undefined : Onode.decode(this.#state, record);
   }
+}
+
+/** Reads where the record of an object is, or would be. @throws CorruptError; MissSignal */
+export function lookUp(state: StoreState, { collection, name, hash }: NamedObject): void {
+  const open = state.collection(collection);
+  open?.objects.find(objectKey(open.kind, name, hash));
 }
 
 /** What an operation answers that needs an object which isn't there. */

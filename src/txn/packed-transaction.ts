@@ -13,8 +13,9 @@
  */
 
 import { invalidArgument, StoreError } from '../errors.js';
-import { ByteReader, ByteWriter, getU32, setU32, textOf } from '../format/bytes.js';
+import { ByteReader, ByteWriter, getU32, setU32 } from '../format/bytes.js';
 import { matchesHash, writeHash } from '../format/checksum.js';
+import { readKnownText } from './known-text.js';
 import { type AheadPart, openEncoding, type SealedTransaction } from './sealed-transaction.js';
 
 const MAGIC = 0x6b50_6648; // "HfPk"
@@ -111,7 +112,7 @@ function unpack(bytes: Uint8Array): SealedTransaction {
   };
   const ordered: string[] = [];
   for (let left = reader.varint(); left > 0 && !reader.failed; left--) {
-    ordered.push(textOf(reader.lengthPrefixed()));
+    ordered.push(readKnownText(reader));
   }
   const ahead: AheadPart[] = [];
   let at = size;

@@ -4,6 +4,7 @@
  */
 
 import { putChecksum } from '../format/block.js';
+import { newBytes } from '../format/bytes.js';
 import { hash } from '../format/checksum.js';
 import type { PlacedExtent } from '../onode/context.js';
 import { chunkSizeFor, chunksMax } from '../onode/limits.js';
@@ -46,7 +47,7 @@ export function fillRuns(
     const chunk = chunkSizeFor(to - from, blockSize, grownTo);
     const step = chunk * chunksMax(nodeSize);
     for (let at = from; at < to; at += step) {
-      const part = data.subarray(at, Math.min(to, at + step));
+      const part = partOf(data, at, Math.min(to, at + step));
       const address = run.start + (at - from) / blockSize;
       extents.push(fillExtent(part, address, chunk, options, pieces));
     }
@@ -65,34 +66,43 @@ function fillExtent(
 ): PlacedExtent {
   const blocks = Math.ceil(data.length / blockSize);
   const size = blocks * blockSize;
-  const parts = pages === undefined ? wholeBlocks(data, size, chunk) : [pages.copyOf(data, size)];
-  let block = address;
-  for (const bytes of parts) {
-    pieces.push({ address: block, bytes });
-    block += bytes.length / blockSize;
-  }
-  const checksums = checksumsOf(parts, size, chunk);
-  return { address, blocks, length: data.length, shift: Math.log2(chunk), checksums };
-}
-
-/** `data` with zeros behind it up to `size` bytes; only its last chunk is copied, if any. */
-function wholeBlocks(data: Uint8Array, size: number, chunk: number): Uint8Array[] {
-  if (data.length === size) return [data];
-  const whole = data.length - (data.length % chunk);
-  const last = new Uint8Array(size - whole);
-  last.set(data.subarray(whole));
-  return whole === 0 ? [last] : [data.subarray(0, whole), last];
-}
-
-/** Checksums of the chunks of `parts`, which have `size` bytes; all but the last are whole chunks. */
-function checksumsOf(parts: readonly Uint8Array[], size: number, chunk: number): Uint8Array {
-  const checksums = new Uint8Array(Math.ceil(size / chunk) * 8);
-  let slot = 0;
-  for (const bytes of parts) {
-    for (let at = 0; at < bytes.length; at += chunk, slot += 8) {
-      hash(bytes, at, Math.min(bytes.length, at + chunk));
-      putChecksum(checksums, slot);
+  const checksums = newBytes(Math.ceil(size / chunk) * 8);
+  const whole = data.length < size ? data.length - (data.length % chunk) : size;
+  if (pages !== undefined) {
+    const bytes = pages.copyOf(data, size);
+    putChecksums(bytes, chunk, checksums, 0);
+    pieces.push({ address, bytes });
+  } else {
+    if (whole > 0) {
+      const bytes = partOf(data, 0, whole);
+      putChecksums(bytes, chunk, checksums, 0);
+      pieces.push({ address, bytes });
+    }
+    if (whole < size) {
+      const bytes = new Uint8Array(size - whole);
+      bytes.set(data.subarray(whole));
+      putChecksums(bytes, chunk, checksums, (whole / chunk) * 8);
+      pieces.push({ address: address + whole / blockSize, bytes });
     }
   }
-  return checksums;
+  return { address, blocks, length: data.length, shift: 31 - Math.clz32(chunk), checksums };
+}
+
+/** Writes the checksums of the chunks of `bytes`, of which only the last may be short. */
+function putChecksums(
+  bytes: Uint8Array,
+  chunk: number,
+  checksums: Uint8Array,
+  firstSlot: number,
+): void {
+  let slot = firstSlot;
+  for (let at = 0; at < bytes.length; at += chunk, slot += 8) {
+    hash(bytes, at, Math.min(bytes.length, at + chunk));
+    putChecksum(checksums, slot);
+  }
+}
+
+/** `bytes[from, to)`; a view is made only where that is not all of them. */
+function partOf(bytes: Uint8Array, from: number, to: number): Uint8Array {
+  return from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to);
 }

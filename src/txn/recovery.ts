@@ -62,6 +62,13 @@ import {
   type TransactionRecord,
 } from './transaction-record.js';
 
+/**
+ * Bytes that the leaves of a generation may take on the device, as a multiple of the memory for
+ * what is dirty, when puts into them are kept as deltas. With stripes they may take none: a
+ * checkpoint writes nodes, bitmaps and data of one stripe together, so it can't write in pieces.
+ */
+const DEFERRED_PART = 8;
+
 export interface OpenEngineOptions {
   readonly device: BlockDevice;
   /** The journal's, where it has one of its own. */
@@ -316,6 +323,7 @@ function* openState(
     storeTag: storeTagOf(superblock.uuid),
     cacheBytes: options.cacheBytes,
     schemas: SCHEMAS,
+    deferredBytesMax: superblock.stripeWidth === 0 ? DEFERRED_PART * options.dirtyBytesMax : 0,
     counts: { isShared: () => false, retain: () => undefined, release: () => false },
     onFree: (start, length, role) => free.node(start, length, role),
     generation,

@@ -76,8 +76,11 @@ export class ReferenceTable implements ReferenceCounts {
   #change(address: number, length: number, delta: number): number {
     const end = address + length;
     // One block further on both sides, so that neighbours with equal counts become one.
-    const from = Math.max(0, address - 1);
-    const before = this.#isTouched(from, end + 1) ? this.#overlapping(from, end + 1) : [];
+    const before = this.#overlapping(Math.max(0, address - 1), end + 1);
+    if (before.length === 0 && delta < 0) {
+      this.#free(address, length);
+      return length;
+    }
     const after: Run[] = [];
     let freed = 0;
     let at = address;
@@ -108,6 +111,8 @@ export class ReferenceTable implements ReferenceCounts {
       if (!kept.has(run.start)) this.#tree.delete(this.#keyOf(run.start));
     }
     for (const run of after) {
+      // A neighbour that stayed by itself is what it was.
+      if (isEqual(run, before[0]) || isEqual(run, before.at(-1))) continue;
       setU32(this.#value, REFERENCE.length, run.length);
       setU32(this.#value, REFERENCE.count, run.count);
       this.#tree.put(this.#keyOf(run.start), this.#value);
@@ -127,25 +132,23 @@ export class ReferenceTable implements ReferenceCounts {
     return start + getU32(tree.hitBytes, tree.hitStart + REFERENCE.length) > from;
   }
 
-  /** The runs that share a block with [from, to), in order. */
+  /** The runs that share a block with [from, to), in order: found from the last one on. */
   #overlapping(from: number, to: number): Run[] {
     const runs: Run[] = [];
-    const cursor = this.#tree.cursor();
-    cursor.seek(this.#keyOf(from));
-    if (!cursor.valid) cursor.seekLast();
-    else if (getU64BigEndian(cursor.keyBytes, cursor.keyStart) > from) {
-      cursor.previous();
-      if (!cursor.valid) cursor.seekFirst();
+    for (let end = to; end > from && this.#isTouched(from, end); ) {
+      const { hitBytes, hitKeyStart, hitStart } = this.#tree;
+      const start = getU64BigEndian(hitBytes, hitKeyStart);
+      const length = getU32(hitBytes, hitStart + REFERENCE.length);
+      runs.push({ start, length, count: getU32(hitBytes, hitStart + REFERENCE.count) });
+      end = start;
     }
-    for (; cursor.valid; cursor.next()) {
-      const start = getU64BigEndian(cursor.keyBytes, cursor.keyStart);
-      if (start >= to) break;
-      const length = getU32(cursor.valueBytes, cursor.valueStart + REFERENCE.length);
-      const count = getU32(cursor.valueBytes, cursor.valueStart + REFERENCE.count);
-      if (start + length > from) runs.push({ start, length, count });
-    }
-    return runs;
+    return runs.reverse();
   }
+}
+
+function isEqual(run: Run, other: Run | undefined): boolean {
+  if (other === undefined || run.start !== other.start) return false;
+  return run.length === other.length && run.count === other.count;
 }
 
 /** Appends a run, as one with its predecessor where the counts are equal and they touch. */

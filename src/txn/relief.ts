@@ -56,13 +56,14 @@ export class Relief {
 
   /** Ends a generation that is too full; false when a new one would not have more room. */
   *#closeGeneration(entitled: boolean): Io<boolean> {
-    const { state, readers, checkpoint } = this.#options;
+    const { state, space, readers, checkpoint } = this.#options;
     const { forest, allocator } = state;
     const isDirty = forest.dirtyBytes > 0;
     const before = allocator.poolBlocks;
+    const freeBefore = space.free;
     for (let round = 0; round < 3 && (round === 0 || allocator.limboBlocks > 0); round++) {
       yield* checkpoint();
-      if (isDirty || allocator.poolBlocks > before) return true;
+      if (isDirty || allocator.poolBlocks > before || space.free > freeBefore) return true;
     }
     return entitled && readers.expireSnapshots();
   }

@@ -43,20 +43,47 @@ export function* writeRuns(
   if (steps.length > 0) yield { kind: 'together', steps };
 }
 
-/** Adds a source, to the one before it where it lies right behind that in memory too. */
-function append(sources: Uint8Array[], bytes: Uint8Array): void {
-  const last = sources.at(-1);
-  if (last?.buffer === bytes.buffer && last.byteOffset + last.length === bytes.byteOffset) {
-    const joined = new Uint8Array(last.buffer, last.byteOffset, last.length + bytes.length);
-    sources[sources.length - 1] = joined;
-  } else sources.push(bytes);
-}
-
-interface Piece {
+/** What is written by one call: blocks in a row. */
+class Piece {
   readonly address: number; // block index
-  bytes: number;
-  room: number; // bytes that it may still take
-  readonly sources: Uint8Array[];
+  bytes = 0;
+  /** Bytes that it may still take. */
+  room: number;
+  readonly #sources: Uint8Array[] = [];
+  /** The memory that comes last, which may go on: it gets its view when that is known. */
+  #memory: ArrayBufferLike | undefined;
+  #from = 0;
+  #to = 0;
+
+  constructor(address: number, room: number) {
+    this.address = address;
+    this.room = room;
+  }
+
+  /** Adds `source[from, from + length)`; what lies in a row in memory is one source. */
+  add(source: Uint8Array, from: number, length: number): void {
+    const start = source.byteOffset + from;
+    if (source.buffer !== this.#memory || start !== this.#to) {
+      this.#close();
+      this.#memory = source.buffer;
+      this.#from = start;
+    }
+    this.#to = start + length;
+    this.bytes += length;
+    this.room -= length;
+  }
+
+  #close(): void {
+    if (this.#memory === undefined) return;
+    this.#sources.push(new Uint8Array(this.#memory, this.#from, this.#to - this.#from));
+    this.#memory = undefined;
+  }
+
+  /** What was added; nothing more may be. */
+  get sources(): readonly Uint8Array[] {
+    this.#close();
+    return this.#sources;
+  }
 }
 
 /**
@@ -78,16 +105,9 @@ export function* piecesOf(
         yield piece;
         piece = undefined;
       }
-      piece ??= {
-        address: address + at / blockSize,
-        bytes: 0,
-        room: roomAt(offset, width, most),
-        sources: [],
-      };
-      const part: number = width > 0 ? Math.min(bytes.length - at, piece.room) : bytes.length;
-      append(piece.sources, bytes.subarray(at, at + part));
-      piece.bytes += part;
-      piece.room -= part;
+      piece ??= new Piece(address + at / blockSize, roomAt(offset, width, most));
+      const part = width > 0 ? Math.min(bytes.length - at, piece.room) : bytes.length;
+      piece.add(bytes, at, part);
       at += part;
     }
   }

@@ -25,6 +25,9 @@ const POOL_SLACK = 256;
 /** In a file that may grow: twice what the object has, and no less than this. */
 const WINDOW_BYTES_MIN = 64 * 1024;
 
+/** Part of its largest size from which on a generation lets the file grow. */
+const CRAMPED_PART = 3 / 4;
+
 const ANY_DATA: AllocateOptions = { purpose: 'data' };
 
 const NO_RUNS: readonly PlacedRun[] = [];
@@ -45,8 +48,7 @@ export class SpaceKeeper {
 
   /** Lets the file grow in the background before the room is needed. */
   growAhead(): void {
-    const { dirtyBlocks, available } = this.#space;
-    this.growth.startIfDue(this.#isCramped ? 0 : available, dirtyBlocks);
+    this.growth.startIfDue(this.#isCramped ? 0 : this.#space.available, this.#lacking);
   }
 
   /** False when the generation must be closed, or the file grow, before it becomes larger. */
@@ -61,11 +63,17 @@ export class SpaceKeeper {
 
   /** Grows the file at once for a generation that becomes too large for what is free. */
   growIfCramped(): void {
-    if (this.#isCramped && !this.growth.isUnderWay) this.growth.growSync(this.#space.dirtyBlocks);
+    if (this.#isCramped && !this.growth.isUnderWay) this.growth.growSync(this.#lacking);
   }
 
   get #isCramped(): boolean {
-    return this.#space.dirtyBlocks > this.#space.dirtyBlocksMax / 2;
+    return this.#space.dirtyBlocks > this.#space.dirtyBlocksMax * CRAMPED_PART;
+  }
+
+  /** Blocks that would have to be free beyond those that are, were the generation full by now. */
+  get #lacking(): number {
+    const { dirtyBlocks, dirtyBlocksMax } = this.#space;
+    return Math.max(0, dirtyBlocks - dirtyBlocksMax);
   }
 
   /** Brings the pool to its target between generations. */

@@ -31,6 +31,7 @@ import { embedMax } from '../onode/limits.js';
 import { SCHEMAS } from '../onode/schemas.js';
 import { COLLECTIONS_SPEC } from '../onode/tree-specs.js';
 import { CollectionTotals } from './collection-totals.js';
+import { DataCache } from './data-cache.js';
 import type { Healer } from './healer.js';
 import { OpenCollection } from './open-collection.js';
 import { OpenObjects } from './open-objects.js';
@@ -119,6 +120,7 @@ export class StoreState implements ObjectContext {
   readonly trees: StoreTrees;
   readonly references: ReferenceTable;
   readonly pending: PendingData;
+  readonly dataCache: DataCache;
   readonly openObjects = new OpenObjects();
   readonly blockSize: number;
   readonly nodeSize: number;
@@ -139,7 +141,8 @@ export class StoreState implements ObjectContext {
 
   readonly #collections = new Map<string, OpenCollection>();
   readonly #totals = new CollectionTotals();
-  readonly #touched = new Set<string>();
+  /** Names of the collections that the open transaction may have changed; some more than once. */
+  readonly #touched: string[] = [];
   #placer: Placer | undefined;
   #isOpen = false;
   /** What `begin` found; the objects are used again by each transaction. */
@@ -162,6 +165,9 @@ export class StoreState implements ObjectContext {
     this.stripes = options.stripes;
     this.scattered = new Scattered(options.stripes.width);
     this.pending = new PendingData(options.blockSize);
+    const { cacheBytes } = options.forest;
+    // What is erased should not stay in memory either.
+    this.dataCache = new DataCache(options.erases ? 0 : cacheBytes, options.blockSize);
     this.references = new ReferenceTable(options.trees.references, (start, length) =>
       this.allocator.free({ start, length }),
     );
@@ -186,11 +192,18 @@ export class StoreState implements ObjectContext {
     return this.forest.generation;
   }
 
+  /** Takes clean nodes and data out of memory down to `cacheBytes`. Only between operations. */
+  trim(): void {
+    const { forest, dataCache } = this;
+    dataCache.trim(forest.cachedBytes);
+    forest.trim(dataCache.bytes);
+  }
+
   /** Begins a transaction whose data is placed by `placer`. */
   begin(placer?: Placer): void {
     this.forest.begin();
     this.#placer = placer;
-    this.#touched.clear();
+    while (this.#touched.length > 0) this.#touched.pop(); // a length of 0 would give its memory up
     this.#isOpen = true;
     this.#saved.allocator = this.allocator.mark();
     this.#saved.pending = this.pending.mark();
@@ -373,7 +386,7 @@ export class StoreState implements ObjectContext {
 
   /** As `collection`, for an operation that will change it. E_NOT_FOUND. */
   changing(name: string): OpenCollection {
-    this.#touched.add(name);
+    this.#touch(name);
     const collection = this.collection(name);
     if (collection !== undefined) return collection;
     throw new StoreError('E_NOT_FOUND', `Cannot find collection ${printable(name)}`);
@@ -382,7 +395,7 @@ export class StoreState implements ObjectContext {
   /** Makes a collection record known. The name must be free. */
   addCollection(collection: OpenCollection): void {
     const name = textOf(collection.name);
-    this.#touched.add(name);
+    this.#touch(name);
     this.#remember(name, collection);
     this.writeBack(collection);
   }
@@ -390,7 +403,7 @@ export class StoreState implements ObjectContext {
   /** Takes a collection's record out; what it refers to is the caller's. */
   takeCollection(collection: OpenCollection): void {
     const name = textOf(collection.name);
-    this.#touched.add(name);
+    this.#touch(name);
     this.#collections.delete(name);
     this.trees.collections.delete(collection.name);
   }
@@ -399,6 +412,10 @@ export class StoreState implements ObjectContext {
   writeBack(collection: OpenCollection): void {
     if (!collection.encode(embedMax(this.nodeSize))) return;
     this.trees.collections.put(collection.name, collection.record);
+  }
+
+  #touch(name: string): void {
+    if (this.#touched.at(-1) !== name) this.#touched.push(name);
   }
 
   #keepTotals(name: string): void {

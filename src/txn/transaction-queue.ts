@@ -5,7 +5,11 @@
  *   is still being written.
  */
 
+import type { NamedObject } from './object-table.js';
 import type { Entry } from './submission.js';
+
+/** Objects that are looked for together. */
+const NAMED_MAX = 256;
 
 export class TransactionQueue {
   #entries: Entry[] = [];
@@ -53,6 +57,18 @@ export class TransactionQueue {
   predecessor(entry: Entry): Entry | undefined {
     const oldest = this.#entries.find(({ settled }) => !settled);
     return oldest === entry ? undefined : oldest;
+  }
+
+  /** What the first of those name that are still to be applied. */
+  *named(): Generator<NamedObject> {
+    let left = NAMED_MAX;
+    for (const { settled, sealed } of this.#entries) {
+      if (settled) continue;
+      for (const named of sealed.open().objects) {
+        if (left-- === 0) return;
+        yield named;
+      }
+    }
   }
 
   /** Those whose data nobody writes. */

@@ -8,7 +8,14 @@
  * - A builder can be submitted once.
  */
 
-import { checkIterable, checkObject, invalidArgument, StoreError } from '../errors.js';
+import {
+  checkIterable,
+  checkObject,
+  checkOptions,
+  invalidArgument,
+  type OptionNames,
+  StoreError,
+} from '../errors.js';
 import { ByteWriter } from '../format/bytes.js';
 import { BITS_MAX, COLLECTION_KIND } from '../onode/cnode.js';
 import { MAP_KEY_SIZE_MAX, NAME_SIZE_MAX, VALUE_SIZE_MAX } from '../onode/limits.js';
@@ -43,6 +50,8 @@ export interface CollectionOptions {
   /** Low hash bits that all its objects share, 0 to 32; hash-ordered collections only. */
   readonly bits?: number;
 }
+
+const COLLECTION_OPTIONS: OptionNames<CollectionOptions> = { order: true, bits: true };
 
 /** How an object's map stream is keyed. */
 export interface MapFormat {
@@ -89,7 +98,7 @@ export class Transaction {
 
   /** Makes a collection. E_EXISTS when there is one of this name. */
   createCollection(collection: Bytes, options: CollectionOptions = {}): this {
-    const { order = 'name', bits = 0 } = checkObject(options, 'options');
+    const { order = 'name', bits = 0 } = checkOptions(options, COLLECTION_OPTIONS);
     if (order !== 'name' && order !== 'hash') {
       throw invalidArgument(`Cannot use order ${String(order)}: expected name or hash`);
     }
@@ -522,11 +531,12 @@ export class Transaction {
 
   #object(collection: Bytes, object: ObjectName): void {
     const hashed = isHashed(object);
-    const bytes = toBytes(hashed ? object.name : object);
-    const name = checkSize(bytes, 'object name', NAME_SIZE_MAX);
+    const given = hashed ? object.name : object;
+    const name = checkSize(toBytes(given), 'object name', NAME_SIZE_MAX);
     if (!hashed) checkName(name, 'object name');
     const hash = hashed ? checkCount(object.hash, 'hash', 2 ** 32 - 1) : undefined;
-    this.#number(this.#names.object(this.#collectionIndex(collection), hash, name));
+    const isOurs = name !== given; // bytes of text that nobody else has
+    this.#number(this.#names.object(this.#collectionIndex(collection), { hash, name, isOurs }));
   }
 
   #number(value: number): void {

@@ -142,6 +142,7 @@ export function makeBed(blockSize: number, nodeSize: number, cacheBytes = 1 << 3
     nodeSize,
     storeTag: 0x1234,
     cacheBytes,
+    deferredBytesMax: 1 << 30,
     schemas: SCHEMAS,
     counts: oracle,
     onFree: (address) => void oracle.release(address),

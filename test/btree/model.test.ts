@@ -66,7 +66,8 @@ function live(t: import('ava').ExecutionContext, shape: Shape, seed: number): vo
       const found = tree.get(name);
       if (random(5) < 3) {
         const value = record();
-        t.is(tree.put(name, value), !twin.model.has(text));
+        if (random(3) > 0) tree.set(name, value);
+        else t.is(tree.put(name, value), !twin.model.has(text));
         twin.model.set(text, value);
       } else {
         t.is(tree.delete(name), twin.model.delete(text));
@@ -168,6 +169,7 @@ function live(t: import('ava').ExecutionContext, shape: Shape, seed: number): vo
       edit(twin, tree);
       close(twin, tree);
       if (inside) forest.release();
+      if (random(5) === 0) forest.trim();
       if (random(5) === 0) compare(open(twin), twin.model);
     }
   }

@@ -11,6 +11,7 @@ import { DuplicateTree } from '../../src/btree/duplicate-tree.js';
 import { KEY_SIZE_MAX, VALUE_SIZE_MAX } from '../../src/btree/node-format.js';
 import { isMiss } from '../../src/btree/node-loader.js';
 import { rootSpec } from '../../src/btree/root-record.js';
+import { startSoleRoot } from '../../src/btree/small-leaf.js';
 import { Tree } from '../../src/btree/tree.js';
 import { treeSpec } from '../../src/btree/tree-spec.js';
 import { BLOCK_HEADER } from '../../src/format/block.js';
@@ -48,6 +49,22 @@ function chill(bed: Bed): void {
   bed.forest.cacheBytes = 0;
   bed.forest.trim();
 }
+
+test('startSoleRoot() begins the record that putting into an empty tree gives', (t) => {
+  const bed = makeBed(4096, 8192);
+  const fixed = treeSpec({ role: ROLE.blob, keySize: 8 });
+  for (const spec of [SPEC, fixed, treeSpec({ role: ROLE.map, keySize: 8, valueSize: 200 })]) {
+    for (const length of spec.valueSize < 0 ? [0, 1, 127, 128, 900] : [200]) {
+      const key = Buffer.from('key of 8');
+      const value = Buffer.alloc(length, 7);
+      const record = startSoleRoot(spec, key, length);
+      record.set(value, record.length - length);
+      const tree = new Tree(bed.forest, spec);
+      tree.put(key, value);
+      t.deepEqual(Buffer.from(record), Buffer.from(tree.encodeRoot(2048)));
+    }
+  }
+});
 
 test('put() in order fills nodes by nine tenths and more, upwards and downwards', (t) => {
   for (const step of [1, -1]) {

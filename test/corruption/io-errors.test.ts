@@ -13,7 +13,10 @@ const HOST_FULL = new StoreError('E_IO', 'Cannot write: the host is full', {
   cause: new Error('ENOSPC'),
 });
 
-/** Calls of which one fails for good: these runs are alike. `OPS=1` tries every one. */
+/**
+ * Calls that fail for good, and reads of a journal, of which one is tried: these runs are alike.
+ * `OPS=1` tries every one.
+ */
 const STEP = Number(process.env['OPS'] ?? 3);
 
 /** Faults of the n-th call of a kind. */
@@ -29,26 +32,37 @@ const VARIANTS: Readonly<Record<string, readonly [CallKind, Partial<FailOptions>
 };
 
 /** Calls of each kind in a run without a fault. */
-async function callsOf(mode: TrialOptions['mode']): Promise<Readonly<Record<CallKind, number>>> {
-  const trial = new IoTrial({ mode, prng: new Prng(seed), faults: [] });
+async function callsOf(
+  mode: TrialOptions['mode'],
+  on: TrialOptions['on'],
+): Promise<Readonly<Record<CallKind, number>>> {
+  const trial = new IoTrial({ mode, on, prng: new Prng(seed), faults: [] });
   await trial.run();
   if (trial.failure !== undefined) throw trial.failure;
   return trial.device.calls;
 }
 
-for (const mode of ['sync', 'async'] as const) {
+const MODES = [
+  { mode: 'sync', on: undefined, where: 'sync' },
+  { mode: 'async', on: undefined, where: 'async' },
+  { mode: 'sync', on: 'journal', where: 'sync, on the device of the journal' },
+  { mode: 'async', on: 'journal', where: 'async, on the device of the journal' },
+] as const;
+
+for (const { mode, on, where } of MODES) {
   for (const [title, [kind, fault]] of Object.entries(VARIANTS)) {
-    test(`nothing acknowledged is lost wherever ${title} (${mode})`, async (t) => {
+    test(`nothing acknowledged is lost wherever ${title} (${where})`, async (t) => {
       t.timeout(600_000);
       t.log('SEED', seed);
-      const calls = (await callsOf(mode))[kind];
-      const step = fault.permanent === true ? STEP : 1;
+      const calls = (await callsOf(mode, on))[kind];
+      const isAlike = fault.permanent === true || (on === 'journal' && kind === 'read');
+      const step = isAlike ? STEP : 1;
       let tried = 0;
       let failed = 0;
       for (let n = 1 + (seed % step); n <= calls; n += step) {
         tried++;
         const faults = [{ kind, n, ...fault }];
-        const trial = new IoTrial({ mode, prng: new Prng(seed + n), faults });
+        const trial = new IoTrial({ mode, on, prng: new Prng(seed + n), faults });
         try {
           await trial.run();
         } catch (error) {

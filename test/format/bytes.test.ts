@@ -80,6 +80,13 @@ test('varints come back in as many bytes as varintSize() says', (t) => {
   }
 });
 
+test('setVarint() refuses what is no count', (t) => {
+  const bytes = new Uint8Array(VARINT_SIZE_MAX);
+  for (const value of [-1, 0.5, 1.5, 2 ** 53, Number.NaN, Number.POSITIVE_INFINITY]) {
+    t.throws(() => setVarint(bytes, 0, value), { instanceOf: AssertionError });
+  }
+});
+
 test('ByteReader.varint() refuses what is too long or too large', (t) => {
   for (const bytes of [new Uint8Array(9).fill(128), new Uint8Array([...Array(7).fill(255), 127])]) {
     const reader = new ByteReader(bytes);

@@ -11,6 +11,7 @@ import { type Finding, Findings } from '../../src/fsck/finding.js';
 import { ENTRY_KIND, type ExtentEntry } from '../../src/onode/extent-entry.js';
 import { readSuperblocks } from '../../src/txn/superblock-slots.js';
 import { Prng, seedFromEnvironment } from '../support/prng.js';
+import { SimulatedDevice } from '../support/simulated-device.js';
 import { newStore, SMALL } from './fixture.js';
 
 const BLOCK = 512;
@@ -93,3 +94,40 @@ for (const [edge, run] of Object.entries({ runSync, runAsync })) {
     );
   });
 }
+
+test('each chunk of a run is told apart: unreadable, damaged, sound', (t) => {
+  const superblock = runSync(readSuperblocks(newStore({ ...SMALL, size: 4 * 1024 * 1024 }))).newest;
+  const device = new SimulatedDevice({ size: 4 * 1024 * 1024 });
+  const bytes = new Prng(1).bytes(8 * 1024);
+  const start = 1000 * superblock.blockSize;
+  device.writeSync(start, [bytes]);
+  const checksums = new Uint8Array(8 * 8);
+  for (let i = 0; i < 8; i++) writeHash(checksums, 8 * i, bytes, 1024 * i, 1024 * (i + 1));
+  checksums[8 * 6] = ~(checksums[8 * 6] as number);
+  for (const i of [2, 5]) device.faults.makeUnreadable(start + 1024 * i, 1024);
+  const found: Finding[] = [];
+  let verified = 0;
+  const check = new DataCheck({
+    device,
+    map: new DeviceMap(device, superblock),
+    findings: new Findings((finding) => found.push(finding)),
+    isShared: false,
+    verified: (count) => {
+      verified += count;
+    },
+  });
+  const length = bytes.length;
+  const blocks = length / superblock.blockSize;
+  const extent = { ...extentAt(1000, checksums), length, shift: 10, blocks };
+  check.add(extent, 0, { object: 'o' }, { isNew: () => true });
+  runSync(check.flush());
+  t.deepEqual(
+    found.map(({ code, objectOffset, objectLength }) => [code, objectOffset, objectLength]),
+    [
+      ['unreadable', 2 * 1024, 1024],
+      ['unreadable', 5 * 1024, 1024],
+      ['data-damaged', 6 * 1024, 1024],
+    ],
+  );
+  t.is(verified, 6 * 1024);
+});

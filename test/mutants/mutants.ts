@@ -30,8 +30,10 @@ const SEPARATE_TESTS = [
   'test/crash/separate-journal-crash.test.ts',
 ];
 const SALVAGE_TESTS = ['test/fsck/repair-salvage.test.ts'];
+const DELTA_TESTS = ['test/btree/delta-leaf.test.ts', 'test/btree/model.test.ts'];
 const COPY_TESTS = ['test/corruption/copies.test.ts'];
 
+const DESCRIPTOR_IO = 'src/blockdev/descriptor-io.ts';
 const COMMITTER = 'src/txn/committer.ts';
 const CHECKPOINT = 'src/txn/checkpoint.ts';
 const RUN_WRITER = 'src/txn/run-writer.ts';
@@ -87,6 +89,20 @@ export const MUTANTS: readonly Mutant[] = [
     JOURNAL,
     'durable: this.#durable,',
     'durable: this.#sequence,',
+  ),
+  mutant(
+    'a write that the system cuts short is taken for whole',
+    DESCRIPTOR_IO,
+    'count = await writeSome(to.fd, rest.slice(0, VECTORS_MAX), at);',
+    'count = await writeSome(to.fd, rest.slice(0, VECTORS_MAX), at); return;',
+    ['test/blockdev/descriptor-io.test.ts'],
+  ),
+  mutant(
+    'a synchronous write that the system cuts short is taken for whole',
+    DESCRIPTOR_IO,
+    'count = writevSync(to.fd, rest.slice(0, VECTORS_MAX), at);',
+    'count = writevSync(to.fd, rest.slice(0, VECTORS_MAX), at); return;',
+    ['test/blockdev/descriptor-io.test.ts'],
   ),
   mutant(
     'no mark follows the last record',
@@ -322,14 +338,14 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'a checkpoint leaves the bitmaps out',
     CHECKPOINT,
-    'const runs = [...frozen.data, ...frozen.bitmaps, ...placesOf(frozen.nodes), ...padding];',
-    'const runs = [...frozen.data, ...placesOf(frozen.nodes), ...padding];',
+    'const runs = [...frozen.data, ...frozen.bitmaps, ...placesOf(nodes), ...padding];',
+    'const runs = [...frozen.data, ...placesOf(nodes), ...padding];',
   ),
   mutant(
     'a checkpoint leaves data out',
     CHECKPOINT,
-    'const runs = [...frozen.data, ...frozen.bitmaps, ...placesOf(frozen.nodes), ...padding];',
-    'const runs = [...frozen.bitmaps, ...placesOf(frozen.nodes), ...padding];',
+    'const runs = [...frozen.data, ...frozen.bitmaps, ...placesOf(nodes), ...padding];',
+    'const runs = [...frozen.bitmaps, ...placesOf(nodes), ...padding];',
   ),
   mutant(
     'a checkpoint names one transaction less than it holds',
@@ -342,6 +358,35 @@ export const MUTANTS: readonly Mutant[] = [
     'src/btree/forest.ts',
     'return node.state === NODE_STATE.dirty && node.birth === this.#generation && node.refs === 1;',
     'return node.state <= NODE_STATE.packing && node.refs === 1;',
+  ),
+  // Delta leaves
+  mutant(
+    'a search does not look at what was put beside a leaf',
+    'src/btree/tree.ts',
+    'if (delta !== undefined) {',
+    'if (delta !== undefined && key.length > 4096) {',
+    DELTA_TESTS,
+  ),
+  mutant(
+    'the page of a delta leaf keeps what was replaced',
+    'src/btree/delta-leaf.ts',
+    'if (place >= 0) isReplaced = true;',
+    'if (place > base.count) isReplaced = true;',
+    DELTA_TESTS,
+  ),
+  mutant(
+    'a rollback leaves deltas behind',
+    'src/btree/undo-log.ts',
+    'if (node.deltas !== null) node.deltas = node.deltas.copy();',
+    '',
+    DELTA_TESTS,
+  ),
+  mutant(
+    'what is shared is given up for a delta leaf',
+    'src/btree/forest.ts',
+    '      !this.#sharing.isShared(leaf)\n',
+    '      leaf.address >= 0\n',
+    DELTA_TESTS,
   ),
   // Sharing
   mutant(
@@ -478,6 +523,20 @@ export const MUTANTS: readonly Mutant[] = [
     ['test/store/failure.test.ts'],
   ),
   // Objects kept open
+  mutant(
+    'a scrub passes over what was written since where it has seen something else',
+    'src/scrub/seen-blocks.ts',
+    'if (birth > this.#epoch) return true;',
+    '',
+    ['test/scrub/seen-blocks.test.ts'],
+  ),
+  mutant(
+    'a chunk that cannot be read hides those behind it',
+    'src/fsck/data-check.ts',
+    '} else if (!this.#isSound(one.start,',
+    'return; } else if (!this.#isSound(one.start,',
+    ['test/fsck/data-runs.test.ts'],
+  ),
   mutant(
     'an object is kept open over a rollback',
     STATE,

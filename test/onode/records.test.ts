@@ -3,6 +3,7 @@
 import test from 'ava';
 import { BYTES, REVERSE } from '../../src/btree/comparator.js';
 import { emptyRoot } from '../../src/btree/root-record.js';
+import { startSoleRoot } from '../../src/btree/small-leaf.js';
 import { CorruptError } from '../../src/errors.js';
 import { COLLECTION_KIND, decodeCnode, encodeCnode } from '../../src/onode/cnode.js';
 import {
@@ -19,8 +20,8 @@ import {
   objectKey,
   reverseBits,
 } from '../../src/onode/object-key.js';
-import { decodeOnode } from '../../src/onode/onode.js';
-import { ATTRIBUTES_SPEC, MAP_SPEC, OBJECTS_SPEC } from '../../src/onode/tree-specs.js';
+import { decodeOnode, encodeOnode, findBlob, foundBlob } from '../../src/onode/onode.js';
+import { ATTRIBUTES_SPEC, BLOB_SPEC, MAP_SPEC, OBJECTS_SPEC } from '../../src/onode/tree-specs.js';
 import { decodeValue } from '../../src/onode/value-record.js';
 import { Prng } from '../support/prng.js';
 
@@ -128,6 +129,58 @@ test('damaged records are errors, never a hang or another kind of error', (t) =>
     }
   }
   t.pass();
+});
+
+/** What `work` gives; undefined when it finds damage. */
+function unlessCorrupt<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof CorruptError) return undefined;
+    throw error;
+  }
+}
+
+/** The root record of a blob stream with this entry alone, at offset 0. */
+function soleBlob(entry: Uint8Array): Uint8Array {
+  const root = startSoleRoot(BLOB_SPEC, new Uint8Array(8), entry.length);
+  root.set(entry, root.length - entry.length);
+  return root;
+}
+
+test('findBlob() finds what decodeOnode() decodes, and refuses the same damage', (t) => {
+  const prng = new Prng(6);
+  let sound = 0;
+  for (let i = 0; i < 20_000; i++) {
+    const attributes = prng.chance(0.3) ? emptyRoot(ATTRIBUTES_SPEC) : new Uint8Array(0);
+    const blob = prng.chance(0.7)
+      ? soleBlob(encodeEntry(prng.pick([EXTENT, INLINE])))
+      : new Uint8Array(0);
+    const record = encodeOnode({
+      flags: 0,
+      id: prng.u32(),
+      version: prng.below(300),
+      size: prng.u32(),
+      birth: prng.u32(),
+      objectSizeHint: prng.chance(0.2) ? prng.u32() : 0,
+      writeSizeHint: 0,
+      attributes,
+      blob,
+      map: prng.chance(0.3) ? emptyRoot({ ...MAP_SPEC, comparator: REVERSE }) : new Uint8Array(0),
+    });
+    const bytes = Buffer.concat([prng.bytes(3), record, prng.bytes(3)]);
+    if (prng.chance(0.5)) bytes[3 + prng.below(record.length)] = prng.below(256);
+    const end = 3 + record.length - (prng.chance(0.2) ? prng.below(3) : 0);
+    const expected = unlessCorrupt(() => decodeOnode(bytes, 3, end));
+    const found = unlessCorrupt(() => {
+      findBlob(bytes, 3, end);
+      return { size: foundBlob.size, blob: bytes.subarray(foundBlob.start, foundBlob.end) };
+    });
+    if (expected !== undefined) sound++;
+    if (found?.size !== expected?.size) t.fail(`record ${i}: size`);
+    if (found && expected && !found.blob.equals(expected.blob)) t.fail(`record ${i}: blob`);
+  }
+  t.true(sound > 5000 && sound < 15_000);
 });
 
 test('cnodes come back as they were', (t) => {

@@ -10,6 +10,7 @@ import { type ResizeReport, resizeOn } from '../../src/resize/resize.js';
 import { BY_LENGTH, check, linesOf } from '../fsck/fixture.js';
 import { Prng } from '../support/prng.js';
 import { SimulatedDevice } from '../support/simulated-device.js';
+import { mkfsPart } from '../support/split-options.js';
 
 const KIB = 1024;
 
@@ -27,7 +28,7 @@ export interface AgedOptions extends MkfsOptions {
 export function agedStore(options: AgedOptions): SimulatedDevice {
   const { bytes, initialBytes = bytes, seed = 1, rounds = 40 } = options;
   const device = new SimulatedDevice({ size: initialBytes, sizeMax: bytes, history: false });
-  mkfsOn(device, options);
+  mkfsOn(device, mkfsPart(options));
   const store = Store.openOnSync(device, { comparators: [BY_LENGTH], cacheBytes: 256 * KIB });
   new Ager(store, new Prng(seed), Math.floor((bytes * 0.55) / rounds)).run(rounds);
   store.closeSync();
@@ -103,7 +104,7 @@ export function crumbledStore(options: CrumbledOptions): {
 } {
   const prng = new Prng(7);
   const device = new SimulatedDevice({ size: options.bytes, history: false });
-  mkfsOn(device, options);
+  mkfsOn(device, mkfsPart(options));
   const store = Store.openOnSync(device);
   store.commitSync(store.transaction().createCollection('c').createCollection('filler'));
   const write = (collection: string, name: string, length: number): void => {

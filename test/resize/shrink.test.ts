@@ -2,13 +2,17 @@
 
 import test from 'ava';
 import { runSync } from '../../src/blockdev/io.js';
+import { ComparatorRegistry } from '../../src/btree/comparator.js';
 import { hasCode, type StoreError } from '../../src/errors.js';
+import { ROLE } from '../../src/format/role.js';
 import { Store } from '../../src/index.js';
 import { resizeOn } from '../../src/resize/resize.js';
+import { readSuperblocks } from '../../src/txn/superblock-slots.js';
 import { BY_LENGTH, check } from '../fsck/fixture.js';
 import { Planter } from '../fsck/planter.js';
 import { contentOf, deepCopy } from '../fsck/repair-fixture.js';
 import { TREE_FAULTS } from '../fsck/tree-faults.js';
+import { metadataPlaces } from '../support/metadata-places.js';
 import type { SimulatedDevice } from '../support/simulated-device.js';
 import {
   type AgedOptions,
@@ -109,6 +113,32 @@ test('shrink() refuses a store that has to be repaired first, and changes nothin
   t.true(hasCode(error, 'E_CORRUPT'), error?.message);
   t.regex(error?.message ?? '', /repair the store first/);
   t.deepEqual(check(device).codes, codes);
+});
+
+test('shrink() says that a place cannot be read, not that it is damaged', (t) => {
+  const aged = agedStore({ bytes: 12 * MIB, blockSize: KIB, nodeSize: KIB, rounds: 20 });
+  const registry = new ComparatorRegistry();
+  registry.register(BY_LENGTH);
+  const { journalOffset, journalBytes } = runSync(readSuperblocks(aged)).newest;
+  const journal = { first: journalOffset, length: journalBytes, role: 'journal' };
+  const refused = new Set<number | string>();
+  for (const { first, length, role } of [...metadataPlaces(aged, registry), journal]) {
+    const device = again(aged);
+    device.faults.makeUnreadable(first, length);
+    let failure: unknown;
+    try {
+      resize(device, 5 * MIB);
+    } catch (error) {
+      failure = error;
+      t.true(hasCode(error, 'E_IO'), String(error));
+      t.regex(String(error), /medium error/);
+      refused.add(role);
+    }
+    device.faults.clear();
+    if (failure !== undefined) t.deepEqual(faultsOf(device), []);
+  }
+  // Bitmaps have role 0.
+  for (const role of [0, ROLE.objects, ROLE.blob, 'journal']) t.true(refused.has(role), `${role}`);
 });
 
 test('shrink() of a device to sizes that no store can have', (t) => {

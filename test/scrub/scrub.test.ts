@@ -4,8 +4,10 @@
  */
 
 import test from 'ava';
+import { runSync } from '../../src/blockdev/io.js';
 import { type Clock, type Finding, MemoryDevice, mkfsOn, Store } from '../../src/index.js';
 import { scrub } from '../../src/scrub/scrub.js';
+import { readSuperblocks } from '../../src/txn/superblock-slots.js';
 import { BY_LENGTH, check, close, deepStore, open } from '../fsck/fixture.js';
 import { Prng } from '../support/prng.js';
 import { BLOCK, fill, filledDevice, flipByte, newDevice, pattern, scrubOf } from './fixture.js';
@@ -267,6 +269,21 @@ test('a scrub keeps its rate and tells the time that is left', async (t) => {
   t.true(Math.max(...rates) < 60_000);
   t.true(clock.ms / 1000 >= (bytesRead - 60_000) / 100_000);
   t.true(clock.ms / 1000 <= bytesRead / 100_000);
+});
+
+test('the journal counts among the bytes that a scrub reads, and is waited for', async (t) => {
+  const device = filledDevice();
+  const { journalBytes } = runSync(readSuperblocks(device)).newest;
+  const store = Store.openOnSync(device);
+  const clock = new SteppedClock();
+  const first: number[] = [];
+  const { bytesRead, bytesVerified } = await store.scrub({
+    clock,
+    rate: journalBytes,
+    onProgress: () => first.push(clock.ms),
+  });
+  t.true(bytesRead > journalBytes + bytesVerified);
+  t.true((first[0] ?? 0) >= 1000, 'nothing is read for the second that the journal was worth');
 });
 
 test('scrub() refuses options that make no sense', async (t) => {

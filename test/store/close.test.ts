@@ -15,6 +15,7 @@ import { fsckFault, fsckFileFault } from '../support/crash-fsck.js';
 import { Prng } from '../support/prng.js';
 import { SimulatedDevice } from '../support/simulated-device.js';
 import { SimulatedEnvironment } from '../support/simulated-environment.js';
+import { mkfsPart, openPart } from '../support/split-options.js';
 import { temporaryPath } from '../support/temp-directory.js';
 
 const KIB = 1024;
@@ -61,8 +62,8 @@ async function fileStore(
   options: MkfsOptions & OpenOptions = {},
 ): Promise<{ path: string; store: Store }> {
   const path = temporaryPath(t);
-  await mkfs(path, { size: 64 * MIB, journalBytes: MIB, ...options });
-  const store = await Store.open(path, options);
+  await mkfs(path, { size: 64 * MIB, journalBytes: MIB, ...mkfsPart(options) });
+  const store = await Store.open(path, openPart(options));
   await store.commit(store.transaction().createCollection('c'));
   return { path, store };
 }

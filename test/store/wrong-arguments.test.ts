@@ -1,15 +1,22 @@
+import { existsSync } from 'node:fs';
 import test from 'ava';
 import {
+  checkStore,
   ghobject,
+  MemoryDevice,
   mkfs,
+  mkfsOn,
   mkfsSync,
   PackedTransaction,
   parseGhobject,
+  repairStore,
+  resizeStore,
   Store,
   StoreError,
   Transaction,
 } from '../../src/index.js';
 import { storeBed } from '../support/store-fixture.js';
+import { temporaryPath } from '../support/temp-directory.js';
 
 /** What nobody should pass, and JavaScript passes all the same. */
 const WRONG: readonly unknown[] = [
@@ -109,4 +116,48 @@ test('what opens, makes or builds answers arguments of wrong types with a StoreE
       t.true(error instanceof StoreError, `${name}(${String(wrong)}): ${error}`);
     }
   }
+});
+
+test('an option that nobody knows is refused by its name, and nothing is done', async (t) => {
+  const path = temporaryPath(t);
+  const absent = temporaryPath(t);
+  await mkfs(path, { size: 64 * 2 ** 20 });
+  const { store } = storeBed(t);
+  store.commitSync(store.transaction().createCollection('c').touch('c', 'o'));
+  const collection = store.collection('c');
+  const object = collection.object('o');
+  const snapshot = store.snapshot();
+  const device = new MemoryDevice({ size: 64 * 2 ** 20 });
+  // As a program in JavaScript passes it.
+  const wrong: object = { fource: true };
+  const calls: Readonly<Record<string, () => unknown>> = {
+    mkfs: () => mkfs(absent, wrong),
+    mkfsSync: () => mkfsSync(absent, wrong),
+    mkfsOn: () => mkfsOn(device, wrong),
+    open: () => Store.open(path, wrong),
+    openSync: () => Store.openSync(path, wrong),
+    openOn: () => Store.openOn(device, wrong),
+    openOnSync: () => Store.openOnSync(device, wrong),
+    checkStore: () => checkStore(path, wrong),
+    repairStore: () => repairStore(path, wrong),
+    resizeStore: () => resizeStore(path, 64 * 2 ** 20, wrong),
+    scrub: () => store.scrub(wrong),
+    erase: () => store.erase(wrong),
+    createCollection: () => store.transaction().createCollection('d', wrong),
+    listCollections: () => store.listCollections(wrong),
+    listCollectionsSync: () => store.listCollectionsSync(wrong),
+    'listCollectionsSync of a snapshot': () => snapshot.listCollectionsSync(wrong),
+    list: () => collection.list(wrong),
+    listSync: () => collection.listSync(wrong),
+    'attributes of a collection': () => collection.attributesSync(wrong),
+    attributes: () => object.attributesSync(wrong),
+    mapEntries: () => object.mapEntriesSync(wrong),
+  };
+  for (const [name, call] of Object.entries(calls)) {
+    const error = await t.throwsAsync(async () => await call(), undefined, name);
+    t.true(error instanceof StoreError && error.code === 'E_INVALID_ARGUMENT', name);
+    t.regex(String(error?.message), /Unknown option "fource": expected one of /, name);
+  }
+  snapshot.close();
+  t.false(existsSync(absent));
 });

@@ -16,15 +16,20 @@ import { SimulatedDevice } from './simulated-device.js';
 
 const TOLERATED: ReadonlySet<FindingCode> = new Set(['superblock-slot', 'superblock-gap']);
 
-/** The findings of a deep check that a crash does not excuse, as text; undefined without any. */
-export function fsckFault(image: MemoryImage): string | undefined {
-  return faultOf(new SimulatedDevice({ image, readOnly: true }));
+/**
+ * The findings of a deep check that a crash does not excuse, as text; undefined without any.
+ * `journal` is that of a store whose journal has a device of its own.
+ */
+export function fsckFault(image: MemoryImage, journal?: MemoryImage): string | undefined {
+  const journalDevice = journal && new SimulatedDevice({ image: journal, readOnly: true });
+  return faultOf(new SimulatedDevice({ image, readOnly: true }), journalDevice);
 }
 
-function faultOf(device: BlockDevice): string | undefined {
+function faultOf(device: BlockDevice, journalDevice?: BlockDevice): string | undefined {
   const findings: Finding[] = [];
   const options = {
     deep: true,
+    journalDevice,
     comparators: new ComparatorRegistry(),
     onFinding: (finding: Finding): void => {
       if (finding.severity !== 'note' && !TOLERATED.has(finding.code)) findings.push(finding);

@@ -26,13 +26,28 @@ const KIB = 1024;
 
 const OPEN: OpenOptions = { cacheBytes: 0, dirtyBytes: 96 * KIB };
 
+/** Bytes of the device of a journal that has one: the least that a store takes. */
+const JOURNAL_BYTES = 256 * KIB;
+
 /** Turns of the event loop after which a promise will never settle. */
 const TURNS_MAX = 20_000;
 
 export interface TrialOptions {
   readonly mode: 'sync' | 'async';
+  /** The device that fails: the store's only one unless given, else that of its journal. */
+  readonly on?: 'journal' | undefined;
   readonly prng: Prng;
   readonly faults: readonly FailOptions[];
+}
+
+/** What is on the device of a store, and on that of its journal where it has one. */
+interface Images {
+  readonly data: MemoryImage;
+  readonly journal: MemoryImage | undefined;
+}
+
+function openOptions(journalDevice: SimulatedDevice | undefined): OpenOptions {
+  return journalDevice === undefined ? OPEN : { ...OPEN, journalDevice };
 }
 
 /** A transaction. */
@@ -84,8 +99,12 @@ const TOUCH: Step = [{ op: 'touch', c: 'a', o: { name: 'o1' } }];
 export class IoTrial {
   /** States by the number of transactions, from the one that the trial begins with. */
   static readonly #states: ModelState[] = statesOf();
-  static #image: MemoryImage | undefined;
+  /** What trials begin with, of one device and of two. */
+  static readonly #begins = new Map<boolean, Images>();
+  /** The one that fails. */
   readonly device: SimulatedDevice;
+  readonly #data: SimulatedDevice;
+  readonly #journal: SimulatedDevice | undefined;
   readonly #options: TrialOptions;
   #acknowledged = BEFORE.length;
   #store: Store | undefined;
@@ -95,12 +114,18 @@ export class IoTrial {
 
   constructor(options: TrialOptions) {
     this.#options = options;
-    IoTrial.#image ??= firstImage();
-    this.device = new SimulatedDevice({
-      image: IoTrial.#image,
-      ...(options.mode === 'async' && { scheduler: options.prng.fork() }),
-    });
+    const { data, journal } = IoTrial.#beginOf(options.on !== undefined);
+    const scheduled = options.mode === 'async' && { scheduler: options.prng.fork() };
+    this.#data = new SimulatedDevice({ image: data, ...scheduled });
+    this.#journal = journal && new SimulatedDevice({ image: journal, ...scheduled });
+    this.device = this.#journal ?? this.#data;
     for (const fault of options.faults) this.device.faults.failAt(fault);
+  }
+
+  static #beginOf(isSeparate: boolean): Images {
+    const begin = IoTrial.#begins.get(isSeparate) ?? firstImages(isSeparate);
+    IoTrial.#begins.set(isSeparate, begin);
+    return begin;
   }
 
   /** Works until the end or until something fails, then looks at what is left. */
@@ -108,8 +133,8 @@ export class IoTrial {
     const isSync = this.#options.mode === 'sync';
     try {
       this.#store = isSync
-        ? Store.openOnSync(this.device, OPEN)
-        : await settled(Store.openOn(this.device, OPEN));
+        ? Store.openOnSync(this.#data, openOptions(this.#journal))
+        : await settled(Store.openOn(this.#data, openOptions(this.#journal)));
       if (isSync) this.#workSync(this.#store);
       else await this.#work(this.#store);
     } catch (error) {
@@ -117,7 +142,9 @@ export class IoTrial {
     }
     if (this.#store !== undefined) await this.#checkFailed(this.#store);
     await this.#close();
-    if (!this.device.isClosed) throw new Error('the device was not given back');
+    for (const device of this.#devices) {
+      if (!device.isClosed) throw new Error('a device was not given back');
+    }
     this.#checkQuiet();
     this.#checkLeft();
   }
@@ -126,8 +153,21 @@ export class IoTrial {
     if (!(error instanceof StoreError)) throw error;
     if (this.failure !== undefined) return;
     this.failure = error;
-    const { write: writes, flush } = this.device.calls;
-    this.#callsAtFailure = { write: writes, flush };
+    this.#callsAtFailure = this.#calls;
+  }
+
+  get #devices(): readonly SimulatedDevice[] {
+    return this.#journal === undefined ? [this.#data] : [this.#data, this.#journal];
+  }
+
+  /** Calls of all devices. */
+  get #calls(): { readonly write: number; readonly flush: number } {
+    let [writes, flushes] = [0, 0];
+    for (const { calls } of this.#devices) {
+      writes += calls.write;
+      flushes += calls.flush;
+    }
+    return { write: writes, flush: flushes };
   }
 
   #workSync(store: Store): void {
@@ -237,26 +277,29 @@ export class IoTrial {
   #checkQuiet(): void {
     const [fault] = this.#options.faults;
     if (this.failure === undefined || fault?.kind === 'read' || fault?.kind === 'grow') return;
-    const { calls } = this.device;
+    const calls = this.#calls;
     const { write: writes, flush } = this.#callsAtFailure;
     if (calls.write > writes) throw new Error(`${calls.write - writes} writes after the failure`);
     if (calls.flush > flush) throw new Error(`${calls.flush - flush} flushes after the failure`);
   }
 
   #checkLeft(): void {
-    const images = [this.device.image()];
+    const crashed = (device: SimulatedDevice): MemoryImage =>
+      device.randomCrash(this.#options.prng, device.point).device.image();
+    this.#checkImages({ data: this.#data.image(), journal: this.#journal?.image() });
     for (let i = 0; i < 3; i++) {
-      const { point } = this.device;
-      images.push(this.device.randomCrash(this.#options.prng, point).device.image());
+      const data = crashed(this.#data);
+      this.#checkImages({ data, journal: this.#journal && crashed(this.#journal) });
     }
-    for (const image of images) this.#checkImage(image);
   }
 
-  #checkImage(image: MemoryImage): void {
+  #checkImages({ data, journal }: Images): void {
     const [fault] = this.#options.faults;
     const mayTouch =
       this.failure !== undefined && (fault?.kind === 'read' || fault?.kind === 'grow');
-    const store = Store.openOnSync(new SimulatedDevice({ image }), OPEN);
+    const device = new SimulatedDevice({ image: data });
+    const journalDevice = journal && new SimulatedDevice({ image: journal });
+    const store = Store.openOnSync(device, openOptions(journalDevice));
     const number = store.info().transaction;
     if (number < this.#acknowledged) {
       throw new Error(`Transaction ${this.#acknowledged} was acknowledged, ${number} is the last`);
@@ -267,7 +310,7 @@ export class IoTrial {
     const faults = states.map((one) => this.#difference(store, one));
     if (!faults.includes(undefined)) throw new Error(`after ${number}: ${faults.join(', or ')}`);
     store.closeSync();
-    const found = fsckFault(image);
+    const found = fsckFault(data, journal);
     if (found !== undefined) throw new Error(found);
   }
 
@@ -313,11 +356,15 @@ function statesOf(): ModelState[] {
   return states;
 }
 
-function firstImage(): MemoryImage {
+/** A store that was killed, on one device or on two. */
+function firstImages(isSeparate: boolean): Images {
   const device = new SimulatedDevice({ size: 2048 * KIB });
-  mkfsOn(device, { blockSize: KIB, nodeSize: KIB, journalBytes: 64 * KIB });
-  const store = Store.openOnSync(device, OPEN);
+  const journalDevice = isSeparate ? new SimulatedDevice({ size: JOURNAL_BYTES }) : undefined;
+  const place = journalDevice === undefined ? { journalBytes: 64 * KIB } : { journalDevice };
+  mkfsOn(device, { blockSize: KIB, nodeSize: KIB, ...place });
+  const store = Store.openOnSync(device, openOptions(journalDevice));
   for (const step of BEFORE) store.commitSync(buildTransaction(step));
   device.powerOff();
-  return device.image();
+  journalDevice?.powerOff();
+  return { data: device.image(), journal: journalDevice?.image() };
 }

@@ -12,6 +12,7 @@ import { type OpenOptions, Store } from '../../src/store/store.js';
 import type { Transaction } from '../../src/txn/transaction.js';
 import type { Medium } from './medium.js';
 import { SimulatedDevice } from './simulated-device.js';
+import { mkfsPart, openPart } from './split-options.js';
 import { auditStore } from './store-fixture-audit.js';
 import type { KillableDevice } from './switched-device.js';
 
@@ -28,8 +29,8 @@ export class MediumBed<D extends KillableDevice = KillableDevice> {
     this.medium = medium;
     this.options = options;
     this.device = medium.create();
-    mkfsOn(this.device, options);
-    this.store = Store.openOnSync(this.device, options);
+    mkfsOn(this.device, mkfsPart(options));
+    this.store = Store.openOnSync(this.device, openPart(options));
   }
 
   /** Commits what `build` puts into a transaction. */
@@ -54,7 +55,7 @@ export class MediumBed<D extends KillableDevice = KillableDevice> {
   /** Opens the store again that was closed or cut. */
   open(options: OpenOptions = {}): Store {
     this.device = this.medium.open();
-    this.store = Store.openOnSync(this.device, { ...this.options, ...options });
+    this.store = Store.openOnSync(this.device, { ...openPart(this.options), ...options });
     return this.store;
   }
 

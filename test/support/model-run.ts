@@ -106,6 +106,7 @@ export class ModelRun {
   async #burst(): Promise<void> {
     const prng = this.#prng;
     const { every, inFlight } = this.#options;
+    this.#leaveRoom();
     const reading = this.#readSnapshot();
     for (let left = every; left > 0; left--) {
       const operations = this.#workload.transaction(this.#state);
@@ -280,6 +281,16 @@ export class ModelRun {
       }
       snapshot.close();
     }
+  }
+
+  /**
+   * Closes snapshots that hold half the device: the store would end them before it refused anybody
+   * for want of room, and where it is never to be full none may be ended.
+   */
+  #leaveRoom(): void {
+    if (this.#options.mayBeFull === true || this.#snapshots.length === 0) return;
+    const { pending, total } = this.#store.statfsSync();
+    if (pending > total / 2) this.#closeSnapshots();
   }
 
   /** A snapshot may be ended by the store, but only for want of room. */

@@ -5,6 +5,7 @@ import type { MemoryImage } from './memory-image.js';
 import type { Prng } from './prng.js';
 import { SimulatedDevice } from './simulated-device.js';
 import { SimulatedEnvironment } from './simulated-environment.js';
+import { mkfsPart } from './split-options.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -106,7 +107,7 @@ export function randomStore(prng: Prng): { rig: Rig; configuration: Configuratio
         : undefined;
     const rig = new Rig(data, journal);
     try {
-      mkfsOn(data, { ...options, ...rig.options });
+      mkfsOn(data, { ...options, ...mkfsPart(rig.options) });
       return { rig, configuration };
     } catch (error) {
       const isImpossible = hasCode(error, 'E_TOO_SMALL') || error instanceof RangeError;

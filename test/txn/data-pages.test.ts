@@ -34,6 +34,26 @@ test('copyOf() uses a slab again when all of it was given back, and no earlier',
   t.true(fourth.some(({ buffer }) => buffer === kept?.buffer));
 });
 
+test('a slab of which nothing is taken any more is cut again, whatever was given back when', (t) => {
+  const pages = new DataPages();
+  const take = (): Uint8Array => pages.copyOf(new Uint8Array(PAGE), PAGE);
+  const buffers = new Set<ArrayBufferLike>();
+  for (let round = 0; round < (10 * SLAB) / PAGE; round++) {
+    const bytes = take();
+    buffers.add(bytes.buffer);
+    pages.giveBack(bytes);
+  }
+  t.is(buffers.size, 1);
+  const [kept, last] = [take(), take()];
+  pages.giveBack(last);
+  const others = Array.from({ length: (2 * SLAB) / PAGE }, take);
+  t.false(
+    others.some(
+      ({ buffer, byteOffset }) => buffer === kept.buffer && byteOffset === kept.byteOffset,
+    ),
+  );
+});
+
 test('giveBack() leaves other memory alone', (t) => {
   const pages = new DataPages();
   const own = new Uint8Array(PAGE);
