@@ -99,13 +99,19 @@ async function measure(directory: string, medium: string, piece: number): Promis
     await grow(store, from, to, piece);
     const busy = runsIn(store);
     await rest(store);
-    cells.push(`${to / MIB} MiB`, busy, runsIn(store));
-    store.closeSync();
+    const moved = store.statfsSync().stripes?.moved;
+    cells.push(
+      `${to / MIB} MiB`,
+      busy,
+      runsIn(store),
+      moved === undefined ? '-' : `${moved >> 20} MiB`,
+    );
+    await store.close();
     store = Store.openSync(path);
   }
   const moved = store.statfsSync().stripes?.moved;
   console.log(`| ${cells.join(' | ')} | ${moved ?? '-'} |`);
-  store.closeSync();
+  await store.close();
 }
 
 for (const medium of options.text('media').split(',')) {

@@ -228,6 +228,21 @@ export class Allocator {
   }
 
   /**
+   * Hands out these very blocks, of one group, if all of them are free; false when they are not.
+   * @throws what the source throws, with nothing changed
+   */
+  allocateAt(run: BlockRun): boolean {
+    const { start, length } = run;
+    if (start < 0 || endOf(run) > this.totalBlocks) return false;
+    const group = this.#cache.get(this.geometry.groupOf(start));
+    const offset = start - group.start;
+    if (offset + length > group.size || !group.busy.isFree(offset, length)) return false;
+    this.#table.take(group, offset, length);
+    this.#states.each(run, this.#states.useTaken);
+    return true;
+  }
+
+  /**
    * Hands out `length` blocks, a multiple of `unit`, of the stripes that this generation packs, in
    * runs of whole units; `mayOpen` lets it open more stripes. With a `half` only of stripes there.
    * @returns none when there is no whole stripe for them, or there are no stripes

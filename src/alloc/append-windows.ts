@@ -17,9 +17,21 @@ import type { BlockRun } from './block-run.js';
 /** Objects that grow at once; a window takes about 100 bytes of memory. */
 export const WINDOWS_MAX = 1024;
 
+/** The window that an object which grows is to have, in blocks. */
+export interface WindowWish {
+  /** For what is appended, where so many are free in a row. */
+  readonly blocks: number;
+  /** In front of these, kept for what the object has elsewhere: so that it can be moved there. */
+  readonly lead: number;
+  /** Of the windows behind this one. */
+  readonly further: number;
+}
+
 export interface AppendWindow {
   /** First block. */
   readonly start: number;
+  /** First block for what is appended: what is in front of it is the lead. */
+  readonly first: number;
   /** Block behind the last one. */
   end: number;
   /** Where the object ended that it was opened for. */
@@ -45,10 +57,10 @@ export class AppendWindows {
   }
 
   /** Opens one for the object that ends at `origin`; nothing of it is in a window. */
-  open({ start, length }: BlockRun, origin: number): AppendWindow {
+  open({ start, length }: BlockRun, origin: number, lead = 0): AppendWindow {
     const known = this.#byOrigin.get(origin);
     if (known !== undefined) this.close(known);
-    const window = { start, end: start + length, origin };
+    const window = { start, first: start + lead, end: start + length, origin };
     const index = this.#indexBefore(start + 1) + 1;
     assert(this.endOver(start, length) === 0, 'windows are disjoint');
     this.#sorted.splice(index, 0, window);

@@ -7,6 +7,7 @@
  *   begin in different groups. Small metadata thus stays together.
  */
 
+import type { WindowWish } from './append-windows.js';
 import type { Appender } from './appender.js';
 import { type BlockRun, endOf, totalLength } from './block-run.js';
 import type { Half } from './group-geometry.js';
@@ -37,11 +38,11 @@ export interface AllocateOptions {
   /** Whole stripes, of which `length` is a multiple, or none. */
   readonly stripesOnly?: boolean;
   /**
-   * The request appends to an object that ends at the hint: it goes on there, and so many blocks
-   * behind it are left to the object as long as others find a place elsewhere. With stripes that
+   * The request appends to an object that ends at the hint: it goes on there, and the blocks of the
+   * window are left to the object as long as others find a place elsewhere. With stripes that
    * counts for requests of whole ones only: small things are packed, whatever they belong to.
    */
-  readonly window?: number;
+  readonly window?: WindowWish;
   /** None rather than blocks that are in no window of the object. */
   readonly windowOnly?: boolean;
 }
@@ -55,7 +56,7 @@ export interface Choice {
 }
 
 interface ChooserRequest extends PlacementRequest {
-  readonly window?: number | undefined;
+  readonly window?: WindowWish | undefined;
   readonly windowOnly?: boolean;
 }
 

@@ -16,7 +16,7 @@ import { CorruptError } from '../errors.js';
 import { copyOut, getU64BigEndian } from '../format/bytes.js';
 import { matchesHash } from '../format/checksum.js';
 import { ROLE } from '../format/role.js';
-import type { DataGoal, ObjectContext, PlacedExtent } from './context.js';
+import { ANYWHERE, type DataGoal, type ObjectContext, type PlacedExtent } from './context.js';
 import {
   type BlobEntry,
   blobKey,
@@ -234,16 +234,17 @@ export class BlobStream {
    * appended in front of it may have been packed with other things.
    */
   goal(offset: number, length: number, size: number, stripeBlocks = 1): DataGoal {
-    const grownTo = offset > 0 && offset >= size ? offset + length : 0;
+    const isGrowing = offset > 0 && offset >= size;
+    const grown = { grownTo: isGrowing ? offset + length : 0, grownFrom: isGrowing ? offset : 0 };
     let at = offset;
     for (let i = 0; i < GOAL_ENTRIES_MAX; i++) {
       const before = this.#before(at);
       if (before?.entry.kind !== ENTRY_KIND.extent) break;
       const hint = before.entry.address + before.entry.blocks;
-      if (hint % stripeBlocks === 0) return { hint, grownTo };
+      if (hint % stripeBlocks === 0) return { hint, ...grown };
       at = before.offset;
     }
-    return { hint: -1, grownTo };
+    return { hint: -1, ...grown };
   }
 
   /** Removes [from, to), all of which is tiled, and gives back what only it referred to. */
@@ -358,7 +359,7 @@ export class BlobStream {
       return;
     }
     let at = offset;
-    const placed = this.#context.placeData(data, { hint, grownTo: 0 });
+    const placed = this.#context.placeData(data, { ...ANYWHERE, hint });
     for (const { address, blocks, length, shift, checksums } of placed) {
       if (!isSound) for (const [i, byte] of checksums.entries()) checksums[i] = ~byte;
       const kind = ENTRY_KIND.extent;

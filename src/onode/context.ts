@@ -22,10 +22,12 @@ export interface DataGoal {
   readonly hint: number;
   /** Bytes of the object when the data is its new end, 0 when it is not. */
   readonly grownTo: number;
+  /** Bytes in front of such data, 0 else. */
+  readonly grownFrom: number;
 }
 
 /** Data that has nothing to lie next to. */
-export const ANYWHERE: DataGoal = { hint: -1, grownTo: 0 };
+export const ANYWHERE: DataGoal = { hint: -1, grownTo: 0, grownFrom: 0 };
 
 export interface ObjectContext {
   readonly forest: Forest;

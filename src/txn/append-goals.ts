@@ -42,7 +42,9 @@ export class AppendGoals {
     if (offset <= 0) return ANYWHERE;
     const object = sealed.objectAt(index);
     const reach = this.#reaches.get(keyOf(object));
-    if (reach?.offset === offset) return { hint: reach.block, grownTo: offset + bytes.length };
+    if (reach?.offset === offset) {
+      return { hint: reach.block, grownTo: offset + bytes.length, grownFrom: offset };
+    }
     return yield* this.#lookUp(object, offset, bytes.length);
   }
 

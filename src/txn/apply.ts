@@ -211,7 +211,7 @@ class Application {
     const value = this.#value();
     const length = 'bytes' in value ? value.bytes.length : value.length;
     if (length === 0) return;
-    if (offset >= onode.size) this.#objects.noteGrowth(index, length);
+    if (offset >= onode.size) this.#objects.noteGrowth(index, offset, length);
     onode.write(offset, value);
     this.#resize(onode, Math.max(onode.size, offset + length));
   }

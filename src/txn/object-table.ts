@@ -220,12 +220,12 @@ export class ObjectTable {
     }
   }
 
-  /** The object at `index` grows by so many bytes of data. */
-  noteGrowth(index: number, length: number): void {
+  /** The object at `index` grows by so many bytes of data, from `offset` on. */
+  noteGrowth(index: number, offset: number, length: number): void {
+    const { scattered } = this.#state;
     const named = this.#named[index];
-    if (named !== undefined) {
-      this.#state.scattered.note(named.collection, this.slot(index).key, length);
-    }
+    if (named === undefined || !scattered.concerns(offset, length)) return;
+    scattered.note({ collection: named.collection, key: this.slot(index).key }, offset, length);
   }
 
   /** The hashes of the collection's objects are to be checked when the transaction ends. */

@@ -7,11 +7,13 @@
  *   need.
  */
 
+import type { WindowWish } from '../alloc/append-windows.js';
 import type { AllocateOptions } from '../alloc/chooser.js';
 import type { BlockDevice } from '../blockdev/block-device.js';
 import type { Io } from '../blockdev/io.js';
 import type { Overtaken } from '../blockdev/overtaken.js';
 import type { DataGoal } from '../onode/context.js';
+import { spanFor } from './append-span.js';
 import { FileGrowth } from './file-growth.js';
 import type { SpacePolicy } from './space-policy.js';
 import type { StoreState } from './store-state.js';
@@ -19,9 +21,6 @@ import type { PlacedRun } from './transaction-record.js';
 
 /** Blocks that the pool takes at once beyond its need, where much is free. */
 const POOL_SLACK = 256;
-
-/** Bytes behind an object that grows which others leave to it: what a disk reads in 20 ms. */
-const WINDOW_BYTES = 4 * 1024 * 1024;
 
 /** In a file that may grow: twice what the object has, and no less than this. */
 const WINDOW_BYTES_MIN = 64 * 1024;
@@ -131,18 +130,32 @@ export class SpaceKeeper {
   }
 
   /** How to ask for blocks for data that is to lie at `goal`. */
-  optionsFor({ hint, grownTo }: DataGoal): AllocateOptions {
+  optionsFor(goal: DataGoal): AllocateOptions {
+    const { hint, grownTo } = goal;
     if (hint < 0) return ANY_DATA;
     if (grownTo === 0) return { purpose: 'data', hint };
-    return { purpose: 'data', hint, window: this.#windowFor(grownTo) };
+    return { purpose: 'data', hint, window: this.#windowFor(goal) };
   }
 
-  /** Blocks that an object of `bytes` bytes, which grows, has kept for itself. */
-  #windowFor(bytes: number): number {
-    const { allocator, blockSize } = this.#state;
-    const wanted = this.growth.mayGrow ? Math.max(WINDOW_BYTES_MIN, 2 * bytes) : WINDOW_BYTES;
-    const blocks = Math.ceil(Math.min(wanted, WINDOW_BYTES) / blockSize);
-    return Math.max(1, Math.min(blocks, allocator.freeBlocks >>> 4));
+  /**
+   * What an object that grows has kept for itself: it ends where the object's span does. While the
+   * object is small, with room in front for what it has already.
+   */
+  #windowFor({ grownFrom, grownTo }: DataGoal): WindowWish {
+    const { allocator, blockSize, stripes } = this.#state;
+    const span = spanFor(stripes.width);
+    const { mayGrow } = this.growth;
+    const rest = span - (grownFrom % span);
+    const whole = rest < span / 4 ? rest + span : rest;
+    const most = mayGrow ? Math.max(WINDOW_BYTES_MIN, 2 * grownTo) : 2 * span;
+    const hasLead = !mayGrow && grownFrom <= span / 4;
+    const blocksOf = (bytes: number): number =>
+      Math.max(1, Math.min(Math.ceil(bytes / blockSize), allocator.freeBlocks >>> 4));
+    return {
+      blocks: blocksOf(Math.min(most, whole)),
+      lead: hasLead ? Math.ceil(grownFrom / blockSize) : 0,
+      further: blocksOf(Math.min(most, span)),
+    };
   }
 
   /**
@@ -180,7 +193,7 @@ export class SpaceKeeper {
     const windowOnly = { ...options, windowOnly: true };
     const runs = allocator.allocate(blocks, windowOnly);
     if (runs.length > 0 || this.growth.isUnderWay) return runs;
-    if (!this.growth.growSync(Math.max(blocks, window))) return runs;
+    if (!this.growth.growSync(Math.max(blocks, window.blocks))) return runs;
     return allocator.allocate(blocks, windowOnly);
   }
 

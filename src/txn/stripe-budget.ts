@@ -23,7 +23,9 @@ export class StripeBudget {
   readonly #state: StoreState;
   readonly #space: SpacePolicy;
   /** Whole stripes that were free when the last generation ended. */
-  #free = Number.POSITIVE_INFINITY;
+  #counted = Number.POSITIVE_INFINITY;
+  /** Blocks of the device then. */
+  #totalBlocks = 0;
   /** Stripes taken, ever, when the generation began. */
   #takenBefore = 0;
 
@@ -39,13 +41,21 @@ export class StripeBudget {
 
   /** What a checkpoint has given back is free. Once for each, not for each reader that ends. */
   recount(): void {
-    const { geometry, stripes } = this.#state.allocator;
-    if (geometry.stripeBlocks > 1) this.#free = stripes.freeStripes(STRIPES_ENOUGH);
+    const { geometry, stripes, totalBlocks } = this.#state.allocator;
+    if (geometry.stripeBlocks === 1) return;
+    this.#counted = stripes.freeStripes(STRIPES_ENOUGH);
+    this.#totalBlocks = totalBlocks;
+  }
+
+  /** Those that were counted, and those by which the file has grown since. */
+  get #free(): number {
+    const { geometry, totalBlocks } = this.#state.allocator;
+    return this.#counted + Math.floor((totalBlocks - this.#totalBlocks) / geometry.stripeBlocks);
   }
 
   /** True when the generation has taken its part. */
   get isSpent(): boolean {
-    if (this.#free === Number.POSITIVE_INFINITY) return false;
+    if (this.#counted === Number.POSITIVE_INFINITY) return false;
     return this.#taken > Math.max(STRIPES_MIN, this.#free / GENERATIONS);
   }
 

@@ -2,7 +2,7 @@
 
 import test from 'ava';
 import type { Allocator } from '../../src/alloc/allocator.js';
-import { AppendWindows, WINDOWS_MAX } from '../../src/alloc/append-windows.js';
+import { AppendWindows, WINDOWS_MAX, type WindowWish } from '../../src/alloc/append-windows.js';
 import { type BlockRun, endOf, mergeRuns, totalLength } from '../../src/alloc/block-run.js';
 import { Prng, seedFromEnvironment } from '../support/prng.js';
 import { StoredGroups } from './stored-groups.js';
@@ -10,8 +10,13 @@ import { StoredGroups } from './stored-groups.js';
 const BLOCK = 4096;
 const MIB_BLOCKS = 2 ** 20 / BLOCK;
 
+/** Windows of so many blocks each. */
+function windowsOf(blocks: number): WindowWish {
+  return { blocks, lead: 0, further: blocks };
+}
+
 /** As a store asks for on a device that can't grow. */
-const WINDOW = 4 * MIB_BLOCKS;
+const WINDOW = windowsOf(4 * MIB_BLOCKS);
 
 /** The one that is looked at, and a hundred others. */
 const OBJECTS = 101;
@@ -94,7 +99,12 @@ test('whole stripes that are appended in turn: a run for each 4 MiB', (t) => {
 test('an append that is no multiple of its alignment ends', (t) => {
   const { allocator } = new Growth(2 * 32_384);
   for (const length of [13, 16, 109]) {
-    const runs = allocator.allocate(length, { purpose: 'data', hint: 84, window: 59, align: 16 });
+    const runs = allocator.allocate(length, {
+      purpose: 'data',
+      hint: 84,
+      window: windowsOf(59),
+      align: 16,
+    });
     t.is(totalLength(runs), length);
   }
   allocator.verify();
@@ -148,9 +158,11 @@ test('others keep out of a window as long as there is room elsewhere, and then u
   const { allocator } = new Growth(32_384);
   const [first] = allocator.allocate(1, { purpose: 'data' }) as [BlockRun];
   allocator.allocate(1, { purpose: 'data' }); // so that the object can't go on behind itself
-  const [grown] = allocator.allocate(4, { purpose: 'data', hint: endOf(first), window: 1024 }) as [
-    BlockRun,
-  ];
+  const [grown] = allocator.allocate(4, {
+    purpose: 'data',
+    hint: endOf(first),
+    window: windowsOf(1024),
+  }) as [BlockRun];
   const kept = { from: grown.start, to: grown.start + 1024 };
   const isKept = ({ start, length }: BlockRun) => start < kept.to && start + length > kept.from;
   const left = allocator.freeBlocks - (1024 - 4);
@@ -175,6 +187,38 @@ test('an append that was taken back finds its place again', (t) => {
   });
   t.deepEqual(places[1], places[0]);
   t.deepEqual(places[2], places[0]);
+});
+
+test('a window that happens to lie around the end of its object takes what is appended', (t) => {
+  const { allocator } = new Growth(32_384);
+  const [all] = allocator.allocate(allocator.freeBlocks, { purpose: 'data' }) as [BlockRun];
+  const end = all.start + 1000;
+  // All that is free lies in front of the end, and right behind a block that is not.
+  allocator.free({ start: end - 20, length: 20 });
+  allocator.free({ start: end + 1, length: 30 });
+  allocator.settle(allocator.freeze());
+  allocator.releaseLimbo(allocator.generation - 1);
+  for (const lead of [0, 12]) {
+    const window = { blocks: 8, lead, further: 8 };
+    const runs = allocator.allocate(6, { purpose: 'data', hint: end, window });
+    t.is(totalLength(runs), 6, `lead of ${lead}`);
+  }
+  allocator.verify();
+});
+
+test('a window has room for what its object has elsewhere, and others keep out of that', (t) => {
+  const { allocator } = new Growth(32_384);
+  const [first] = allocator.allocate(5, { purpose: 'data' }) as [BlockRun];
+  allocator.allocate(1, { purpose: 'data' });
+  const window = { blocks: 1019, lead: 5, further: 1024 };
+  const [grown] = allocator.allocate(4, { purpose: 'data', hint: endOf(first), window }) as [
+    BlockRun,
+  ];
+  const lead = { start: grown.start - 5, length: 5 };
+  for (let i = 0; i < 20; i++) allocator.allocate(64, { purpose: 'data' });
+  t.true(allocator.allocateAt(lead), 'it is free');
+  t.false(allocator.allocateAt(lead), 'and then it is not');
+  allocator.verify();
 });
 
 test('AppendWindows: an object owns the window that it ends in, or just behind', (t) => {

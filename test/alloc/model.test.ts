@@ -5,6 +5,7 @@
 
 import test, { type ExecutionContext } from 'ava';
 import type { Allocator, BlockState } from '../../src/alloc/allocator.js';
+import type { WindowWish } from '../../src/alloc/append-windows.js';
 import { type BlockRun, endOf, totalLength } from '../../src/alloc/block-run.js';
 import type { AllocateOptions } from '../../src/alloc/chooser.js';
 import { hasCode } from '../../src/errors.js';
@@ -157,10 +158,14 @@ function randomRequest(prng: Prng, model: Model): AllocateOptions {
     purpose: prng.pick(['data', 'metadata', 'pool'] as const),
     ...(prng.chance(0.5) ? { hint: prng.below(model.states.length + 1) } : {}),
     ...(prng.chance(0.2) ? { contiguous: true } : {}),
-    ...(prng.chance(0.4) ? { hint: prng.pick(model.ends), window: prng.between(1, 60) } : {}),
+    ...(prng.chance(0.4) ? { hint: prng.pick(model.ends), window: windowOf(prng) } : {}),
     ...(prng.chance(0.4) ? { claim: true } : {}),
     ...(prng.chance(0.1) ? { align: prng.between(1, 20) } : {}),
   };
+}
+
+function windowOf(prng: Prng): WindowWish {
+  return { blocks: prng.between(1, 60), lead: prng.below(20), further: prng.between(1, 60) };
 }
 
 function allocate(t: ExecutionContext, prng: Prng, model: Model): void {
@@ -199,6 +204,20 @@ function claim(t: ExecutionContext, prng: Prng, model: Model): void {
     isClaimable,
   );
   if (isClaimable) model.change({ start, length }, 'claimed', { final: true });
+}
+
+function allocateAt(t: ExecutionContext, prng: Prng, model: Model): void {
+  const run = { start: prng.below(model.states.length + 9) - 5, length: prng.between(1, 20) };
+  const { geometry } = model.allocator;
+  const states = Array.from({ length: run.length }, (_, i) => model.states[run.start + i]);
+  const isInOne =
+    run.start >= 0 && geometry.groupOf(run.start) === geometry.groupOf(endOf(run) - 1);
+  const isFree = isInOne && states.every((state) => state === 'free');
+  t.is(
+    model.retried(() => model.allocator.allocateAt(run)),
+    isFree,
+  );
+  if (isFree) model.change(run, 'referenced');
 }
 
 function free(t: ExecutionContext, model: Model): void {
@@ -340,7 +359,7 @@ function step(t: ExecutionContext, prng: Prng, model: Model, season: number): vo
   const isFilling = season % 2 === 0;
   if (isFilling && choice < 30) allocate(t, prng, model);
   else if (choice < 32) claim(t, prng, model);
-  else if (choice < 34) model.allocator.trim();
+  else if (choice < 34) allocateAt(t, prng, model);
   else if (choice < 45 || (!isFilling && choice < 60)) free(t, model);
   else if (choice < 66) {
     const run = model.someRun('claimed');

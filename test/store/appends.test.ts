@@ -1,5 +1,6 @@
 /** Objects that grow in turn: where their bytes lie, and that they are what was written. */
 
+import { setImmediate as turn } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { hasCode } from '../../src/index.js';
 import { PackedTransaction, packTransaction } from '../../src/txn/packed-transaction.js';
@@ -12,6 +13,9 @@ const SEED = seedFromEnvironment();
 
 /** The one that is looked at, and others. */
 const OBJECTS = 25;
+
+/** Those that come to the ends of spans. */
+const FEW = 3;
 
 /** Appends are in flight side by side, as they are when programs don't wait for each other. */
 class Growth {
@@ -47,9 +51,16 @@ class Growth {
     }
   }
 
-  verify(t: ExecutionContext): void {
+  /** Lets housekeeping do what it has to do; `index` is appended to, so that it begins. */
+  async rest(index: number): Promise<void> {
+    const { store } = this.bed;
+    await store.commit(store.transaction().setAttribute('c', `o${index}`, 'rests', 'yes'));
+    for (let i = 0; i < 4000; i++) await turn();
+  }
+
+  verify(t: ExecutionContext, round = OBJECTS): void {
     const collection = this.bed.store.collection('c');
-    for (let i = 0; i < OBJECTS; i++) {
+    for (let i = 0; i < round; i++) {
       const found = collection.object(`o${i}`).readSync(0, this.size);
       t.deepEqual(Buffer.compare(found, this.#bytes(i, 0, this.size)), 0, `object ${i}`);
     }
@@ -58,6 +69,33 @@ class Growth {
   /** Most runs of any object. */
   get runs(): number {
     return Math.max(...this.#allRuns());
+  }
+
+  /** Most runs that the first `length` bytes of the first few objects lie in. */
+  runsWithin(length: number): number {
+    const collection = this.bed.store.collection('c');
+    const counts = Array.from({ length: FEW }, (_, i) => {
+      let end: number | undefined;
+      let count = 0;
+      for (const extent of collection.object(`o${i}`).extentsSync(0, length)) {
+        if (!('deviceOffset' in extent)) continue;
+        if (extent.deviceOffset !== end) count++;
+        end = (extent.deviceOffset ?? 0) + extent.length;
+      }
+      return count;
+    });
+    return Math.max(...counts);
+  }
+
+  /** Where the entries of the first `round` objects lie, in bytes. */
+  placesOf(round: number): (number | undefined)[][] {
+    const collection = this.bed.store.collection('c');
+    return Array.from({ length: round }, (_, i) =>
+      collection
+        .object(`o${i}`)
+        .extentsSync()
+        .map((extent) => ('deviceOffset' in extent ? extent.deviceOffset : undefined)),
+    );
   }
 
   /** The median of them. */
@@ -134,6 +172,53 @@ test('whole stripes that are appended: a run for each 4 MiB, and one; small thin
   const { stripes } = growth.bed.store.statfsSync();
   t.is(stripes?.partialWrites, 0);
   growth.verify(t);
+});
+
+for (const [name, options] of [
+  ['on a device', {}],
+  ['in a file that grows', { initialSize: 32 * MiB }],
+  ['with stripes', { geometry: { unit: 16 * KiB, width: 64 * KiB } }],
+  [
+    'with stripes, in a file that grows',
+    { initialSize: 32 * MiB, geometry: { unit: 16 * KiB, width: 64 * KiB } },
+  ],
+] as const) {
+  for (const piece of [16 * KiB, 96 * KiB]) {
+    test(`objects that grew by ${piece} bytes ${name}: a run for each 4 MiB`, async (t) => {
+      const growth = new Growth(t, options);
+      const whole = 4 * MiB - ((4 * MiB) % piece) + piece;
+      await growth.growTo(whole, piece, FEW);
+      await growth.rest(0);
+      // With stripes what fills none waits for the next span; in a file that grows a short run may
+      // be left in front of a long one.
+      const waiting = name === 'on a device' ? 0 : 1;
+      const first = growth.runsWithin(4 * MiB);
+      t.true(first <= 1 + waiting, `${first} runs`);
+      growth.verify(t, FEW);
+      growth.bed.reopen();
+      await growth.growTo(8 * MiB, piece, FEW);
+      await growth.rest(0);
+      const both = growth.runsWithin(8 * MiB);
+      t.true(both <= 2 + waiting, `${both} runs`);
+      t.is(growth.bed.store.statfsSync().stripes?.partialWrites ?? 0, 0);
+      growth.verify(t, FEW);
+      growth.bed.reopen();
+      growth.verify(t, FEW);
+    });
+  }
+}
+
+test('what an object had before it grew is moved in front of the rest, and nothing else', async (t) => {
+  const growth = new Growth(t, {});
+  await growth.growTo(4 * MiB, 64 * KiB, FEW);
+  const places = growth.placesOf(FEW);
+  await growth.rest(0);
+  for (const [index, [first, second, ...more]] of growth.placesOf(FEW).entries()) {
+    const [, before, ...rest] = places[index] ?? [];
+    t.is(first, (second ?? 0) - 64 * KiB);
+    t.deepEqual([second, ...more], [before, ...rest]);
+  }
+  growth.verify(t, FEW);
 });
 
 test('runs that continue each other are one entry, as far as its checksums go', async (t) => {
