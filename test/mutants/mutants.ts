@@ -304,8 +304,8 @@ export const MUTANTS: readonly Mutant[] = [
       },
       {
         file: CHECKPOINTER,
-        from: "      yield { kind: 'flush', device };\n      yield* this.#switchTo",
-        to: '      yield* this.#switchTo',
+        from: "    yield { kind: 'flush', device };\n    yield* this.#switchTo",
+        to: '    yield* this.#switchTo',
       },
     ],
     tests: CRASH_TESTS,
