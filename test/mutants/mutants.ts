@@ -583,8 +583,8 @@ export const MUTANTS: readonly Mutant[] = [
   mutant(
     'what was written over meanwhile is gathered as it was',
     'src/txn/gatherer.ts',
-    '|| !isSame(one, entries[i])) return false;',
-    ') return false;',
+    'if (!isSame(one, entries[i])) return false;',
+    'if (entries[i] === undefined) return false;',
     ['test/stripes/gatherer.test.ts'],
   ),
   mutant(
