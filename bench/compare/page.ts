@@ -129,8 +129,12 @@ function runText(workloads: readonly WorkloadResult[]): string {
 function pictureOf(group: Group, workloads: readonly WorkloadResult[]): string | undefined {
   const measured = workloads.filter(({ systems }) => Object.keys(systems).length > 0);
   if (measured.length === 0) return undefined;
-  if (group === 'growth') return linePicture(GROUPS.growth, growthPanels(measured), 'log');
-  if (group === 'age') return linePicture(GROUPS.age, measured.map(agePanel), 'linear');
+  if (group === 'growth') {
+    return linePicture(GROUPS.growth, growthPanels(measured), 'log', 'objects');
+  }
+  if (group === 'age') {
+    return linePicture(GROUPS.age, measured.map(agePanel), 'linear', 'times written over');
+  }
   return barPicture(GROUPS[group], measured);
 }
 

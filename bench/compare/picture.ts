@@ -111,13 +111,20 @@ const PANEL_HEIGHT = 190;
 const PANEL_WIDTH = (WIDTH - MARGIN) / 2;
 const PLOT = { left: 56, right: 12, top: 34, bottom: 28 };
 
-/** Panels two by two, with a legend. */
+/** Panels two by two, with a legend; `across` says what is counted from left to right. */
 export function linePicture(
   title: string,
   panels: readonly LinePanel[],
   scale: 'linear' | 'log',
+  across: string,
 ): string {
-  const parts = [textAt(MARGIN, 24, title, { weight: 'bold' }), ...legend(panels)];
+  const axes =
+    scale === 'log' ? `across: ${across}; both axes are logarithmic` : `across: ${across}`;
+  const parts = [
+    textAt(MARGIN, 24, title, { weight: 'bold' }),
+    textAt(WIDTH - MARGIN, 24, axes, { anchor: 'end', color: '#5f6368' }),
+    ...legend(panels),
+  ];
   panels.forEach((panel, index) => {
     const x = MARGIN / 2 + (index % 2) * PANEL_WIDTH;
     const y = 52 + Math.floor(index / 2) * PANEL_HEIGHT;
@@ -135,6 +142,15 @@ function legend(panels: readonly LinePanel[]): string[] {
       textAt(x + 18, 44, SYSTEM_TITLES[name]),
     ];
   });
+}
+
+/** Powers of ten well inside [from, to], where a line and its number cover no other. */
+function decades(from: number, to: number): number[] {
+  const powers: number[] = [];
+  for (let power = 10 ** Math.ceil(Math.log10(from * 1.5)); power * 1.5 < to; power *= 10) {
+    powers.push(power);
+  }
+  return powers;
 }
 
 function panelParts({ title, lines }: LinePanel, scale: 'linear' | 'log'): string[] {
@@ -155,6 +171,10 @@ function panelParts({ title, lines }: LinePanel, scale: 'linear' | 'log'): strin
     `<path d="M${PLOT.left} ${PLOT.top}V${PLOT.top + plotHeight}H${PLOT.left + plotWidth}" fill="none" stroke="#9aa0a6"/>`,
     textAt(PLOT.left - 6, yOf(top) + 8, numberText(top), { anchor: 'end', color: '#5f6368' }),
     textAt(PLOT.left - 6, yOf(bottom), numberText(bottom), { anchor: 'end', color: '#5f6368' }),
+    ...(scale === 'log' ? decades(bottom, top) : []).map(
+      (y) =>
+        `<path d="M${PLOT.left} ${round(yOf(y))}H${PLOT.left + plotWidth}" stroke="#e8eaed"/>${textAt(PLOT.left - 6, yOf(y) + 4, numberText(y), { anchor: 'end', color: '#5f6368' })}`,
+    ),
     ...xs.map((x) =>
       textAt(xOf(x), PANEL_HEIGHT - 12, numberText(x), { anchor: 'middle', color: '#5f6368' }),
     ),

@@ -99,6 +99,7 @@ export class Deltas {
    */
   growthBy(leaf: Node, index: number, key: Uint8Array, valueLength: number): number | undefined {
     if (index < 0 && this.records.length >= DELTAS_MAX) return undefined;
+    if (this.bytes > this.#bodyLength) return undefined; // what was put again and again
     const size = SLOT_SIZE + encodedSize(leaf, key.length, valueLength);
     const growth = size - this.#replacedBytes(leaf, index, key);
     if (growth > this.room) return undefined;
