@@ -39,7 +39,7 @@ test('progress is shown at a terminal, with rate and time left', async (t) => {
   const bench = await newBench(t, '--size', '24MiB');
   await bench.okWith({ input: Buffer.alloc(4 * 1024 * 1024, 1) }, 'put', 'c', 'o', '-');
   // The reader begins late, so the work takes long enough to be shown.
-  const slow = await typed(`get ${bench.store} c o | (sleep 1; cat > ${bench.path('o')})`);
+  const slow = await typed(`get ${bench.store} c o | (sleep 3; cat > ${bench.path('o')})`);
   t.is(slow.code, 0);
   t.regex(slow.text, /\rget: \d+ % of 4MiB, \S+\/s, \S+s left/);
   t.true(slow.text.endsWith('\r\x1b[K'), 'the line is taken away');
