@@ -37,6 +37,9 @@ export interface Delta {
 /** More deltas than this are no saving any more: the leaf gets its page. */
 const DELTAS_MAX = 16;
 
+/** Searches after which a delta leaf that nothing is put into gets a page. */
+const SEARCHES_MAX = 4;
+
 /** Bytes of memory that a delta leaf takes without its deltas, and a delta without its bytes. */
 const LEAF_OVERHEAD = 600;
 const DELTA_OVERHEAD = 64;
@@ -56,6 +59,7 @@ export class Deltas {
   readonly #bodyLength: number;
   /** Bytes of memory; an estimate. */
   bytes: number;
+  #searches = 0;
 
   /** None yet, over `base`, which is resident or a delta leaf; or those that `from` has. */
   constructor(base: Node, order: Comparator, from: Deltas | null = base.deltas) {
@@ -85,6 +89,11 @@ export class Deltas {
       else high = middle;
     }
     return ~low;
+  }
+
+  /** To be asked with each search: true when page and heads would be made good use of. */
+  isSearchedOften(): boolean {
+    return ++this.#searches > SEARCHES_MAX;
   }
 
   /** The delta of `key`, if there is one. */
@@ -123,6 +132,7 @@ export class Deltas {
   put(delta: Delta, index: number, growth: number): number {
     if (index >= 0) this.records[index] = delta;
     else this.records.splice(~index, 0, delta);
+    this.#searches = 0;
     const taken = DELTA_OVERHEAD + delta.end - delta.start;
     this.room -= growth;
     this.bytes += taken;

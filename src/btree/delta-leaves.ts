@@ -1,7 +1,8 @@
 /**
  * The delta leaves of a forest: made, put into, read, and turned into ordinary leaves.
  *
- * - A delta leaf whose page somebody needs to read has it until the next `trim`; a search needs none.
+ * - A delta leaf whose page somebody needs to read has it as long as `trim` finds room for it; a search
+ *   needs none, but one that is searched often gets it all the same.
  * - Before it is changed in any other way than by `put`, or written, it is an ordinary leaf.
  */
 
@@ -20,15 +21,19 @@ export class DeltaLeaves {
   /** Resolves what a page that was just written refers to, where that is sealed by now. */
   readonly #resolve: (leaf: Node) => void;
   readonly #arena = new DeltaArena();
-  /** Those with a page. */
+  /** Bytes of the page of each. */
+  readonly #pageBytes: number;
+  /** Those with a page, from the one on that has had it longest. */
   readonly #viewed = new Set<Node>();
 
   constructor(
+    pageBytes: number,
     table: NodeTable,
     undo: UndoLog,
     resident: (node: Node) => Node,
     resolve: (leaf: Node) => void,
   ) {
+    this.#pageBytes = pageBytes;
     this.#table = table;
     this.#undo = undo;
     this.#resident = resident;
@@ -37,9 +42,7 @@ export class DeltaLeaves {
 
   /** Bytes of pages that may be given up. */
   get viewedBytes(): number {
-    let bytes = 0;
-    for (const { page } of this.#viewed) bytes += page.length;
-    return bytes;
+    return this.#viewed.size * this.#pageBytes;
   }
 
   /** A dirty leaf that is `base`, resident or a delta leaf, until something is put. */
@@ -97,13 +100,14 @@ export class DeltaLeaves {
     leaf.deltas = null;
   }
 
-  /** Gives up the pages of delta leaves. Only between operations. */
-  trim(): void {
+  /** Gives up pages until at most `bytesMax` are left. Only between operations. */
+  trim(bytesMax: number): void {
     for (const leaf of this.#viewed) {
+      if (this.viewedBytes <= bytesMax) return;
       // What only readers see has nothing but its page: its base may be gone.
       if (leaf.deltas !== null && leaf.state !== NODE_STATE.reader) this.#forgetPage(leaf);
+      this.#viewed.delete(leaf);
     }
-    this.#viewed.clear();
   }
 
   #forgetPage(leaf: Node): void {

@@ -73,6 +73,8 @@ export class Forest {
   readonly #sharing: NodeSharing;
   readonly #deltaLeaves: DeltaLeaves;
   readonly #deferredBlocksMax: number;
+  /** Records that were put or removed, one by one, in what the next checkpoint takes. */
+  edits = 0;
   /** Sealed nodes by address until they are written: pointers to them are resolved already. */
   readonly #packing = new Map<number, Node>();
   readonly #sealer: PointerSealer;
@@ -98,6 +100,7 @@ export class Forest {
     this.#undo = new UndoLog(this.#table);
     this.#sharing = new NodeSharing(this, this.#table, this.#undo, options.onFree);
     this.#deltaLeaves = new DeltaLeaves(
+      nodeSize,
       this.#table,
       this.#undo,
       (node) => this.resident(node, null),
@@ -188,8 +191,9 @@ export class Forest {
    * between operations: views of pages end here.
    */
   trim(otherBytes = 0): void {
-    this.#deltaLeaves.trim();
-    this.#cache.trim(this.cacheBytes - otherBytes);
+    const bytes = this.cacheBytes - otherBytes;
+    this.#deltaLeaves.trim(Math.max(0, bytes - this.#cache.bytes));
+    this.#cache.trim(bytes - this.#deltaLeaves.viewedBytes);
   }
 
   // Nodes
@@ -260,6 +264,12 @@ export class Forest {
   leaf(node: Node, index: number, spec: TreeSpec): Node {
     const known = node.children[index];
     return known !== undefined && known.deltas !== null ? known : this.child(node, index, spec);
+  }
+
+  /** Gives a delta leaf that is searched often its page, where there is room for that. */
+  noteSearch(leaf: Node): void {
+    if (leaf.deltas?.isSearchedOften() !== true) return;
+    if (this.cachedBytes + this.nodeSize <= this.cacheBytes) this.#deltaLeaves.view(leaf);
   }
 
   /** True when `node` may be changed in place. */
@@ -537,6 +547,7 @@ export class Forest {
   freeze(): Node[] {
     assert(this.#undo.current === 0, 'no savepoint is open at a freeze');
     const nodes = this.#table.takeDirty(this.schemas);
+    this.edits = 0;
     this.raiseGeneration();
     return nodes;
   }

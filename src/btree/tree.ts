@@ -181,6 +181,7 @@ export class Tree implements RootHolder {
   find(key: Uint8Array): boolean {
     let node = this.#deltaLeafOf(key);
     if (node === null) return false;
+    if (!node.resident) this.forest.noteSearch(node);
     while (node.deltas !== null && !node.resident) {
       const delta = node.deltas.find(key);
       if (delta !== undefined) {
@@ -308,7 +309,10 @@ export class Tree implements RootHolder {
     const { root } = this;
     if (root !== null && !this.#isSmall()) {
       const leaf = this.#descendToPut(key);
-      if (leaf.deltas !== null && this.forest.putDelta(leaf, key, value)) return;
+      if (leaf.deltas !== null && this.forest.putDelta(leaf, key, value)) {
+        this.forest.edits++;
+        return;
+      }
     }
     this.put(key, value);
   }
@@ -333,6 +337,7 @@ export class Tree implements RootHolder {
    */
   put(key: Uint8Array, value: Uint8Array): boolean {
     checkRecordSizes(this.spec, key, value);
+    this.forest.edits++;
     const { root } = this;
     if (this.#isSmall()) {
       const index = root === null ? ~0 : search(root, this.order, key, 0, key.length);
@@ -441,6 +446,7 @@ export class Tree implements RootHolder {
   /** Removes `key`; false when it isn't there, and then nothing is copied. */
   delete(key: Uint8Array): boolean {
     if (!this.find(key)) return false;
+    this.forest.edits++;
     const { root } = this;
     if (root !== null && this.#isSmall()) {
       const index = search(root, this.order, key, 0, key.length);

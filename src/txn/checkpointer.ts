@@ -46,6 +46,9 @@ const REPLAY_BYTES_MAX = 16 * 1024 * 1024;
 /** Transactions after which one begins: without data as many are replayed within a second. */
 const REPLAY_TRANSACTIONS_MAX = 50_000;
 
+/** Records put or removed after which one begins, for the same reason: each may be in another leaf. */
+const REPLAY_EDITS_MAX = 64 * 1024;
+
 /**
  * Bytes of data freed in a generation after which a checkpoint begins, and the part of the store if
  * that is more: until then what is overwritten takes new space, which a file grows for. What nodes
@@ -326,6 +329,7 @@ export class Checkpointer {
     return (
       this.#replayBytes > this.#replayBytesMax ||
       transaction() - this.#superblock.transaction > REPLAY_TRANSACTIONS_MAX ||
+      forest.edits > REPLAY_EDITS_MAX ||
       forest.dirtyBytes + pending.bytes > this.#options.dirtyBytesMax ||
       this.#hasFreedMuch ||
       space.dirtyBlocks > space.dirtyBlocksMax * FULL_PART ||
