@@ -7,42 +7,52 @@
  */
 
 import type { Comparator } from './comparator.js';
-import { type Delta, DeltaArena, Deltas, fillPage } from './delta-leaf.js';
+import { DeltaArena, Deltas, fillPage } from './delta-leaf.js';
 import { NODE_STATE, Node } from './node.js';
 import { dropPage } from './node-cache.js';
 import type { NodeTable } from './node-table.js';
 import type { UndoLog } from './undo-log.js';
 
+/** What a forest does for its delta leaves. */
+interface LeafOwner {
+  readonly blockSize: number;
+  readonly nodeSize: number;
+  readonly cacheBytes: number;
+  readonly cachedBytes: number;
+  isOwn(node: Node): boolean;
+  /** @throws CorruptError; MissSignal */
+  resident(node: Node, spec: null): Node;
+  resolveRecord(node: Node, bytes: Uint8Array, start: number, end: number): void;
+}
+
+export interface DeltaLeafOptions {
+  /** Blocks of dirty nodes up to which there may be any. */
+  readonly blocksMax: number;
+  /** Something else refers to the leaf too. */
+  readonly isShared: (leaf: Node) => boolean;
+  /** Resolves what a page that was just written refers to, where that is sealed by now. */
+  readonly resolve: (leaf: Node) => void;
+}
+
 export class DeltaLeaves {
+  readonly #forest: LeafOwner;
   readonly #table: NodeTable;
   readonly #undo: UndoLog;
-  /** Brings a base into memory. @throws CorruptError; MissSignal */
-  readonly #resident: (node: Node) => Node;
-  /** Resolves what a page that was just written refers to, where that is sealed by now. */
-  readonly #resolve: (leaf: Node) => void;
+  readonly #options: DeltaLeafOptions;
   readonly #arena = new DeltaArena();
-  /** Bytes of the page of each. */
-  readonly #pageBytes: number;
   /** Those with a page, from the one on that has had it longest. */
   readonly #viewed = new Set<Node>();
 
-  constructor(
-    pageBytes: number,
-    table: NodeTable,
-    undo: UndoLog,
-    resident: (node: Node) => Node,
-    resolve: (leaf: Node) => void,
-  ) {
-    this.#pageBytes = pageBytes;
+  constructor(forest: LeafOwner, table: NodeTable, undo: UndoLog, options: DeltaLeafOptions) {
+    this.#forest = forest;
     this.#table = table;
     this.#undo = undo;
-    this.#resident = resident;
-    this.#resolve = resolve;
+    this.#options = options;
   }
 
   /** Bytes of pages that may be given up. */
   get viewedBytes(): number {
-    return this.#viewed.size * this.#pageBytes;
+    return this.#viewed.size * this.#forest.nodeSize;
   }
 
   /** A dirty leaf that is `base`, resident or a delta leaf, until something is put. */
@@ -59,34 +69,60 @@ export class DeltaLeaves {
     return leaf;
   }
 
-  /** True when `put` of such a record needs no page. */
-  hasRoom(leaf: Node, key: Uint8Array, valueLength: number): boolean {
+  /** True for a leaf that has its place, refers to nothing that others refer to by it, and is small. */
+  mayDefer(leaf: Node): boolean {
+    const { blockSize, nodeSize } = this.#forest;
+    return (
+      this.#table.dirtyBlocks < this.#options.blocksMax &&
+      (leaf.state === NODE_STATE.clean || leaf.state === NODE_STATE.packing) &&
+      leaf.length * blockSize === nodeSize &&
+      !this.#options.isShared(leaf)
+    );
+  }
+
+  /** Brings what a put of such a record needs into memory. @throws CorruptError; MissSignal */
+  approach(leaf: Node, key: Uint8Array, valueLength: number): void {
+    const isReady = this.#forest.isOwn(leaf)
+      ? this.#hasRoom(leaf, key, valueLength)
+      : this.mayDefer(leaf);
+    if (!isReady) this.#forest.resident(leaf, null);
+  }
+
+  #hasRoom(leaf: Node, key: Uint8Array, valueLength: number): boolean {
     const { deltas } = leaf;
     if (deltas === null) return false;
     return deltas.growthBy(leaf, deltas.search(key), key, valueLength) !== undefined;
   }
 
-  /** Puts a record into a delta leaf of one's own; undefined where it needs its page for that. */
-  put(leaf: Node, key: Uint8Array, value: Uint8Array): Delta | undefined {
+  /** Puts a record into a delta leaf of one's own; false where it needs its page for that. */
+  put(leaf: Node, key: Uint8Array, value: Uint8Array): boolean {
     const { deltas } = leaf;
-    if (deltas === null) return undefined;
+    if (deltas === null) return false;
     const index = deltas.search(key);
     const growth = deltas.growthBy(leaf, index, key, value.length);
-    if (growth === undefined) return undefined;
+    if (growth === undefined) return false;
     this.#undo.touchDeltas(leaf);
     this.#forgetPage(leaf);
     const delta = this.#arena.copy(key, value);
     this.#table.grow(leaf, (leaf.deltas as Deltas).put(delta, index, growth));
-    return delta;
+    this.#forest.resolveRecord(leaf, delta.bytes, delta.keyEnd, delta.end);
+    return true;
+  }
+
+  /** To be told of each search: one that is searched often gets a page, where there is room. */
+  noteSearch(leaf: Node): void {
+    const { cachedBytes, cacheBytes, nodeSize } = this.#forest;
+    if (leaf.deltas?.isSearchedOften() !== true) return;
+    if (cachedBytes + nodeSize <= cacheBytes) this.view(leaf);
   }
 
   /** Gives a delta leaf a page to read. @throws CorruptError; MissSignal */
   view(leaf: Node): Node {
     const { deltas } = leaf;
     if (deltas === null || leaf.resident) return leaf;
-    const base = this.#resident(deltas.base);
+    const base = this.#forest.resident(deltas.base, null);
     fillPage(leaf, deltas, base);
-    if (base.unresolved) this.#resolve(leaf);
+    if (base.unresolved) this.#options.resolve(leaf);
     this.#viewed.add(leaf);
     return leaf;
   }

@@ -39,7 +39,7 @@ import { NodeSharing } from './node-sharing.js';
 import { NodeTable } from './node-table.js';
 import { pointerAt } from './node-view.js';
 import { PointerSealer, sealNode } from './packing.js';
-import type { RecordSchema, RecordSchemas, ReferenceSink } from './record-schema.js';
+import type { RecordSchemas, ReferenceSink } from './record-schema.js';
 import { nodeReferences, rootReferences } from './root-record.js';
 import { searchOrder, type TreeSpec } from './tree-spec.js';
 import { type RootHolder, UndoLog } from './undo-log.js';
@@ -71,8 +71,7 @@ export class Forest {
   readonly #undo: UndoLog;
   readonly #table = new NodeTable();
   readonly #sharing: NodeSharing;
-  readonly #deltaLeaves: DeltaLeaves;
-  readonly #deferredBlocksMax: number;
+  readonly deltaLeaves: DeltaLeaves;
   /** Records that were put or removed, one by one, in what the next checkpoint takes. */
   edits = 0;
   /** Sealed nodes by address until they are written: pointers to them are resolved already. */
@@ -99,14 +98,11 @@ export class Forest {
     this.#loader = new NodeLoader(options.reader, this.#cache, options.blockSize);
     this.#undo = new UndoLog(this.#table);
     this.#sharing = new NodeSharing(this, this.#table, this.#undo, options.onFree);
-    this.#deltaLeaves = new DeltaLeaves(
-      nodeSize,
-      this.#table,
-      this.#undo,
-      (node) => this.resident(node, null),
-      (leaf) => this.#resolve(leaf),
-    );
-    this.#deferredBlocksMax = (options.deferredBytesMax ?? 0) / options.blockSize;
+    this.deltaLeaves = new DeltaLeaves(this, this.#table, this.#undo, {
+      blocksMax: (options.deferredBytesMax ?? 0) / options.blockSize,
+      isShared: (leaf) => this.#sharing.isShared(leaf),
+      resolve: (leaf) => this.#resolve(leaf),
+    });
     this.#sealer = new PointerSealer((bytes, at) => this.#table.numbered(bytes, at));
     this.#retainer = {
       node: (bytes, at, role) => this.retainPointer(bytes, at, role),
@@ -147,7 +143,7 @@ export class Forest {
 
   /** Bytes of nodes in memory that may be evicted. */
   get cachedBytes(): number {
-    return this.#cache.bytes + this.#deltaLeaves.viewedBytes;
+    return this.#cache.bytes + this.deltaLeaves.viewedBytes;
   }
 
   // Modes
@@ -192,8 +188,8 @@ export class Forest {
    */
   trim(otherBytes = 0): void {
     const bytes = this.cacheBytes - otherBytes;
-    this.#deltaLeaves.trim(Math.max(0, bytes - this.#cache.bytes));
-    this.#cache.trim(bytes - this.#deltaLeaves.viewedBytes);
+    this.deltaLeaves.trim(Math.max(0, bytes - this.#cache.bytes));
+    this.#cache.trim(bytes - this.deltaLeaves.viewedBytes);
   }
 
   // Nodes
@@ -257,19 +253,13 @@ export class Forest {
   }
 
   #bring(node: Node): Node {
-    return node.deltas === null ? this.#loader.load(node) : this.#deltaLeaves.view(node);
+    return node.deltas === null ? this.#loader.load(node) : this.deltaLeaves.view(node);
   }
 
   /** As `child`, of a level-1 branch, for a put or a search: a delta leaf comes without its page. */
   leaf(node: Node, index: number, spec: TreeSpec): Node {
     const known = node.children[index];
     return known !== undefined && known.deltas !== null ? known : this.child(node, index, spec);
-  }
-
-  /** Gives a delta leaf that is searched often its page, where there is room for that. */
-  noteSearch(leaf: Node): void {
-    if (leaf.deltas?.isSearchedOften() !== true) return;
-    if (this.cachedBytes + this.nodeSize <= this.cacheBytes) this.#deltaLeaves.view(leaf);
   }
 
   /** True when `node` may be changed in place. */
@@ -290,49 +280,21 @@ export class Forest {
   /** As `writable`, but its pre-image is taken only by `touch`, before it is changed. */
   own(node: Node): Node {
     if (!this.isOwn(node)) return this.#shadow(node);
-    if (node.deltas !== null) this.#deltaLeaves.settle(node);
+    if (node.deltas !== null) this.deltaLeaves.settle(node);
     return node;
   }
 
   /**
-   * As `own`, for a leaf that `leaf` gave and that is put into by `putDelta`, if it may be: what is
-   * on the device stays as it is until the next checkpoint then.
+   * As `own`, for a leaf that `leaf` gave and that `deltaLeaves` put into, if it may be: what is on
+   * the device stays as it is until the next checkpoint then.
    */
   ownLeaf(leaf: Node, order: Comparator): Node {
     if (this.isOwn(leaf)) return leaf;
-    if (!this.#mayDefer(leaf)) return this.#shadow(this.resident(leaf, null));
-    const deferred = this.#deltaLeaves.over(leaf, order);
+    if (!this.deltaLeaves.mayDefer(leaf)) return this.#shadow(this.resident(leaf, null));
+    const deferred = this.deltaLeaves.over(leaf, order);
     this.#enter(deferred);
     this.#sharing.discard(leaf);
     return deferred;
-  }
-
-  /** True for a leaf that has its place, refers to nothing that others refer to by it, and is small. */
-  #mayDefer(leaf: Node): boolean {
-    return (
-      this.#table.dirtyBlocks < this.#deferredBlocksMax &&
-      (leaf.state === NODE_STATE.clean || leaf.state === NODE_STATE.packing) &&
-      leaf.length * this.blockSize === this.nodeSize &&
-      !this.#sharing.isShared(leaf)
-    );
-  }
-
-  /** Brings what `ownLeaf` and `putDelta` need for such a record into memory. @throws as `child` */
-  approach(leaf: Node, key: Uint8Array, valueLength: number): void {
-    const isReady = this.isOwn(leaf)
-      ? this.#deltaLeaves.hasRoom(leaf, key, valueLength)
-      : this.#mayDefer(leaf);
-    if (!isReady) this.resident(leaf, null);
-  }
-
-  /** Puts a record into a delta leaf that `ownLeaf` gave; false where that takes its page. */
-  putDelta(leaf: Node, key: Uint8Array, value: Uint8Array): boolean {
-    const delta = this.#deltaLeaves.put(leaf, key, value);
-    if (delta === undefined) return false;
-    const schema = this.schemas[leaf.role];
-    if (schema !== undefined)
-      this.#resolveValue(leaf, delta.bytes, delta.keyEnd, delta.end, schema);
-    return true;
   }
 
   /** Takes the pre-image of a node that `own` gave. */
@@ -371,21 +333,10 @@ export class Forest {
     node.unresolved = this.#sealer.pending;
   }
 
-  /** The same for a record that was just put into a leaf at `page[start, end)`. */
-  resolveRecord(node: Node, start: number, end: number): void {
+  /** The same for a record that was just put into a leaf, and stands at `bytes[start, end)`. */
+  resolveRecord(node: Node, bytes: Uint8Array, start: number, end: number): void {
     const schema = this.schemas[node.role];
-    if (schema?.mayReferToNodes === true) {
-      this.#resolveValue(node, node.page, start, end, schema);
-    }
-  }
-
-  #resolveValue(
-    node: Node,
-    bytes: Uint8Array,
-    start: number,
-    end: number,
-    schema: RecordSchema,
-  ): void {
+    if (schema?.mayReferToNodes !== true) return;
     this.#sealer.pending = false;
     schema.references(bytes, start, end, this.#sealer);
     if (this.#sealer.pending) node.unresolved = true;
@@ -565,14 +516,14 @@ export class Forest {
   seal(node: Node): void {
     assert(node.state === NODE_STATE.packing && node.address >= 0, 'a sealed node has its place');
     const isPacked = node.deltas !== null;
-    if (isPacked) this.#deltaLeaves.settle(node);
+    if (isPacked) this.deltaLeaves.settle(node);
     sealNode(node, this.schemas, this.#sealer, this.#storeTag, isPacked);
     this.#packing.set(node.address, node);
   }
 
   /** `seal` of all of them that are not sealed; what delta leaves lie over is read together. */
   sealAll(nodes: readonly Node[]): void {
-    this.gather(nodes, (node) => this.#deltaLeaves.view(node));
+    this.gather(nodes, (node) => this.deltaLeaves.view(node));
     for (const node of nodes) if (!node.sealed) this.seal(node);
   }
 

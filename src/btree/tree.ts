@@ -19,7 +19,6 @@ import { ROLE } from '../format/role.js';
 import type { Comparator } from './comparator.js';
 import { Cursor } from './cursor.js';
 import { damageOnWay } from './damage.js';
-import type { Deltas } from './delta-leaf.js';
 import type { Forest } from './forest.js';
 import { noteRun } from './insert-run.js';
 import { NODE_STATE, type Node } from './node.js';
@@ -35,7 +34,7 @@ import {
   writeBody,
 } from './node-editor.js';
 import { NODE_BODY, POINTER_SIZE } from './node-format.js';
-import { childIndex, search } from './node-search.js';
+import { search } from './node-search.js';
 import { copyKey, entry, pointerAt, readEntry, usedBytes } from './node-view.js';
 import {
   checkRootSpec,
@@ -50,6 +49,7 @@ import {
 } from './root-record.js';
 import { editedSize, SMALL_EDITS_MAX, SMALL_PART, SMALL_ROLES, writeEdited } from './small-leaf.js';
 import { TreeEditor } from './tree-editor.js';
+import { baseOf, deltaLeafOf, leafOf } from './tree-search.js';
 import { checkRecordSizes, searchOrder, type TreeSpec } from './tree-spec.js';
 import { recordsBelow, storedBytesBelow } from './tree-totals.js';
 import type { RootHolder } from './undo-log.js';
@@ -115,7 +115,7 @@ export class Tree implements RootHolder {
   }
 
   /** The root in memory, or null. */
-  #top(): Node | null {
+  top(): Node | null {
     const root = this.root;
     if (root === null || root.resident) return root;
     this.root = this.forest.resident(root, this.spec);
@@ -125,7 +125,7 @@ export class Tree implements RootHolder {
   /** The root, whose count and size are known: a delta leaf with its page. */
   #present(): Node | null {
     const { root } = this;
-    return root === null || root.deltas === null ? root : this.#top();
+    return root === null || root.deltas === null ? root : this.top();
   }
 
   #edit(): TreeEditor {
@@ -135,53 +135,10 @@ export class Tree implements RootHolder {
 
   // Reading
 
-  /** The leaf where `key` is or would be; null in an empty tree. */
-  #leafOf(key: Uint8Array): Node | null {
-    try {
-      let node = this.#top();
-      while (node !== null && node.level > 0) {
-        const index = childIndex(node, this.order, key, 0, key.length);
-        node = this.forest.child(node, index, this.spec);
-      }
-      return node;
-    } catch (error) {
-      throw damageOnWay(error, this, key);
-    }
-  }
-
-  /** The same for a search: a delta leaf comes without its page. */
-  #deltaLeafOf(key: Uint8Array): Node | null {
-    const { forest, order, spec } = this;
-    try {
-      let node = this.#top();
-      while (node !== null && node.level > 0) {
-        const index = childIndex(node, order, key, 0, key.length);
-        const known = node.children[index];
-        if (known?.resident === true) {
-          if (!known.referenced) known.referenced = true;
-          node = known;
-        } else node = forest.leaf(node, index, spec);
-      }
-      return node;
-    } catch (error) {
-      throw damageOnWay(error, this, key);
-    }
-  }
-
-  /** What is below the deltas of a leaf, on the way to `key`. */
-  #baseOf({ base }: Deltas, key: Uint8Array): Node {
-    try {
-      return base.deltas === null ? this.forest.resident(base, this.spec) : base;
-    } catch (error) {
-      throw damageOnWay(error, this, key);
-    }
-  }
-
   /** True when `key` is there; its value is then `hitBytes[hitStart, hitEnd)`. */
   find(key: Uint8Array): boolean {
-    let node = this.#deltaLeafOf(key);
+    let node = deltaLeafOf(this, key);
     if (node === null) return false;
-    if (!node.resident) this.forest.noteSearch(node);
     while (node.deltas !== null && !node.resident) {
       const delta = node.deltas.find(key);
       if (delta !== undefined) {
@@ -190,7 +147,7 @@ export class Tree implements RootHolder {
         this.hitEnd = delta.end;
         return true;
       }
-      node = this.#baseOf(node.deltas, key);
+      node = baseOf(this, node.deltas, key);
     }
     const index = search(node, this.order, key, 0, key.length);
     if (index < 0) return false;
@@ -205,7 +162,7 @@ export class Tree implements RootHolder {
    * `hitBytes[hitKeyStart, hitKeyEnd)`, its value `hitBytes[hitStart, hitEnd)`.
    */
   findAtOrBefore(key: Uint8Array): boolean {
-    const node = this.#leafOf(key);
+    const node = leafOf(this, key);
     if (node === null) return false;
     const found = search(node, this.order, key, 0, key.length);
     const index = found >= 0 ? found : ~found - 1;
@@ -248,14 +205,14 @@ export class Tree implements RootHolder {
 
   /** A copy of the lowest key. */
   firstKey(): Uint8Array | undefined {
-    let node = this.#top();
+    let node = this.top();
     while (node !== null && node.level > 0) node = this.forest.child(node, 0, this.spec);
     return node === null ? undefined : copyKey(node, 0);
   }
 
   /** A copy of the highest key. */
   lastKey(): Uint8Array | undefined {
-    let node = this.#top();
+    let node = this.top();
     while (node !== null && node.level > 0) {
       node = this.forest.child(node, node.count - 1, this.spec);
     }
@@ -309,7 +266,7 @@ export class Tree implements RootHolder {
     const { root } = this;
     if (root !== null && !this.#isSmall()) {
       const leaf = this.#descendToPut(key);
-      if (leaf.deltas !== null && this.forest.putDelta(leaf, key, value)) {
+      if (leaf.deltas !== null && this.forest.deltaLeaves.put(leaf, key, value)) {
         this.forest.edits++;
         return;
       }
@@ -319,8 +276,8 @@ export class Tree implements RootHolder {
 
   /** Reads what `set` needs, and no more. @throws CorruptError; MissSignal */
   approach(key: Uint8Array, valueLength: number): void {
-    const leaf = this.#deltaLeafOf(key);
-    if (leaf !== null && !leaf.resident) this.forest.approach(leaf, key, valueLength);
+    const leaf = deltaLeafOf(this, key);
+    if (leaf !== null && !leaf.resident) this.forest.deltaLeaves.approach(leaf, key, valueLength);
   }
 
   #descendToPut(key: Uint8Array): Node {
@@ -440,7 +397,7 @@ export class Tree implements RootHolder {
   #resolve(leaf: Node, index: number): void {
     if (this.forest.schemas[this.spec.role] === undefined) return;
     readEntry(leaf, index);
-    this.forest.resolveRecord(leaf, entry.valueStart, entry.valueEnd);
+    this.forest.resolveRecord(leaf, leaf.page, entry.valueStart, entry.valueEnd);
   }
 
   /** Removes `key`; false when it isn't there, and then nothing is copied. */

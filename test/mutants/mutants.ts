@@ -383,8 +383,8 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     'what is shared is given up for a delta leaf',
-    'src/btree/forest.ts',
-    '      !this.#sharing.isShared(leaf)\n',
+    'src/btree/delta-leaves.ts',
+    '      !this.#options.isShared(leaf)\n',
     '      leaf.address >= 0\n',
     DELTA_TESTS,
   ),
