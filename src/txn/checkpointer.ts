@@ -46,8 +46,11 @@ const REPLAY_BYTES_MAX = 16 * 1024 * 1024;
 /** Transactions after which one begins: without data as many are replayed within a second. */
 const REPLAY_TRANSACTIONS_MAX = 50_000;
 
-/** Records put or removed after which one begins, for the same reason: each may be in another leaf. */
-const REPLAY_EDITS_MAX = 64 * 1024;
+/**
+ * Records put or removed after which one begins, for the same reason, whatever transactions they are
+ * in: while it is written as many may follow.
+ */
+const REPLAY_EDITS_MAX = 36 * 1024;
 
 /**
  * Bytes of data freed in a generation after which a checkpoint begins, and the part of the store if
@@ -133,7 +136,9 @@ export class Checkpointer {
    * that waits for writes which only the event loop can see the end of is begun again later.
    */
   finishIfStarved(): void {
-    if (this.#replayBytes <= 2 * this.#replayBytesMax && !this.#hasFreedMuch) return;
+    const { edits } = this.#options.state.forest;
+    const isShort = this.#replayBytes <= 2 * this.#replayBytesMax && edits <= REPLAY_EDITS_MAX;
+    if (isShort && !this.#hasFreedMuch) return;
     try {
       this.#running?.finish();
     } catch (error) {
