@@ -22,6 +22,7 @@ import {
   encodedSize,
   hasRoom,
   insertChild,
+  insertRecord,
   prependEntries,
   removeEntries,
   removeEntry,
@@ -185,6 +186,23 @@ export class TreeEditor {
     const place = node.count >= GROW_COUNT ? this.#split(level, index, size) : index;
     this.#fit(this.#node(level), SLOT_SIZE + size);
     return place;
+  }
+
+  /** Inserts a record into the leaf of the path; gives the index in the one that is it afterwards. */
+  insert(index: number, key: Uint8Array, value: Uint8Array): number {
+    const size = encodedSize(this.#node(0), key.length, value.length);
+    const place = this.makeRoom(0, index, size);
+    insertRecord(this.#node(0), place, key, 0, key.length, value, 0, value.length);
+    this.resolve(place);
+    return place;
+  }
+
+  /** A record of the leaf may refer to nodes that were sealed since it was encoded. */
+  resolve(index: number): void {
+    const leaf = this.#node(0);
+    if (this.forest.schemas[this.spec.role] === undefined) return;
+    readEntry(leaf, index);
+    this.forest.resolveRecord(leaf, leaf.page, entry.valueStart, entry.valueEnd);
   }
 
   /** Enlarges the page until `size` more bytes fit. */

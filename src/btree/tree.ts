@@ -26,7 +26,6 @@ import { orderFault } from './node-check.js';
 import {
   encodedSize,
   hasGap,
-  insertRecord,
   isWorthPacking,
   overwriteValue,
   pointTo,
@@ -309,16 +308,14 @@ export class Tree implements RootHolder {
       this.forest.touch(leaf);
       if (found >= 0 && !isWorthPacking(leaf)) {
         if (overwriteValue(leaf, found, value, 0, value.length)) {
-          this.#resolve(leaf, found);
+          editor.resolve(found);
           return false;
         }
       }
     }
     if (found >= 0) removeEntry(leaf, found);
-    const index = editor.makeRoom(0, found >= 0 ? found : ~found, size);
+    const index = editor.insert(found >= 0 ? found : ~found, key, value);
     leaf = editor.nodes[0] as Node;
-    insertRecord(leaf, index, key, 0, key.length, value, 0, value.length);
-    this.#resolve(leaf, index);
     if (found >= 0) {
       if (editor.isUnderfull(leaf)) editor.settle(0);
       return false;
@@ -391,13 +388,6 @@ export class Tree implements RootHolder {
     } catch (error) {
       throw damageOnWay(error, this, key);
     }
-  }
-
-  /** A record may refer to nodes that were sealed since it was encoded. */
-  #resolve(leaf: Node, index: number): void {
-    if (this.forest.schemas[this.spec.role] === undefined) return;
-    readEntry(leaf, index);
-    this.forest.resolveRecord(leaf, leaf.page, entry.valueStart, entry.valueEnd);
   }
 
   /** Removes `key`; false when it isn't there, and then nothing is copied. */
@@ -550,21 +540,12 @@ export class Tree implements RootHolder {
         this.put(key, value);
         continue;
       }
-      if (!isAtEdge) this.#edit().descendEdge('right', 0);
+      const editor = this.#edit();
+      if (!isAtEdge) editor.descendEdge('right', 0);
       isAtEdge = true;
-      this.#append(key, value);
+      const index = editor.insert((editor.nodes[0] as Node).count, key, value);
+      noteRun(editor.nodes[0] as Node, index);
     }
-  }
-
-  /** Puts a record behind all others; the path of the editor leads to the last leaf. */
-  #append(key: Uint8Array, value: Uint8Array): void {
-    const editor = this.#edit();
-    const last = editor.nodes[0] as Node;
-    const index = editor.makeRoom(0, last.count, encodedSize(last, key.length, value.length));
-    const leaf = editor.nodes[0] as Node;
-    insertRecord(leaf, index, key, 0, key.length, value, 0, value.length);
-    this.#resolve(leaf, index);
-    noteRun(leaf, index);
   }
 
   // Root record
