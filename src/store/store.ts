@@ -290,12 +290,12 @@ export class Store {
 
   /** Writes a checkpoint: opening afterwards replays nothing that came before. */
   async checkpoint(): Promise<void> {
-    await runAsync(this.#engine.checkpointIo());
+    await runAsync(checkpointAll(this.#engine));
   }
 
   /** As `checkpoint`. @throws StoreError E_BUSY when writes under way have to land first */
   checkpointSync(): void {
-    runSync(this.#engine.checkpointIo());
+    runSync(checkpointAll(this.#engine));
   }
 
   // Reading
@@ -580,4 +580,11 @@ function checkBytes(count: number, what: string): void {
 function uuidText(uuid: Uint8Array): string {
   const hex = Buffer.from(uuid).toString('hex');
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+/** A checkpoint of all that is applied now; one that is under way may have begun before. */
+function* checkpointAll(engine: Engine): Io<void> {
+  const { transaction } = engine;
+  do yield* engine.checkpointIo();
+  while (engine.superblock.transaction < transaction);
 }
