@@ -28,6 +28,8 @@ interface LeafOwner {
 export interface DeltaLeafOptions {
   /** Blocks of dirty nodes up to which there may be any. */
   readonly blocksMax: number;
+  /** Bytes of memory that dirty nodes take before there are any: a page is faster to change. */
+  readonly fromBytes: number;
   /** Something else refers to the leaf too. */
   readonly isShared: (leaf: Node) => boolean;
   /** Resolves what a page that was just written refers to, where that is sealed by now. */
@@ -74,6 +76,7 @@ export class DeltaLeaves {
     const { blockSize, nodeSize } = this.#forest;
     return (
       this.#table.dirtyBlocks < this.#options.blocksMax &&
+      this.#table.dirtyBytes >= this.#options.fromBytes &&
       (leaf.state === NODE_STATE.clean || leaf.state === NODE_STATE.packing) &&
       leaf.length * blockSize === nodeSize &&
       !this.#options.isShared(leaf)

@@ -42,6 +42,8 @@ export interface ForestOptions {
    * then made by a checkpoint, which has to take them in pieces. 0, the default: never.
    */
   readonly deferredBytesMax?: number;
+  /** Bytes of memory that dirty nodes take before leaves are kept so; 0 by default. */
+  readonly deferredFromBytes?: number;
   readonly readers?: Readers;
   /** No separator may outlive the key that it was made of. */
   readonly erases?: boolean;

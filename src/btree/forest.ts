@@ -72,7 +72,7 @@ export class Forest {
   readonly #table = new NodeTable();
   readonly #sharing: NodeSharing;
   readonly deltaLeaves: DeltaLeaves;
-  /** Records that were put or removed, one by one, in what the next checkpoint takes. */
+  /** Records that were set in what the next checkpoint takes. */
   edits = 0;
   /** Sealed nodes by address until they are written: pointers to them are resolved already. */
   readonly #packing = new Map<number, Node>();
@@ -100,6 +100,7 @@ export class Forest {
     this.#sharing = new NodeSharing(this, this.#table, this.#undo, options.onFree);
     this.deltaLeaves = new DeltaLeaves(this, this.#table, this.#undo, {
       blocksMax: (options.deferredBytesMax ?? 0) / options.blockSize,
+      fromBytes: options.deferredFromBytes ?? 0,
       isShared: (leaf) => this.#sharing.isShared(leaf),
       resolve: (leaf) => this.#resolve(leaf),
     });

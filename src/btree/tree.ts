@@ -262,13 +262,11 @@ export class Tree implements RootHolder {
    */
   set(key: Uint8Array, value: Uint8Array): void {
     checkRecordSizes(this.spec, key, value);
+    this.forest.edits++;
     const { root } = this;
     if (root !== null && !this.#isSmall()) {
       const leaf = this.#descendToPut(key);
-      if (leaf.deltas !== null && this.forest.deltaLeaves.put(leaf, key, value)) {
-        this.forest.edits++;
-        return;
-      }
+      if (leaf.deltas !== null && this.forest.deltaLeaves.put(leaf, key, value)) return;
     }
     this.put(key, value);
   }
@@ -293,7 +291,6 @@ export class Tree implements RootHolder {
    */
   put(key: Uint8Array, value: Uint8Array): boolean {
     checkRecordSizes(this.spec, key, value);
-    this.forest.edits++;
     const { root } = this;
     if (this.#isSmall()) {
       const index = root === null ? ~0 : search(root, this.order, key, 0, key.length);
@@ -393,7 +390,6 @@ export class Tree implements RootHolder {
   /** Removes `key`; false when it isn't there, and then nothing is copied. */
   delete(key: Uint8Array): boolean {
     if (!this.find(key)) return false;
-    this.forest.edits++;
     const { root } = this;
     if (root !== null && this.#isSmall()) {
       const index = search(root, this.order, key, 0, key.length);

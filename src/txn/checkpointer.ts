@@ -47,10 +47,10 @@ const REPLAY_BYTES_MAX = 16 * 1024 * 1024;
 const REPLAY_TRANSACTIONS_MAX = 50_000;
 
 /**
- * Records put or removed after which one begins, for the same reason, whatever transactions they are
- * in: while it is written as many may follow.
+ * Objects and keys of maps written after which one begins, for the same reason, whatever transactions
+ * they are in: while it is written as many may follow.
  */
-const REPLAY_EDITS_MAX = 36 * 1024;
+const REPLAY_EDITS_MAX = 40 * 1024;
 
 /**
  * Bytes of data freed in a generation after which a checkpoint begins, and the part of the store if

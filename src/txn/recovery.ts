@@ -324,6 +324,7 @@ function* openState(
     cacheBytes: options.cacheBytes,
     schemas: SCHEMAS,
     deferredBytesMax: superblock.stripeWidth === 0 ? DEFERRED_PART * options.dirtyBytesMax : 0,
+    deferredFromBytes: options.dirtyBytesMax / 2,
     counts: { isShared: () => false, retain: () => undefined, release: () => false },
     onFree: (start, length, role) => free.node(start, length, role),
     generation,

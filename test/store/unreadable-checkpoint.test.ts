@@ -103,7 +103,7 @@ test('a checkpoint whose leaves can not be read for now is gone on with by the n
   );
   fill.closeSync();
   const image = new ImageDevice(device.bytes);
-  const store = Store.openOnSync(image, { cacheBytes: 0, dirtyBytes: MiB });
+  const store = Store.openOnSync(image, { cacheBytes: 0, dirtyBytes: 64 * KiB });
   const change = (from: number, text: string): void => {
     const some = entries.slice(from, from + 40).map(([key]): [Buffer, string] => [key, text]);
     store.commitSync(store.transaction().mapSet('c', 'o', some));
