@@ -50,7 +50,7 @@ const REPLAY_TRANSACTIONS_MAX = 50_000;
  * Objects and keys of maps written after which one begins, for the same reason, whatever transactions
  * they are in: while it is written as many may follow.
  */
-const REPLAY_EDITS_MAX = 40 * 1024;
+const REPLAY_EDITS_MAX = 30 * 1024;
 
 /**
  * Bytes of data freed in a generation after which a checkpoint begins, and the part of the store if
