@@ -89,7 +89,7 @@ export class Appender {
     const { geometry, longest } = this.#table;
     const behind = Math.ceil(tail / align) * align;
     const room = this.#clearRoomAt(behind, Math.max(wanted, rest), align);
-    // What is not right behind the object's data must be worth it as any other place.
+    // What is not right behind the object's data must be worth it like every other place.
     const enough = behind === tail ? 2 * room : room;
     const least = Math.min(rest, wanted);
     const most = Math.min(Math.max(wanted, rest), longest.max, geometry.groupBlocks);

@@ -47,6 +47,7 @@ import {
   startExternalRoot,
 } from './root-record.js';
 import { editedSize, SMALL_EDITS_MAX, SMALL_PART, SMALL_ROLES, writeEdited } from './small-leaf.js';
+import { join, splitOff, takeRange } from './tree-cuts.js';
 import { TreeEditor } from './tree-editor.js';
 import { baseOf, deltaLeafOf, leafOf } from './tree-search.js';
 import { checkRecordSizes, searchOrder, type TreeSpec } from './tree-spec.js';
@@ -127,7 +128,8 @@ export class Tree implements RootHolder {
     return root === null || root.deltas === null ? root : this.top();
   }
 
-  #edit(): TreeEditor {
+  /** What edits this tree; its path is good until the next edit. */
+  edit(): TreeEditor {
     this.#editor ??= new TreeEditor(this.forest, this.spec, this);
     return this.#editor;
   }
@@ -279,7 +281,7 @@ export class Tree implements RootHolder {
 
   #descendToPut(key: Uint8Array): Node {
     try {
-      return this.#edit().descendToPut(key);
+      return this.edit().descendToPut(key);
     } catch (error) {
       throw damageOnWay(error, this, key);
     }
@@ -296,7 +298,7 @@ export class Tree implements RootHolder {
       const index = root === null ? ~0 : search(root, this.order, key, 0, key.length);
       if (this.#editSmall(index, key, value)) return index < 0;
     }
-    const editor = this.#edit();
+    const editor = this.edit();
     const found = this.#descend(editor, key);
     let leaf = editor.nodes[0] as Node;
     const size = encodedSize(leaf, key.length, value.length);
@@ -395,7 +397,7 @@ export class Tree implements RootHolder {
       const index = search(root, this.order, key, 0, key.length);
       if (this.#editSmall(index, undefined, EMPTY)) return true;
     }
-    const editor = this.#edit();
+    const editor = this.edit();
     const found = this.#descend(editor, key);
     assert(found >= 0, 'a key that was found is there');
     const leaf = editor.nodes[0] as Node;
@@ -416,7 +418,7 @@ export class Tree implements RootHolder {
     to: Uint8Array | undefined,
     onMiddle: (role: number, root: Uint8Array) => void,
   ): void {
-    const middle = this.#takeRange(from, to);
+    const middle = takeRange(this, from, to);
     const root = middle.root;
     if (root === null) return;
     const plain = root.level === 0 && this.forest.schemas[this.spec.role] === undefined;
@@ -424,47 +426,9 @@ export class Tree implements RootHolder {
     else onMiddle(this.spec.role, middle.encodeRoot(MIDDLE_SIZE_MAX));
   }
 
-  /** Moves the keys in [from, to) to a tree of their own. */
-  #takeRange(from: Uint8Array | undefined, to: Uint8Array | undefined): Tree {
-    if (from !== undefined && to !== undefined) {
-      const editor = this.#edit();
-      const taken = editor.takeFromLeaf(from, to);
-      if (taken !== undefined && taken !== null && this.forest.erases) editor.renewSeparator(from);
-      if (taken !== undefined) return this.#withRoot(taken);
-    }
-    const middle = from === undefined ? this.#takeAll() : this.splitOff(from);
-    const upper = to === undefined ? null : middle.splitOff(to);
-    if (upper !== null) this.join(upper);
-    return middle;
-  }
-
-  /** Moves everything to a tree of its own. */
-  #takeAll(): Tree {
-    return this.#withRoot(this.#give());
-  }
-
-  #give(): Node | null {
-    const root = this.root;
-    this.forest.noteRoot(this);
-    this.root = null;
-    return root;
-  }
-
-  #withRoot(root: Node | null): Tree {
-    const tree = new Tree(this.forest, this.spec);
-    this.forest.noteRoot(tree);
-    tree.root = root;
-    return tree;
-  }
-
   /** Cuts off the keys from `key` on, O(log n), and gives them as a tree. */
   splitOff(key: Uint8Array): Tree {
-    if (this.root === null) return this.#withRoot(null);
-    const editor = this.#edit();
-    const upper = this.#withRoot(editor.cut(key));
-    editor.mendEdge('right');
-    upper.#edit().mendEdge('left');
-    return upper;
+    return splitOff(this, key);
   }
 
   /**
@@ -473,43 +437,27 @@ export class Tree implements RootHolder {
    * @throws StoreError E_INVALID when the key ranges interleave or the trees differ in kind.
    */
   join(upper: Tree): void {
-    this.#checkJoin(upper);
-    const key = upper.firstKey();
-    if (key === undefined) return;
-    const last = this.lastKey();
-    if (last === undefined) {
-      this.forest.noteRoot(this);
-      this.root = upper.#give();
-      return;
-    }
-    if (this.order.compare(last, 0, last.length, key, 0, key.length) >= 0) {
-      throw new StoreError('E_INVALID', 'Cannot join trees: their key ranges interleave');
-    }
-    const mine = (this.root as Node).level;
-    if (mine >= (upper.root as Node).level) {
-      const root = upper.#edit().ownRoot();
-      upper.#give();
-      this.#edit().joinRight(key, root);
-      return;
-    }
-    const root = this.#edit().ownRoot();
-    upper.#edit().joinLeft(key, root);
-    this.forest.noteRoot(this);
-    this.root = upper.#give();
+    join(this, upper);
   }
 
-  #checkJoin(upper: Tree): void {
-    const a = this.spec;
-    const b = upper.spec;
-    const alike =
-      a.role === b.role &&
-      a.comparator === b.comparator &&
-      a.keySize === b.keySize &&
-      a.valueSize === b.valueSize &&
-      a.duplicates === b.duplicates;
-    if (!alike || this.forest !== upper.forest) {
-      throw new StoreError('E_INVALID', 'Cannot join trees: they are not of one kind');
-    }
+  /** Gives the root away; the tree is empty afterwards. */
+  giveRoot(): Node | null {
+    const root = this.root;
+    this.takeRoot(null);
+    return root;
+  }
+
+  /** Makes `root`, which is nobody else's, the root. */
+  takeRoot(root: Node | null): void {
+    this.forest.noteRoot(this);
+    this.root = root;
+  }
+
+  /** A tree of the same kind with this root, which is nobody else's. */
+  likeWith(root: Node | null): Tree {
+    const tree = new Tree(this.forest, this.spec);
+    tree.takeRoot(root);
+    return tree;
   }
 
   /**
@@ -536,7 +484,7 @@ export class Tree implements RootHolder {
         this.put(key, value);
         continue;
       }
-      const editor = this.#edit();
+      const editor = this.edit();
       if (!isAtEdge) editor.descendEdge('right', 0);
       isAtEdge = true;
       const index = editor.insert((editor.nodes[0] as Node).count, key, value);
@@ -563,7 +511,7 @@ export class Tree implements RootHolder {
     const size = embeddedRootSize(this.spec, usedBytes(root));
     if (root.state === NODE_STATE.embedded) {
       if (size <= limit) return this.#embed(root, isPlain);
-      return this.#external(this.#edit().ownRoot());
+      return this.#external(this.edit().ownRoot());
     }
     return this.hasOwnRoot && size <= changedMax
       ? this.#embed(root, isPlain)

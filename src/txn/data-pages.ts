@@ -21,7 +21,7 @@ export class DataPages {
   #at = 0;
   /** Pieces of the slab that is being cut which were not given back. */
   #taken = 0;
-  /** The same of each slab before it that has any. */
+  /** The same of each slab before it, where it is not 0. */
   readonly #takenBefore = new Map<ArrayBufferLike, number>();
   readonly #spares: ArrayBuffer[] = [];
 
